@@ -1,5 +1,6 @@
-//! Measures the cost of pushing changes, with three release nodes on loopback and all clients in
-//! this process. It prints figures, and fails only for conditions that must hold on any machine.
+//! Measures the cost of pushing changes to clients, with three release nodes on loopback and all
+//! clients in this process. It prints figures, and fails only if a condition is broken that must
+//! hold on any machine.
 //!
 //! `cargo test --release --test push_cost -- --ignored --nocapture --test-threads 1`
 
@@ -22,7 +23,7 @@ const CHANGES: u64 = 100;
 /// Time between two changes, so that the machine is idle before each.
 const PACE: Duration = Duration::from_millis(200);
 const HOLDS: usize = 10_000;
-/// Duration of the measurement of the held lookups' processor time.
+/// Time for which the processor time of held lookups is measured.
 const IDLE_TIME: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,8 +40,8 @@ async fn ask(to: SocketAddr, request: String) -> TcpStream {
     stream
 }
 
-/// Reads until `mark` arrives; bytes after it stay in `rest`. Returns `None` at the end of the
-/// stream.
+/// Reads until `mark` arrives, and returns everything up to it. Bytes after it stay in `rest`.
+/// Returns `None` at the end of the stream.
 async fn until(stream: &mut TcpStream, rest: &mut Vec<u8>, mark: &[u8]) -> Option<Vec<u8>> {
     let mut chunk = [0; 4096];
     loop {
@@ -54,7 +55,8 @@ async fn until(stream: &mut TcpStream, rest: &mut Vec<u8>, mark: &[u8]) -> Optio
     }
 }
 
-/// Watches a stream, and returns the arrival time of each change, or `None` when it was refused.
+/// Watches a service type, and returns the arrival time of each change, or `None` when the stream
+/// was refused.
 async fn follow(to: SocketAddr, changes: u64, ready: watch::Sender<usize>) -> Option<Vec<Instant>> {
     let mut stream = ask(to, get("/v1/watch/presto/general", "")).await;
     let mut rest = Vec::new();
@@ -92,6 +94,7 @@ fn report(what: &str, mut times: Vec<Duration>) {
     );
 }
 
+/// Prints the time from a change until it reaches thousands of watchers.
 #[test]
 #[ignore = "prints figures"]
 fn a_change_reaches_every_watcher() {
@@ -140,6 +143,7 @@ fn a_change_reaches_every_watcher() {
     );
 }
 
+/// Prints the processor time of thousands of held lookups.
 #[test]
 #[ignore = "prints figures"]
 fn held_lookups_cost_little() {
@@ -202,6 +206,7 @@ fn held_lookups_cost_little() {
     println!("after it: {} kB resident", node.resident_kb());
 }
 
+/// Watchers beyond the maximum number are refused, and all others are served.
 #[test]
 #[ignore = "prints figures"]
 fn watchers_past_the_cap_are_refused_and_the_rest_served() {
@@ -213,7 +218,8 @@ fn watchers_past_the_cap_are_refused_and_the_rest_served() {
     let mut watchers = JoinSet::new();
     const CLIENTS: usize = 20_000;
     runtime.block_on(async {
-        // The connections are opened in waves: a kernel drops those that exceed its backlog.
+        // The connections are opened in waves, because the kernel drops connections that exceed its
+        // backlog.
         for wave in 0..CLIENTS / 500 {
             for _ in 0..500 {
                 watchers.spawn(follow(node.address(), 1, ready.clone()));

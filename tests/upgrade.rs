@@ -1,4 +1,5 @@
-//! A rolling upgrade from an older release; `scripts/upgrade` builds that release and runs this.
+//! Tests a rolling upgrade from an older release. `scripts/upgrade` builds that release and runs
+//! this test.
 
 #![cfg(target_os = "linux")]
 #[allow(
@@ -18,14 +19,14 @@ use support::cluster::FORM_LIMIT;
 use support::traffic::{Done, Traffic};
 use support::{Cluster, Options, until};
 
-/// Maximum time for which writes through any of the nodes may be interrupted.
+/// Maximum time without an acknowledged write while a node is replaced.
 const MAX_GAP: Duration = Duration::from_millis(2_500);
-/// Number of writes acknowledged between two steps: more than two rounds of compared digests, which
-/// are of every 64th entry.
+/// Number of writes that are acknowledged between two steps. Nodes compare digests of their states
+/// at every 64th entry; these writes cover more than two rounds of that.
 const WRITES_BETWEEN: usize = 500;
 const KIND: &str = "upgraded";
 
-/// Starts writers and readers at the nodes that stay up while one is replaced.
+/// Starts writers and readers at the nodes that stay up while another one is replaced.
 fn traffic_beside(cluster: &Cluster, replaced: usize) -> Traffic {
     let others: Vec<SocketAddr> = cluster
         .others(replaced)
@@ -44,7 +45,8 @@ fn wait_for_writes(traffic: &Traffic) {
     });
 }
 
-/// Replaces the program of one node under writes and lookups through the others.
+/// Replaces the program of one node by another release, under writes and lookups through the other
+/// nodes.
 fn replace(cluster: &mut Cluster, node: usize, program: &str) -> Done {
     let traffic = traffic_beside(cluster, node);
     wait_for_writes(&traffic);
@@ -70,7 +72,8 @@ fn replace(cluster: &mut Cluster, node: usize, program: &str) -> Done {
 
 fn assert_alive(cluster: &mut Cluster) {
     for node in &mut cluster.nodes {
-        // A node whose state differs from that of the majority ends (exit code of divergence).
+        // A node whose state differs from that of the majority ends with the exit code of
+        // divergence.
         assert!(
             node.is_alive(),
             "{} has ended: {}",
@@ -88,10 +91,10 @@ fn committed(log: &str) -> BTreeMap<u64, Value> {
         .collect()
 }
 
-/// Three nodes are upgraded one by one under writes: no node ends because of a diverging state, no
+/// Three nodes are upgraded one by one under writes. No node ends because of a diverging state, no
 /// acknowledged write is lost, writes are interrupted for 2.5 s at most, the data directories of
-/// the older release are read, and the three logs agree. The test also covers downtime of a whole
-/// cluster: all nodes are stopped and started once more at the end.
+/// the older release are read, and the three logs agree. At the end, all nodes are stopped and
+/// started once more, as after a downtime of the whole cluster.
 #[test]
 fn nodes_are_upgraded_one_by_one() {
     let old = std::env::var_os("QUORATE_TEST_OLD")

@@ -1,4 +1,4 @@
-//! The promises of the documentation, proved on real processes: one file a concern.
+//! The promises of the documentation, proved on real processes. Each file is about one concern.
 //!
 //! `QUORATE_TEST_KILLS=20 cargo test --test cluster leader:: -- --nocapture` (or `scripts/gap`)
 //! repeats the leader kills and prints their figures.

@@ -1,4 +1,5 @@
-//! Tests of `quorate coordinator`: a single answer, or every answer as it arrives.
+//! Tests of `quorate coordinator`, which prints a single answer, or with `--watch` every answer as
+//! it arrives.
 
 use crate::fake_server::{FakeServer, Reply, stream};
 use crate::process::{EndedCommand, Followed, quorate, run};
@@ -25,8 +26,9 @@ fn printed(stdout: &str) -> EndedCommand {
     }
 }
 
-/// Only the address is printed, from the first server that has one; the rest on request. The
-/// parameters are passed on, and servers may come from the environment.
+/// Only the address of the coordinator is printed, from the first server that has one; options
+/// print the rest. The command's parameters are passed on to the server, and the servers may come
+/// from the environment.
 #[test]
 fn the_address_is_printed_alone() {
     let busy = FakeServer::saying(503, "no majority is reached\n");
@@ -51,7 +53,7 @@ fn the_address_is_printed_alone() {
     assert_eq!(busy.requests().len(), 3);
 }
 
-/// With --all each coordinator has its own line, the best first.
+/// With `--all`, each coordinator has its own line. The best one is in the first line.
 #[test]
 fn all_addresses_are_printed() {
     let server = FakeServer::start(|_, request| {
@@ -62,8 +64,8 @@ fn all_addresses_are_printed() {
     assert_eq!(all, printed("http://10.0.0.6:8080\nhttp://10.0.0.5:8080\n"));
 }
 
-/// Without an answer in time there is a line for each server and nothing on standard output. A
-/// request that no server supports fails at once.
+/// If no server answers in time, standard error has a line for each server, and standard output is
+/// empty. A request that no server supports fails at once.
 #[test]
 fn no_answer_is_explained() {
     let none = FakeServer::saying(503, "no node announces a coordinator\n");
@@ -94,9 +96,9 @@ fn no_answer_is_explained() {
     assert_eq!(unexpected.requests().len(), 1);
 }
 
-/// A watch prints the present coordinator and each new one. Gaps are reported on standard error.
-/// After a change of server the known coordinator is repeated by the server, but not printed again.
-/// While no server answers, output goes only to standard error.
+/// With `--watch`, the present coordinator and each new one are printed. Interruptions are reported
+/// on standard error. A new server repeats the coordinator that the command already knows, which is
+/// not printed again. While no server answers, output goes only to standard error.
 #[test]
 fn each_new_coordinator_is_printed() {
     let (to_first, reply) = stream();

@@ -1,4 +1,4 @@
-//! Tests of `quorate coordinator --exec`: a command that runs for a coordinator.
+//! Tests of `quorate coordinator --exec`, which runs a command for a coordinator.
 
 use crate::coordinator::{C1, C2, C3, is};
 use crate::fake_server::{FakeServer, stream};
@@ -9,9 +9,9 @@ use std::sync::mpsc::SyncSender;
 const ECHO: &str =
     "echo \"$QUORATE_COORDINATOR $QUORATE_COORDINATOR_NODE $QUORATE_COORDINATOR_ENGINE\"";
 
-/// Without --watch the command has the address in its environment and standard output for itself,
-/// and its exit code is returned. A static coordinator has no node, whatever the environment was
-/// before.
+/// Without `--watch`, the command runs once. It has the address in its environment and standard
+/// output for itself, and its exit code is returned. For a static coordinator, which has no node,
+/// the variable of the node has no value, even if the environment had one before.
 #[test]
 fn a_command_runs_once() {
     let expected = |stdout: &str| EndedCommand {
@@ -36,7 +36,8 @@ fn a_command_runs_once() {
     assert_eq!(ended.code, Some(128 + 15));
 }
 
-/// Returns a server whose streams are made by the test, one for each connection.
+/// Returns a server that answers its first `count` requests with streams, and the senders with
+/// which the test writes them.
 fn server_of_streams(count: usize) -> (FakeServer, Vec<SyncSender<String>>) {
     let (senders, replies): (Vec<_>, Vec<_>) = (0..count).map(|_| stream()).unzip();
     let replies = Mutex::new(replies.into_iter());
@@ -47,9 +48,9 @@ fn server_of_streams(count: usize) -> (FakeServer, Vec<SyncSender<String>>) {
     (server, senders)
 }
 
-/// With --watch the command runs for each new coordinator, one run at a time, and skips all but the
-/// newest of the coordinators that arrived during a run. A failure is reported and does not end the
-/// watch.
+/// With `--watch`, the command runs for each new coordinator, one run at a time. Of the
+/// coordinators that arrive during a run, only the newest gets a run. A failed run is reported and
+/// does not end the watch.
 #[test]
 fn a_command_runs_for_each_new_coordinator() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -63,7 +64,7 @@ fn a_command_runs_for_each_new_coordinator() {
     )
     .expect("a pipe with a name");
     let (server, mut streams) = server_of_streams(2);
-    // Each run waits for one word from the test.
+    // Each run waits until the test writes one word to the FIFO.
     let command = format!(
         "{ECHO}; read go < '{}'; test \"$go\" = well",
         fifo.display()
@@ -78,7 +79,8 @@ fn a_command_runs_for_each_new_coordinator() {
     assert_eq!(watch.line(), "http://10.0.0.5:8080 c1 trino");
     first.send(is(2, C2)).expect("room");
     first.send(is(3, C3)).expect("room");
-    // The client requests the next stream only after it has processed everything sent on this one.
+    // The client requests the next stream only after it has processed everything that was sent on
+    // this one.
     drop(first);
     server.wait_for_requests(2);
     let_end("badly");

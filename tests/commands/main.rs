@@ -1,4 +1,5 @@
-//! Tests of the commands that query a cluster, as processes, against servers that a test controls.
+//! Tests of the commands that query a cluster. Each command is a process, and its servers are
+//! controlled by the test.
 
 #[path = "../support/fake_server.rs"]
 mod fake_server;

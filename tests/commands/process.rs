@@ -1,4 +1,4 @@
-//! The binary, run to its end or followed line by line.
+//! Runs the binary to its end, or follows its output line by line.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -6,13 +6,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// Far beyond the duration of any step on a busy machine.
+/// Time limit for each step. It is far beyond the duration of any step on a busy machine.
 pub const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// More lines than any test prints before it reads.
+/// Maximum number of unread lines. It is more than any test lets a command print before it reads.
 const QUEUE: usize = 64;
 
-/// Returns the binary with these arguments, and with the servers, if any, as `--server`.
+/// Returns the command with these arguments, and with `servers`, if there are any, as `--server`.
 pub fn quorate(words: &[&str], servers: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command
@@ -48,7 +48,7 @@ pub fn run(command: &mut Command) -> EndedCommand {
     }
 }
 
-/// A command that runs until it is stopped.
+/// A running command whose output is read line by line.
 pub struct Followed {
     child: Child,
     out: Receiver<String>,
@@ -95,6 +95,7 @@ impl Drop for Followed {
     }
 }
 
+/// Reads a stream in the background and returns its lines.
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = sync_channel(QUEUE);
     thread::spawn(move || {

@@ -12,8 +12,8 @@ const COMMANDS: [&[&str]; 6] = [
     &["bench", "lookup"],
 ];
 
-/// A server that has more than scheme, host and port is refused by every command, with the same
-/// message and before any request, also when one of several is wrong.
+/// Every command refuses a server that has more than scheme, host and port, with the same message
+/// and before any request, even if only one of several servers is wrong.
 #[test]
 fn every_command_refuses_alike() {
     for wrong in [
@@ -43,7 +43,8 @@ fn every_command_refuses_alike() {
     }
 }
 
-/// A slash at the end is ignored. No server listens, which each command reports in its own way.
+/// A slash at the end of a server's address is ignored. No server listens here, which each command
+/// reports in its own way.
 #[test]
 fn a_slash_at_the_end_is_fine() {
     for words in COMMANDS.iter().filter(|words| words[0] != "watch") {

@@ -1,4 +1,4 @@
-//! Tests of `quorate services`: a table, or the lookup itself.
+//! Tests of `quorate services`, which prints a table, or with `--json` the unchanged answer.
 
 use crate::fake_server::{FakeServer, Reply};
 use crate::process::{quorate, run};
@@ -8,7 +8,7 @@ const LOOKUP: &str = concat!(
     r#""pool":"general","location":"/c1","properties":{"http":"http://10.0.0.5:8080"}}]}"#
 );
 
-/// Each lookup has its path, and the output is a table or the unchanged answer.
+/// Each kind of lookup requests its own path, and prints a table or the unchanged answer.
 #[test]
 fn lookups_are_printed() {
     let server = FakeServer::start(|_, _| Reply::Text(200, LOOKUP.to_owned()));
@@ -38,7 +38,7 @@ trino  general  c1    http://10.0.0.5:8080  /c1
     assert_eq!(targets, expected);
 }
 
-/// An answer that is not a lookup is not printed as one.
+/// An answer that is not a lookup, such as an HTML page, is not printed but reported as an error.
 #[test]
 fn a_page_is_no_lookup() {
     let page = FakeServer::saying(200, "<html>");

@@ -1,5 +1,5 @@
-//! Tests of `quorate watch`: one line for each event, across servers, until the reader closes the
-//! pipe.
+//! Tests of `quorate watch`, which prints one line for each event, from one server after another,
+//! until the reader of its output closes the pipe.
 
 use crate::fake_server::{FakeServer, broken_stream, stream};
 use crate::process::{Followed, TIME_LIMIT, quorate};
@@ -14,7 +14,7 @@ const STATE: &str =
     "event: state\nid: 5f0c:7\ndata: {\"environment\":\"test\",\"services\":[]}\n\n";
 
 /// Events are printed as they arrive. When a server breaks off in the middle of an event, the next
-/// one is asked for the events after the last whole one. Ctrl-C ends the command at once.
+/// server is asked for the events after the last complete one. Ctrl-C ends the command at once.
 #[test]
 fn events_are_printed_across_servers() {
     let first = FakeServer::start(|_, _| {
@@ -54,7 +54,7 @@ fn events_are_printed_across_servers() {
     assert_eq!(rest, [""; 0]);
 }
 
-/// A reader that closes the pipe ends the command without an error, although no other event
+/// When the reader closes the pipe, the command ends without an error, even if no further event
 /// arrives.
 #[test]
 fn a_closed_pipe_ends_it() {

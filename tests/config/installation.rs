@@ -1,4 +1,4 @@
-//! An installation whose `etc/` contains files that a test provides.
+//! An installation of quorate whose `etc/` contains the files that a test provides.
 
 use quorate::config::{CommandLine, Settings, load};
 use std::fs;
@@ -50,7 +50,7 @@ impl Installation {
         load(&self.options()).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
-    /// Returns the errors, without the installation's own path.
+    /// Returns the errors that loading reports, with the installation's path removed.
     pub fn errors(&self) -> String {
         self.cut(
             &load(&self.options())
@@ -59,11 +59,13 @@ impl Installation {
         )
     }
 
+    /// Removes the installation's path from a text, so that tests can compare it.
     pub fn cut(&self, text: &str) -> String {
         text.replace(&format!("{}/", self.etc().display()), "")
     }
 }
 
+/// Returns an installation whose only file is this config.properties.
 pub fn with_config(text: &str) -> Installation {
     Installation::new(&[("config.properties", text)])
 }

@@ -19,8 +19,8 @@ const INVENTORY: &str = r#"{"environment": "test", "services": [
    "properties": {"http": "http://172.17.31.246:8411"}}]}
 "#;
 
-/// The etc/ directory of an airlift pair starts a node: its settings, its log levels, and its entry
-/// in the inventory are read.
+/// The etc/ directory of a pair of airlift's discovery servers starts a node: its settings, its log
+/// levels, and its entry in the inventory are read.
 #[tokio::test]
 async fn an_airlift_directory_loads() {
     let installation = Installation::new(&[
@@ -76,7 +76,8 @@ async fn an_airlift_directory_loads() {
     );
 }
 
-/// The unchanged file of the issue has the defaults for everything that it does not set.
+/// With this config.properties, which users of airlift have, everything that it does not set has
+/// its default.
 #[test]
 fn defaults() {
     let settings = with_config(CONFIG).load();
@@ -107,8 +108,8 @@ fn defaults() {
     assert_eq!(settings.log.path, None);
 }
 
-/// All errors are reported at once, one line each, with file, line and key, in the order of the
-/// files.
+/// All errors are reported at once, in the order of the files. Each has one line with file, line
+/// number and key.
 #[test]
 fn all_errors_at_once() {
     let installation = Installation::new(&[
@@ -139,8 +140,8 @@ fn all_errors_at_once() {
     assert_eq!(installation.errors(), expected);
 }
 
-/// Known settings without effect are accepted and reported once. Old names, repeated settings and
-/// ignored ones are reported too.
+/// Known settings without effect are accepted, and each is reported once. Old names, repeated
+/// settings and ignored values are reported too.
 #[test]
 fn notices() {
     let installation = Installation::new(&[
@@ -188,7 +189,7 @@ fn notices() {
     );
 }
 
-/// -D overrides node.properties, which overrides config.properties; --data-dir overrides
+/// `-D` overrides node.properties, which overrides config.properties. `--data-dir` overrides
 /// node.data-dir.
 #[test]
 fn later_sources_win() {
@@ -224,8 +225,9 @@ fn later_sources_win() {
     );
 }
 
-/// Without a data directory, the directory above etc/ is used, and relative paths start there. A
-/// leading etc/ in them is the configuration's directory.
+/// Without a configured data directory, the directory above etc/ is the data directory. Relative
+/// paths start in the data directory, except that a leading etc/ means the configuration's
+/// directory.
 #[test]
 fn paths_start_in_the_data_directory() {
     let installation = with_config(
@@ -258,8 +260,8 @@ fn paths_start_in_the_data_directory() {
     );
 }
 
-/// A detached server logs to its file and not to a console that nobody sees; a file configured by
-/// the operator is kept.
+/// A detached server logs to its log file, because it has no console that an operator sees. A log
+/// file that the operator has configured is kept.
 #[test]
 fn a_detached_server_logs_to_a_file() {
     let installation = with_config("node.environment=test\n");
@@ -286,8 +288,8 @@ fn a_detached_server_logs_to_a_file() {
     );
 }
 
-/// A file that is missing, a directory, or too large is reported with the reason, and no
-/// consequential errors are reported.
+/// A file that is missing, a directory, or too large is reported with the reason, and errors that
+/// only follow from it are not reported.
 #[test]
 fn unreadable_files() {
     let installation = Installation::new(&[]);
@@ -334,8 +336,8 @@ fn unreadable_files() {
     );
 }
 
-/// An empty file lacks the one required key. Values of any length and with any bytes produce a
-/// short error.
+/// An empty file is reported to lack the one required key. Values of any length and with any bytes
+/// lead to a short error.
 #[test]
 fn hostile_files() {
     assert_eq!(
@@ -375,8 +377,8 @@ fn hostile_files() {
     assert!(installation.errors().contains("was not used"));
 }
 
-/// An empty `node.id` is refused, since a random one in its place would be another node. An empty
-/// data directory is refused too.
+/// An empty `node.id` is refused, since a random id in its place would make this another node. An
+/// empty data directory is refused too.
 #[test]
 fn empty_values() {
     let installation = with_config("node.environment=test\nnode.id=\n");
@@ -404,8 +406,8 @@ fn files_of_windows() {
     assert_eq!(settings.node_id.as_deref(), Some("a"));
 }
 
-/// A levels file in its default place has precedence over the one that a property names, as with
-/// airlift, and a notice reports this.
+/// A levels file in its default place has precedence over one that a property names. airlift does
+/// the same, and a notice reports it.
 #[test]
 fn the_usual_levels_file_wins() {
     let installation =
@@ -465,8 +467,8 @@ fn relations() {
     );
 }
 
-/// The example in etc/ is valid without changes, and each of its three nodes finds itself in the
-/// inventory.
+/// The example configuration in etc/ is valid without changes, and each of its three nodes finds
+/// itself in the inventory.
 #[tokio::test]
 async fn the_example_works() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -492,7 +494,7 @@ async fn the_example_works() {
     }
 }
 
-/// The service unit prevents a restart by systemd after exactly those exit codes that need human
+/// The systemd service unit prevents a restart after exactly those exit codes that need human
 /// intervention.
 #[test]
 fn the_unit_lists_the_exit_codes() {

@@ -1,12 +1,12 @@
-//! Tests of values and files as airlift, and editors, write them.
+//! Tests of values and files in all formats that airlift and editors write.
 
 use crate::installation::{Installation, with_config};
 use quorate::config::{InternalAddressSource, LogLevel};
 use quorate::model::Host;
 use std::fs;
 
-/// A byte order mark before the first key is skipped in each file; a file in another encoding is
-/// refused with its name.
+/// A byte order mark at the beginning of any file is skipped. A file in another encoding than UTF-8
+/// is refused with its name.
 #[test]
 fn byte_order_marks() {
     let installation = Installation::new(&[
@@ -80,8 +80,8 @@ fn addresses() {
     }
 }
 
-/// Data sizes and durations in the format in which airlift prints them are read as airlift reads
-/// them; a value that overflows is refused with its key.
+/// Data sizes and durations in airlift's format are read as airlift reads them. A value that
+/// overflows is refused with its key.
 #[test]
 fn sizes_of_airlift() {
     let load = |lines: &str| with_config(&format!("node.environment=test\n{lines}\n"));

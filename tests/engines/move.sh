@@ -5,8 +5,8 @@
 coordinators() { curl -sf -m 3 "$(node_url 0)/v1/service/$type-coordinator/general" | node_ids; }
 lists_coordinator() { [[ " $(coordinators) " == *" $1 "* ]]; }
 
-# ask_until_right NAME COMMAND...: repeats a command in the background until its answer is right;
-# writes "end-in-ms tries last-answer" to NAME.asked.
+# ask_until_right NAME COMMAND...: repeats a command in the background until its answer is 25, at
+# most 4 times; writes "end-in-ms tries last-answer" to NAME.asked.
 ask_until_right() {
   local name=$1 tries answer
   shift
@@ -22,11 +22,12 @@ ask_until_right() {
   asked_pids+=($!)
 }
 
-# Queries the coordinator at its own address, which quorate's clients do not use. This measures the
+# Queries the coordinator at its own address, which a user of quorate does not do, to measure the
 # engine's own time.
 ask_directly() { query "select count(*) from tpch.tiny.nation" | tr -d '[]'; }
 
-# Each client knows only one node of the cluster, before and after the move.
+# Checks that clients find a moved coordinator. Each client knows only one node of the cluster,
+# before and after the move.
 check_moved() {
   local announced both direct name who end tries answer title asked_pids=()
   check "the $cli_name, pointed at node 2 of quorate, gets the coordinator's answer" \
@@ -68,9 +69,9 @@ check_moved() {
   check "the new coordinator sees two active workers" sees_workers 2
 }
 
-# Prints the node, 0 to 2, that answers coordinator2's lookup when something changes. It holds the
-# next lookup too, unless coordinator2 has read its inventory in between (every 10 s) and drawn
-# another node.
+# Prints the node, 0 to 2, that holds coordinator2's lookup: makes a change and finds the node that
+# answers coordinator2 with it. That node also holds the next lookup, unless coordinator2 has read
+# its inventory in between (every 10 s) and chosen another node.
 holder() {
   local from_ms path="/v1/service/$type/general" i log
   from_ms=$(now_ms)
@@ -100,13 +101,14 @@ check_holders_killed() {
   done
   sleep 12
   end_load "while the node that holds the coordinator's lookup is killed, three times"
-  # This ends the held lookups, because the logs contain only finished ones.
+  # The change that this makes ends all held lookups, so that they are in the logs, which contain
+  # only finished ones.
   holder >/dev/null
   settle_logs
   for name in coordinator2 worker2; do
     read -r cut most open < <(cut_lookups "$name" "$from_ms")
-    # airlift draws a node when it reads the inventory, every 10 s, and keeps it until the next
-    # time.
+    # Up to 12 s are allowed: airlift chooses a node when it reads the inventory, every 10 s, and
+    # keeps it until it reads it again.
     title="$name, with service-inventory.uri, lost $cut held lookups with the nodes,"
     title+=" and another node answered or held them at most $most ms later"
     check "$title" \
@@ -121,9 +123,9 @@ check_holders_killed() {
   check "$title" test "$cut" = 0
 }
 
-# Prints for the lookups of engine node $1 since $2: the number that were cut off by a node's end,
-# the longest time from such an end to a lookup that another node accepted, and whether it still
-# waits for one. Refusals in between count as neither.
+# Prints three numbers for the lookups of engine node $1 since $2: how many were cut off by the end
+# of a node, the longest time from such an end to a lookup that another node accepted, and 1 if it
+# still waits for one (otherwise 0). Refusals in between count as neither.
 cut_lookups() {
   lookups_of "$1" | awk -v from="$2" '$2 < from { next }
     $3 == 200 || $3 == 304 {

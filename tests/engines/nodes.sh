@@ -15,14 +15,16 @@ fetch() {
   }
 }
 
-# Puts the engine, without unused plugins, into the cache. Renamed into place when complete.
+# Downloads the engine into the cache, without unused plugins. It is renamed into its place when
+# complete, so an interrupted download is not used.
 fetch_engine() {
   home=$cache/$server-$version
   [[ ! -d $home/lib || ! -d $home/plugin/tpch ]] || return 0
   local part
   part=$(new_part) || exit 2
   if fetch "$artifact" "$part" && tar -xzf "$part/$server-$version.tar.gz" -C "$part"; then
-    # This must not happen earlier: jars that several plugins share are hard links in the archive.
+    # Plugins are deleted only after unpacking, because jars that several plugins share are hard
+    # links in the archive.
     find "$part/$server-$version/plugin" -mindepth 1 -maxdepth 1 ! -name tpch -exec rm -rf {} +
     rm -rf "$home" && mv "$part/$server-$version" "$home" && rm -rf "$part"
   else
@@ -31,7 +33,8 @@ fetch_engine() {
   fi
 }
 
-# Does the same for the engine's command line and for its Python client, in a virtual environment.
+# Downloads the engine's command line into the cache, and its Python client into a virtual
+# environment there.
 fetch_clients() {
   local part
   cli=$cache/$cli_jar python=$cache/python-${python_client%%=*}
@@ -46,7 +49,8 @@ fetch_clients() {
   if [[ ! -x $python/bin/python ]]; then
     echo "fetching $python_client for Python"
     rm -rf "$python"
-    # Not renamed into place: its programs contain the directory. Python itself is linked last.
+    # The virtual environment is built in its final place, because its programs contain its path.
+    # `python` is linked last, so that an incomplete one is not used.
     { make_venv &&
       timeout 300 "$python/bin/pip" install -q "$python_client" >"$part/pip.log" 2>&1; } || {
       cat "$part/pip.log" >&2
@@ -71,14 +75,14 @@ node_url() { printf 'http://127.0.0.1:%s' "$((port + $1))"; }
 slot_url() { printf 'http://127.0.0.1:%s' "$((port + 3 + $1))"; }
 declare -A engine_pids=()
 
-# Ways for an engine to find the cluster: one fixed node, nginx, or a member drawn from an
+# Ways for an engine to find the cluster: one fixed node, nginx, or a member chosen from an
 # inventory.
 front_url() { printf 'http://127.0.0.1:%s' "$((port + 7))"; }
 at_node() { printf 'discovery.uri=%s' "$(node_url "$1")"; }
 at_front() { printf 'discovery.uri=%s' "$(front_url)"; }
 by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
 
-# start_engine NAME SLOT DISCOVERY: starts an engine node on the port of the slot; 1 and 2 are
+# start_engine NAME SLOT DISCOVERY: starts an engine node on the port of the slot; slots 1 and 2 are
 # workers, 0 and 3 coordinators.
 start_engine() {
   local name=$1 slot=$2 dir=$work/$1 coordinator=false heap=768M
@@ -86,14 +90,14 @@ start_engine() {
   mkdir -p "$dir/etc/catalog" "$dir/plugin"
   ln -sfn "$home/plugin/tpch" "$dir/plugin/tpch"
   echo connector.name=tpch >"$dir/etc/catalog/tpch.properties"
-  # The log of its discovery client shows when it received each answer.
+  # The log of the engine's discovery client shows when it received each answer.
   printf '%s\n' "coordinator=$coordinator" "http-server.http.port=$((port + 3 + slot))" "$3" \
     discovery.http-client.log.enabled=true discovery.http-client.log.flush-interval=1s \
     node-scheduler.include-coordinator=false query.max-memory=400MB \
     query.max-memory-per-node=200MB \
     memory.heap-headroom-per-node=200MB "${settings[@]}" >"$dir/etc/config.properties"
-  # This does not use its launcher, which forks: a process that is not our child cannot be ended
-  # with certainty.
+  # The engine is started without its launcher, which forks: a process that is not a child of this
+  # shell cannot be ended with certainty.
   (
     cd "$dir" && exec "$java_home/bin/java" "-Xmx$heap" -XX:+UseSerialGC \
       -XX:+ExitOnOutOfMemoryError -Djdk.attach.allowAttachSelf=true \
@@ -102,7 +106,7 @@ start_engine() {
       -Dconfig=etc/config.properties -cp "$home/lib/*" "$main"
   ) >>"$work/$name.log" 2>&1 &
   engine_pids[$name]=$!
-  # Killing it is part of the test: bash must not report it.
+  # Killing the engine is part of the test, so bash must not report it.
   disown "$!"
 }
 
@@ -116,7 +120,8 @@ end_engine() {
   return "$ended"
 }
 
-# Sends one statement and prints its rows as JSON; fails when it fails or takes longer than 30 s.
+# Sends one statement to the engine and prints its rows as JSON; fails when the statement fails or
+# takes longer than 30 s.
 query() {
   local answer next="" deadline=$((SECONDS + 30))
   answer=$(curl -sS -m 10 -H "$user_header: engines" --data-binary "$1" \
@@ -134,14 +139,14 @@ query() {
       return 1
     }
   done
-  # Cancels the query, because a worker that still has a task of it takes 5 s to stop.
+  # The query is cancelled, because a worker that still has a task of it takes 5 s to stop.
   curl -s -m 5 -X DELETE -H "$user_header: engines" "$next" >/dev/null
   echo "not finished after 30 s"
   return 1
 }
 
-# Runs the clients, pointed only at node $1 of the cluster: each prints the count of nations, 25.
-# Warnings go to a log.
+# Runs a client of the engine, pointed only at node $1 of the cluster. It prints the number of
+# nations, which is 25. Warnings go to a log.
 ask_cli() {
   timeout 90 "$java_home/bin/java" -Xmx256M -jar "$cli" --server "$(node_url "$1")" --user engines \
     --output-format TSV --execute "select count(*) from tpch.tiny.nation" 2>>"$work/clients.log"
@@ -172,22 +177,24 @@ cluster() { "$repo/scripts/cluster.sh" "$@" --dir "$work/cluster"; }
 is_ready() { curl -sf -m 3 -o /dev/null "$(node_url "$1")/v1/cluster/ready"; }
 all_ready() { is_ready 0 && is_ready 1 && is_ready 2; }
 
-# Prints the engine nodes that node I lists, sorted, in one line; fails unless it answers 200.
+# Prints the engine nodes that node $1 of the cluster lists, sorted, in one line; fails unless it
+# answers 200.
 listed() {
   local body
   body=$(curl -sf -m 3 "$(node_url "$1")/v1/service/$type/general") || return 1
   node_ids <<<"$body"
 }
 
-# Does the same for services of every type: a node is gone when this does not print it.
+# Prints the nodes with services of any type that node $1 of the cluster lists; fails unless it
+# answers 200. A node has disappeared when this does not print it.
 listed_anyhow() {
   local body
   body=$(curl -sf -m 3 "$(node_url "$1")/v1/service") || return 1
   node_ids <<<"$body"
 }
 
-# Succeeds for an empty list too: a node with an empty list differs from one that does not answer.
-# Omits the announcements of these checks themselves.
+# Prints the sorted node ids in a lookup on stdin, without the announcements that these checks make.
+# Succeeds for an empty list too: a node that lists nothing differs from one that does not answer.
 node_ids() {
   { grep -o '"nodeId" *: *"[^"]*"' || true; } | cut -d'"' -f4 |
     { grep -v '^push-' || true; } | sort -u | paste -sd' '
@@ -198,7 +205,8 @@ all_list() {
   for i in 0 1 2; do [[ $(listed "$i") == "$1" ]] || return 1; done
 }
 
-# Prints the node that reports itself as leader, 0 to 2. A member's own entry says voter or learner.
+# Prints the number, 0 to 2, of the node that reports itself as leader. Only its own role in the
+# status can be `leader`; a member's entry says voter or learner.
 leader() {
   local i status
   for i in 0 1 2; do

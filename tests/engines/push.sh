@@ -6,8 +6,8 @@ readonly IDLE_S=63              # three times 20 s held and 1 s between
 readonly PUSHED_MS=100          # limit to reach the discovery client while its lookup is held
 readonly CHANGES=20             # announced and withdrawn in turn
 
-# Prints the lookups of engine node $1 from its discovery client's log: "start end status" in ms, in
-# order.
+# Prints the lookups of engine node $1 from the log of its discovery client: "start end status" in
+# ms, in order.
 lookups_of() {
   local log=$work/$1/var/log/discovery-http-client.log
   awk -F'\t' -v path="/v1/service/$type/general" \
@@ -16,15 +16,15 @@ lookups_of() {
     with_ms | awk -F'\t' '{ printf "%s %.0f %s %s\n", $1, $1 + $2, $3, $4 }' | sort -n
 }
 
-# Replaces the time in the first column by ms since 1970.
+# Replaces the time in the first column of stdin by ms since 1970.
 with_ms() {
   local lines
   lines=$(cat)
   paste <(cut -f1 <<<"$lines" | date -f - +%s%3N) <(cut -f2- <<<"$lines")
 }
 
-# Prints announcements ($1 PUT) and withdrawals (DELETE) of node $2 that the cluster accepted from
-# time $3 on: "start end" in ms, in order.
+# Prints the writes of node $2 that the cluster accepted from time $3 on: announcements if $1 is
+# PUT, withdrawals if it is DELETE. Each is "start end" in ms, in order.
 writes_of() {
   awk -F'\t' -v method="$1" -v path="/v1/announcement/$2" \
     '$3 == method && $4 == path && $7 ~ /^20/ { print $1 "\t" $10 }' \
@@ -32,9 +32,10 @@ writes_of() {
     awk -F'\t' -v from="$3" '$1 >= from { printf "%s %.0f\n", $1, $1 + $2 }' | sort -n
 }
 
-# For each change on stdin, "start end name", prints "held|pause ms name": the time from its
-# acknowledgement until the coordinator's discovery client had an answer given after it began.
-# Between two lookups the client pauses for 1 s, as the max-age header requires.
+# For each change on stdin, "start end name", prints "held|pause ms name": whether the coordinator's
+# discovery client had a lookup under way, and the time from the change's acknowledgement until it
+# received an answer that was given after the change began. Between two lookups the client pauses
+# for 1 s, as the max-age header requires.
 known_after() {
   awk 'NR == FNR { if ($3 == 200) { n++; s[n] = $1; e[n] = $2 } next }
     { for (i = 1; i <= n; i++) if (e[i] >= $1) break
@@ -43,7 +44,7 @@ known_after() {
       print (s[i] <= $1 ? "held" : "pause"), after, $3 }' <(lookups_of coordinator) -
 }
 
-# The client's log is written once a second.
+# Waits until the clients' logs are complete: they are written once a second.
 settle_logs() { sleep 2.5; }
 
 check_idle() {
@@ -66,8 +67,8 @@ check_idle() {
   check "$title:${counts%;}" test "$wrong" = 0
 }
 
-# Announces a service without the engine's version: the engine's discovery client returns it, but
-# its list of nodes omits it.
+# Announces a service without the engine's version. The engine's discovery client receives it, but
+# the engine's list of nodes omits it.
 announce() {
   curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' \
     "$(node_url 1)/v1/announcement/$1" -d \
@@ -76,13 +77,14 @@ announce() {
 }
 withdraw() { curl -sf -m 5 -o /dev/null -X DELETE "$(node_url 1)/v1/announcement/$1"; }
 
-# Makes many small changes: each while the coordinator's lookup is held, and after every fourth
-# another one within the client's pause.
+# Makes many small changes, each while the coordinator's lookup is held. After every fourth change,
+# it makes one more within the client's pause.
 check_push() {
   local i from_ms results held
   from_ms=$(now_ms)
   for ((i = 1; i <= CHANGES; i++)); do
-    # This waits for the pause of 1 s after the last answer.
+    # The client pauses for 1 s after each answer. This is longer, so the next lookup is held by
+    # then.
     sleep "1.$((RANDOM % 5 + 3))"
     if ((i % 2)); then announce push-a; else withdraw push-a; fi || fail "change $i is accepted"
     ((i % 4)) || { sleep "0.$((RANDOM % 6 + 1))"; announce push-b; sleep 1.5; withdraw push-b; }
@@ -96,7 +98,8 @@ check_push() {
     "$((CHANGES * 3 / 4))" "$results"
 }
 
-# report_push TITLE ATLEAST RESULTS
+# report_push TITLE ATLEAST RESULTS: checks the output of known_after; at least ATLEAST changes must
+# have arrived while a lookup was held.
 report_push() {
   local held late title
   held=$(grep -c '^held' <<<"$3")
@@ -114,7 +117,7 @@ report_push() {
 
 # ---- Real workers ---------------------------------------------------------------------------
 
-# Records an event of a real worker as one line in $work/events: "start|stop name since-ms".
+# Records that a real worker starts or stops, as a line of $work/events: "start|stop name since-ms".
 note_event() { echo "$1 $2 $(now_ms)" >>"$work/events"; }
 
 start_worker() {
@@ -124,8 +127,8 @@ start_worker() {
 
 lists_all() { [[ $(listed 0) == "$everyone" ]]; }
 
-# Prints when the coordinator itself last missed worker2, in ms, from its log. A query could be
-# scheduled on the lost worker and hang.
+# Prints the time in ms, from the coordinator's log, at which the coordinator itself last noticed
+# that worker2 is missing. Until then a query could be scheduled on the lost worker and hang.
 missed_worker2() {
   local line
   line=$(grep 'Previously active node is missing: worker2 ' "$work/coordinator.log" |
@@ -149,7 +152,8 @@ check_workers_come_and_go() {
     "${noticed[*]:-(never)} ms after SIGTERM"
 }
 
-# Checks all events: the first announcement since a start, the withdrawal since a stop.
+# Checks when each event in $work/events reached the coordinator: after a start, the first
+# announcement; after a stop, the withdrawal.
 check_workers_pushed() {
   local what name since method results
   settle_logs

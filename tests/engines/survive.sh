@@ -11,8 +11,8 @@ check_start() {
   check "select count(*) from tpch.tiny.nation is 25" counts_nations
 }
 
-# Sends one query a second until the file `stop` exists, each in its own process so that a slow one
-# does not delay the next.
+# Sends one query a second until the file `stop` exists. Each query has its own process, so that a
+# slow one does not delay the next.
 load_queries() {
   while [[ ! -e $work/stop ]]; do
     {
@@ -24,7 +24,7 @@ load_queries() {
   wait
 }
 
-# Records twice a second the list of each node, if the node answers.
+# Records the list of each node twice a second, if the node answers.
 load_lists() {
   local i ids
   while [[ ! -e $work/stop ]]; do
@@ -33,8 +33,8 @@ load_lists() {
   done
 }
 
-# Records how many workers the coordinator sees. This loop is separate, because the query is slow on
-# a busy machine.
+# Records how many workers the coordinator sees. It is not part of load_lists, because this query is
+# slow on a busy machine.
 load_workers() {
   while [[ ! -e $work/stop ]]; do
     echo "workers: $(workers_seen | paste -sd' ')" >>"$work/lists"
@@ -49,7 +49,8 @@ begin_load() {
   load_workers & load_pids+=($!)
 }
 
-# end_load WHEN: checks that no query has failed since, and that no worker has left any list.
+# end_load WHEN: checks that no query has failed since begin_load, and that no worker has been
+# missing from any list.
 end_load() {
   local queries lists failed_queries bad_lists
   touch "$work/stop"
@@ -58,7 +59,7 @@ end_load() {
   queries=$(wc -l <"$work/queries") failed_queries=$(grep -cvxF '[[25]]' "$work/queries")
   lists=$(wc -l <"$work/lists")
   bad_lists=$(grep -cvx -e "node [1-3]: $everyone" -e 'workers: \[\[2\]\]' "$work/lists")
-  # A busy machine runs less than a query a second, but some are needed to prove anything.
+  # Fewer than one query a second may run on a busy machine, but some are needed to prove anything.
   if ((queries >= 20 && failed_queries == 0)); then
     pass "no query fails $1: $queries queries"
   else
@@ -86,21 +87,22 @@ check_leader_killed() {
   cluster restart "$((down + 1))" >/dev/null || fail "node $((down + 1)) starts again"
   back=0
   within 15 all_list "$everyone" || back=1
-  # Longer than max-age: an engine whose renewals had stopped with the leader would be gone by then.
+  # This is longer than max-age: an engine whose renewals had stopped with the leader would have
+  # disappeared by then.
   sleep "$((MAX_AGE_MS / 1000 + 5))"
   end_load "while the leader is killed and comes back"
   ((back == 0)) && back=$(all_list "$everyone"; echo $?)
   check "the killed leader is back and lists the same engine nodes" test "$back" = 0
 }
 
-# gone NAME NODE: succeeds if node NODE answers and lists no service of NAME.
+# gone NAME NODE: succeeds if node NODE answers and lists no service of NAME at all.
 gone() {
   local ids
   ids=$(listed_anyhow "$2") && [[ " $ids " != *" $1 "* ]]
 }
 
-# Prints start and end of the last renewal of engine node $1 that any node accepted, in ms, from the
-# access logs.
+# Prints start and end, in ms, of the last renewal of engine node $1 that any node accepted, from
+# the access logs.
 last_renewal() {
   local line
   line=$(awk -F'\t' -v path="/v1/announcement/$1" \
@@ -132,8 +134,9 @@ check_worker_killed() {
   for i in 0 1 2; do
     [[ -n ${gone_ms[$i]} ]] || { wrong=1; continue; }
     after_ms[i]=$((gone_ms[i] - renewed))
-    # Too early: a lookup that ended before max-age did not show it. Too late: one that began after
-    # max-age + 2 s still did. So a slow lookup on a busy machine is no failure.
+    # The worker disappears too early if a lookup that ended before max-age did not show it, and too
+    # late if one that began after max-age + 2 s still did. A slow lookup on a busy machine is
+    # therefore no failure.
     ((gone_ms[i] >= renewed + MAX_AGE_MS && seen_ms[i] <= renewal_end + MAX_AGE_MS + 2000)) ||
       wrong=1
   done
@@ -149,7 +152,7 @@ check_worker_stopped() {
     end_engine worker2 KILL 5
     return
   fi
-  # The first lookup on each node, not a repeated one.
+  # The worker must be absent from the first lookup on each node; the lookup is not repeated.
   for i in 0 1 2; do gone worker2 "$i" || left=1; done
   local took_ms=$(($(now_ms) - from_ms))
   local title="a worker stopped cleanly is gone from every node at once:"

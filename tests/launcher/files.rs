@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-/// Returns the servers that `start` has left running for a directory. They are killed, so that a
-/// test that finds one leaves none.
+/// Returns the pids of the servers that `start` has left running for a directory. They are killed,
+/// so that a test that finds one leaves none.
 fn left_behind(dir: &Path) -> Vec<i32> {
     let dir = dir.display().to_string();
     let is_ours = |pid: &i32| {
@@ -28,14 +28,14 @@ fn left_behind(dir: &Path) -> Vec<i32> {
     pids
 }
 
-/// `start` leaves no server running on a full disk, where the pid cannot be recorded, and reports
-/// the error.
+/// When the pid cannot be recorded because the disk is full, `start` reports the error and leaves
+/// no server running.
 #[test]
 fn a_pid_that_cannot_be_recorded_leaves_no_server() {
     let installation = LauncherInstallation::new(0);
     let disk = installation.path("full");
     fs::create_dir(&disk).expect("creates");
-    // A file fills the only page of this file system, so no space is left for the pid file.
+    // A file fills the only page of this file system, so that no space is left for the pid file.
     let script = format!(
         "set -e; cd '{}'; mount -t tmpfs -o size=4k tmpfs full; \
          head -c 4096 /dev/zero >full/rest; exec \"$@\"",
@@ -72,8 +72,8 @@ fn a_pid_that_cannot_be_recorded_leaves_no_server() {
     }
 }
 
-/// Waits for the end of a process. A process that does not end in time is killed, and has no exit
-/// code.
+/// Waits for the end of a process and returns its exit code. A process that does not end in time is
+/// killed, and has no exit code.
 fn ended(mut process: Child) -> Option<i32> {
     let deadline = clock::now() + TIME_LIMIT;
     while clock::now() < deadline {
@@ -86,8 +86,8 @@ fn ended(mut process: Child) -> Option<i32> {
     process.wait().expect("a child can be waited for").code()
 }
 
-/// Runs a command to its end, with its output in a file: a server that it leaves running must not
-/// keep a pipe open.
+/// Runs a command to its end. Its output goes to a file, because a server that the command leaves
+/// running would keep a pipe open.
 fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
     let path = dir.join("output");
     let output = fs::File::create(&path).expect("creates");
@@ -97,8 +97,8 @@ fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
     (fs::read_to_string(&path).expect("was written"), code)
 }
 
-/// A server whose launcher ends before it has recorded the pid ends too, since it could not be
-/// stopped.
+/// A detached server whose launcher has not recorded its pid ends by itself, since no command could
+/// stop it.
 #[test]
 fn a_server_that_nobody_recorded_ends() {
     let installation = LauncherInstallation::new(0);
@@ -119,8 +119,8 @@ fn a_server_that_nobody_recorded_ends() {
     );
 }
 
-/// A pid file or a launcher log that is not a regular file is refused by name, or written to; no
-/// command waits for the other end of a FIFO.
+/// A pid file or a launcher log that is not a regular file is either refused by name or written to.
+/// No command waits for the other end of a FIFO.
 #[test]
 fn special_files() {
     let installation = LauncherInstallation::new(0);
@@ -173,7 +173,7 @@ fn special_files() {
     assert!(installation.path("null").is_symlink());
 }
 
-/// `restart` stops nothing when a file that the start needs is unusable.
+/// If a file that the start needs is unusable, `restart` stops nothing.
 #[test]
 fn restart_checks_its_files() {
     let installation = LauncherInstallation::new(0);

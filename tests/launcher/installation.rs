@@ -1,4 +1,4 @@
-//! A server's installation in a temporary directory.
+//! An installation of quorate in a temporary directory, with the launcher's commands.
 
 use crate::wait;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Far beyond the duration of any step on a busy machine.
+/// Time limit for each step. It is far beyond the duration of any step on a busy machine.
 pub const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 pub fn quorate(arguments: &[&str]) -> Command {
@@ -16,7 +16,7 @@ pub fn quorate(arguments: &[&str]) -> Command {
     command
 }
 
-/// One server's installation. Its server is killed when this is dropped.
+/// The installation of one server. The server is killed when this is dropped.
 pub struct LauncherInstallation {
     pub dir: TempDir,
 }
@@ -51,7 +51,7 @@ impl LauncherInstallation {
         quorate
     }
 
-    /// Returns the output of a command, and its exit code.
+    /// Runs a command of the launcher, and returns its output and its exit code.
     pub fn run(&self, command: &str) -> (String, i32) {
         printed(&self.command(command).output().expect("runs"))
     }

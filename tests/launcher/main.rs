@@ -1,4 +1,5 @@
-//! Tests of the launcher with the real binary: airlift's messages, exit codes and files.
+//! Tests of the launcher with the real binary: its messages, exit codes and files are those of
+//! airlift's launcher.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -24,7 +25,8 @@ fn exit_code(mut child: Child) -> i32 {
     status.and_then(|status| status.code()).expect("no signal")
 }
 
-/// A whole life cycle has the messages and exit codes of airlift's Python launcher.
+/// Starting, querying and stopping a server give the messages and exit codes of airlift's Python
+/// launcher.
 #[test]
 fn start_status_stop() {
     let installation = LauncherInstallation::new(0);
@@ -73,7 +75,7 @@ fn start_status_stop() {
     assert_eq!(fs::read_to_string(&pid_file).expect("stays"), "");
 }
 
-/// A started server leads a session of its own, so that it outlives the terminal.
+/// A started server leads a session of its own, so that the end of the terminal does not end it.
 #[test]
 fn a_started_server_is_detached() {
     let installation = LauncherInstallation::new(0);
@@ -89,7 +91,7 @@ fn a_started_server_is_detached() {
     wait_until("the session", || session() == Some(pid.to_string()));
 }
 
-/// A server that was killed leaves its pid behind, and no command takes it for running.
+/// A server that was killed leaves its pid file behind. No command believes that it still runs.
 #[test]
 fn a_stale_pid_deceives_nobody() {
     let installation = LauncherInstallation::new(0);
@@ -103,7 +105,7 @@ fn a_stale_pid_deceives_nobody() {
         format!("{pid}\n")
     );
 
-    // This pid belongs to another process now, which must not be signalled.
+    // The pid belongs to another process now, this test, which must not be signalled.
     fs::write(
         installation.path("data/var/run/launcher.pid"),
         format!("{}\n", std::process::id()),
@@ -113,7 +115,7 @@ fn a_stale_pid_deceives_nobody() {
     installation.start();
 }
 
-/// `restart` stops the running server and starts it again; `kill` ends it without a clean shutdown.
+/// `restart` stops the running server and starts it again. `kill` ends it without a clean shutdown.
 #[test]
 fn restart_and_kill() {
     let installation = LauncherInstallation::new(0);
@@ -132,8 +134,8 @@ fn restart_and_kill() {
     assert_eq!(code, 0);
 }
 
-/// A server whose configuration has become invalid continues to run: `restart` reports the errors
-/// and stops nothing.
+/// If the configuration has become invalid, `restart` reports the errors and stops nothing: the
+/// server continues to run.
 #[test]
 fn restart_checks_the_configuration() {
     let installation = LauncherInstallation::new(0);
@@ -171,8 +173,8 @@ fn start_checks_the_configuration() {
     );
 }
 
-/// A server that ends right after its start is not reported as running, and the reason can be
-/// found.
+/// If the server ends right after its start, `start` does not report it as running, and the
+/// launcher's log contains the reason.
 #[test]
 fn start_notices_an_early_end() {
     let taken = TcpListener::bind("0.0.0.0:0").expect("a free port");
@@ -191,8 +193,8 @@ fn start_notices_an_early_end() {
     assert!(log.contains("in use"), "{log}");
 }
 
-/// In the foreground SIGTERM ends the server with 0, and its directory is refused as in use while
-/// it runs.
+/// A server in the foreground exits with 0 after SIGTERM. While it runs, its data directory is
+/// refused as in use.
 #[test]
 fn run_in_the_foreground() {
     let installation = LauncherInstallation::new(0);
@@ -230,8 +232,8 @@ fn unusable_directories() {
     assert_eq!(installation.run("run").1, 16);
 }
 
-/// The command line is airlift's: options on either side of the command, and 2 for unknown
-/// arguments.
+/// The command line is that of airlift's launcher: options may be on either side of the command,
+/// and unknown arguments give exit code 2.
 #[test]
 fn the_command_line() {
     let usage = |arguments: &[&str]| printed(&quorate(arguments).output().expect("runs"));
@@ -301,8 +303,8 @@ fn closed() -> String {
         .to_string()
 }
 
-/// `cluster --wait-ready` returns when all servers are ready, or reports after its timeout which
-/// are not and why.
+/// `cluster --wait-ready` returns when all servers are ready. After its timeout it reports which
+/// servers are not ready, and why.
 #[test]
 fn cluster_waits_until_ready() {
     let wait = |servers: &[&String]| {
@@ -336,8 +338,8 @@ fn cluster_waits_until_ready() {
     );
 }
 
-/// `cluster` shows the answers of the servers, continues with the next when one is down, and fails
-/// when none answers.
+/// `cluster` shows the answer of a server, continues with the next server when one is down, and
+/// fails when none answers.
 #[test]
 fn cluster_shows_the_group() {
     let status = concat!(

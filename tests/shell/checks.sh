@@ -19,7 +19,7 @@ within() {
   done
 }
 
-# Prints "median M, most X" of the numbers on stdin, one a line; "none" without any.
+# Prints "median M, most X" for the numbers on stdin, one per line; "none" if there are none.
 median_and_most() {
   sort -n | awk '{ v[NR] = $1 } END {
     if (NR) printf "median %s, most %s", v[int((NR + 1) / 2)], v[NR]; else printf "none" }'

@@ -10,14 +10,14 @@ need_nginx() {
   command -v nginx >/dev/null || apt_install nginx-light
 }
 
-# start_front P Q: starts nginx on port Q, in front of nodes on ports P to P+2. Its log names every
-# node that it tried for a request.
+# start_front P Q: starts nginx on port Q, in front of nodes on ports P to P+2. The log of nginx
+# names every node that it tried for a request.
 start_front() {
   write_front "$1" "$2" || return 1
   nginx -p "$work/front" -e "$work/front/error.log" -c "$work/front/nginx.conf" \
     >>"$work/front/console.log" 2>&1 &
   front_pid=$!
-  # This keeps bash from reporting its end.
+  # bash must not report the end of nginx.
   disown "$front_pid"
   within 5 curl -sf -m 3 -o /dev/null "http://127.0.0.1:$2/v1/service" || {
     cat "$work/front/error.log" "$work/front/console.log" >&2
@@ -35,7 +35,8 @@ stop_front() {
 
 ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# Writes to its own directory, as the calling user: the system's nginx is not touched.
+# Writes nginx.conf to a directory of the test, for the calling user, so that the system's nginx is
+# not touched.
 write_front() {
   local user=""
   [[ $(id -u) != 0 ]] || user="user $(id -un) $(id -gn);"
@@ -48,7 +49,7 @@ write_front() {
     echo "etc/nginx.conf has addresses that this script does not replace" >&2
     return 1
   }
-  # This turns gzip on, as on many machines: etc/nginx.conf must turn it off where necessary.
+  # gzip is turned on, as on many machines: etc/nginx.conf must turn it off where necessary.
   cat >"$work/front/nginx.conf" <<CONF
 $user
 daemon off;

@@ -1,5 +1,5 @@
-//! A server with answers that a test provides, so that commands meet errors, broken streams and
-//! silence on demand.
+//! A server whose answers a test provides, so that commands can be tested with errors, broken
+//! streams and servers that do not answer.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,41 +10,43 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// More than any test sends before it waits.
+/// Maximum number of unsent events of a stream. It is more than any test writes before it waits.
 const QUEUE: usize = 64;
 
-/// Far beyond the duration of any step on a busy machine.
+/// Time limit for each step. It is far beyond the duration of any step on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// A received request.
+/// A request that the server has received.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Path and query.
+    /// The path and the query of the request.
     pub target: String,
     /// The headers by lower-case name.
     pub headers: BTreeMap<String, String>,
 }
 
-/// Maps the number of a request, and the request, to a test's answer.
+/// The function of a test that returns the answer to a request. It also gets the number of the
+/// request, from 0.
 type Answering = dyn Fn(usize, &Request) -> Reply + Send + Sync;
 
-/// An answer.
+/// An answer of the server.
 pub enum Reply {
     /// A status and a body.
     Text(u16, String),
-    /// Events, sent when they arrive; the connection closes when the sender is dropped.
+    /// Events, each sent when the test writes it. The connection closes when the test drops the
+    /// sender.
     Events(Receiver<String>),
     /// No answer, while the connection stays open.
     Silence,
 }
 
-/// Returns a stream of events, and the sender with which a test writes them.
+/// Returns a stream of events as an answer, and the sender with which the test writes the events.
 pub fn stream() -> (SyncSender<String>, Reply) {
     let (sender, receiver) = sync_channel(QUEUE);
     (sender, Reply::Events(receiver))
 }
 
-/// Returns a stream that sends this text and breaks off.
+/// Returns a stream as an answer that sends this text and then closes the connection.
 pub fn broken_stream(text: &str) -> Reply {
     let (sender, reply) = stream();
     sender.send(text.to_owned()).expect("the queue has room");
@@ -103,12 +105,13 @@ impl FakeServer {
         format!("http://{}", self.address)
     }
 
-    /// Returns all requests so far.
+    /// Returns all requests that were received so far.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().expect("no panic").clone()
     }
 
-    /// Waits for this many requests; panics when they do not arrive in time.
+    /// Waits until this many requests were received, and returns them. Panics when they do not
+    /// arrive in time.
     pub fn wait_for_requests(&self, count: usize) -> Vec<Request> {
         let held = self.shared.requests.lock().expect("no panic");
         let (requests, late) = self
@@ -126,10 +129,10 @@ impl FakeServer {
 }
 
 impl Drop for FakeServer {
-    /// Stops the listener: new connections are refused from then on; open streams stay.
+    /// Stops the listener. From then on new connections are refused, while open streams stay open.
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the listener, which then closes.
+        // This connection wakes the listener, which then ends.
         let _woken = TcpStream::connect(self.address);
         if let Some(listener) = self.listener.take() {
             let _ended = listener.join();
@@ -148,7 +151,7 @@ impl FakeServerState {
             requests.len() - 1
         };
         self.came.notify_all();
-        // Some tests close the connection before the answer.
+        // An error is ignored, because some tests close the connection before the answer.
         let _gone = answer(stream, (self.reply)(number, &request));
     }
 }
@@ -171,7 +174,7 @@ fn answer(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
                 .iter()
                 .try_for_each(|piece| stream.write_all(piece.as_bytes()))
         }
-        // Waits until the client gives up.
+        // The read returns when the client closes the connection.
         Reply::Silence => stream.read(&mut [0]).map(|_| ()),
     }
 }

@@ -1,8 +1,8 @@
-//! Real quorate processes for tests: a group of them in temporary directories, a client with its
-//! own implementation of the protocol, and one way to wait.
+//! Real quorate processes for tests: groups of them in temporary directories, clients that
+//! implement the protocols independently, and one way to wait.
 //!
-//! The tests use processes rather than tasks, since they are about kills, freezes and disks. The
-//! only linked parts of the product are its clock and its exit codes.
+//! The tests use processes rather than tasks, because they are about kills, freezes and disks. Of
+//! the product, they link only its clock and its exit codes.
 
 mod clients;
 #[cfg(target_os = "linux")]

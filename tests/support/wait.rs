@@ -5,7 +5,8 @@ use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Repeats `ask` until it returns a value; panics with `what` when `limit` is over.
+/// Repeats `ask` until it returns a value, and returns that. Panics with `what` when `limit` is
+/// over.
 pub fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = clock::now() + limit;
     loop {
@@ -17,7 +18,7 @@ pub fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>)
     }
 }
 
-/// Lets time pass where the test is about time itself, such as a freeze or the interval of
+/// Lets time pass in a test that is about time itself, such as a freeze or the interval of
 /// renewals. Use [`until`] to wait for an event.
 pub fn let_pass(time: Duration) {
     std::thread::sleep(time);

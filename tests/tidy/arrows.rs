@@ -1,4 +1,5 @@
-//! Checks which module may use which, and which names a part may not use.
+//! Checks the direction of dependencies: which module may use which other module, and which names
+//! may be used in which part of the repository.
 
 use crate::source::{code_of, crate_paths, exported_names, has_name, supers, test_part_line};
 use crate::tree::{assert_none, is_test_file, module_of, product_files, read, rust_files};
@@ -26,8 +27,9 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
     }
 }
 
-/// Returns the forbidden uses of a source. `facade` has the names that raft/mod.rs exports, without
-/// modules. It is `None` for a file of tests, which may use a bare registry in place of the group.
+/// Returns the forbidden uses in a source. `facade` contains the names that raft/mod.rs exports,
+/// without modules: other modules may use only these. It is `None` for a file of tests, which may
+/// use a bare registry in place of a group.
 fn arrow_complaints(
     module: &str,
     depth: usize,
@@ -75,8 +77,8 @@ fn arrow_complaints(
     complaints
 }
 
-/// Returns the modules that a root file declares. Those of main.rs belong to the binary, and are
-/// last in the chain.
+/// Returns the modules that a root file declares. The modules that main.rs declares belong to the
+/// binary, which may use all modules of the library.
 fn own_modules(source: &str) -> BTreeSet<String> {
     let code = code_of(source);
     let declared = code
@@ -154,7 +156,8 @@ fn a_wrong_arrow_is_found() {
     );
 }
 
-/// Returns the uses of the registry in a file of its crate's module `model`.
+/// Returns the uses of other parts of the registry in a file of its module `model`, which may use
+/// none.
 fn model_complaints(source: &str) -> Vec<String> {
     crate_paths(&code_of(source))
         .into_iter()
@@ -180,8 +183,8 @@ fn a_use_of_the_registry_in_the_model_is_found() {
     assert_eq!(model_complaints("use crate::model::Lookup;").len(), 0);
 }
 
-/// Banned names, with the part of the repository in which they are banned (or, with `!`, the only
-/// part that may use them).
+/// Banned names. Each has the part of the repository in which it is banned or, after a `!`, the
+/// only part that may use it.
 const BANNED: &[(&str, &[&str])] = &[
     (
         "crates/registry/",
@@ -207,13 +210,15 @@ const BANNED: &[(&str, &[&str])] = &[
         ],
     ),
     ("!src/clock/system.rs", &["Instant::now", "SystemTime::now"]),
-    // Errors of these parts are typed; the outermost layer reports them with all their causes.
+    // Errors of these parts have types of their own. The outermost layer reports them with all
+    // their causes, for which it uses anyhow.
     ("crates/registry/", &["anyhow"]),
     ("crates/storage/", &["anyhow"]),
     ("src/raft/", &["anyhow"]),
     ("src/http/", &["anyhow"]),
 ];
 
+/// Returns the banned names that a file uses.
 fn banned_names(path: &str, source: &str) -> Vec<String> {
     let code = code_of(source);
     let mut complaints = Vec::new();

@@ -1,5 +1,5 @@
-//! Checks that dependencies have licences that deny.toml allows, and come from crates.io. `cargo
-//! deny` checks the same, where it is installed.
+//! Checks that the licences of all dependencies are allowed by deny.toml, and that all dependencies
+//! come from crates.io. `cargo deny` checks this too, but is not installed everywhere.
 
 use crate::tree::{assert_none, read, root};
 use serde_json::Value;
@@ -17,7 +17,7 @@ fn allowed(deny: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns whether the licences satisfy an SPDX expression of names, AND, OR and parentheses.
+/// Returns whether allowed licences satisfy an SPDX expression of names, AND, OR and parentheses.
 fn is_met(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression
         .replace('(', " ( ")
@@ -70,8 +70,8 @@ fn unlicensed(metadata: &Value, allowed: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the target of this build. Its packages are downloaded, while those of other targets may
-/// not be.
+/// Returns the target triple of this build. Only the packages of this target are sure to be
+/// downloaded.
 fn host() -> String {
     let told = Command::new("rustc")
         .arg("-vV")

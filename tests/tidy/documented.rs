@@ -1,19 +1,20 @@
-//! Checks that keys, routes and named tests are documented or exist.
+//! Checks that every configuration key and every route is documented, and that every test that a
+//! document names exists.
 
 use crate::source::{product_lines, strings_of};
 use crate::tree::{all_files, assert_none, is_test_file, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Keys of airlift with one of our prefixes, which have no effect here.
+/// Keys of airlift that begin with one of our prefixes. They have no effect here.
 const AIRLIFTS: &[&str] = &[
     "discovery.uri",
     "discovery.collector.pool",
     "discovery.store-cache-ttl",
 ];
 
-/// Returns our own keys in the sources of src/config. Keys of airlift with the same prefix are
-/// covered by airlift's documentation.
+/// Returns quorate's own keys in the sources of src/config. Keys of airlift with the same prefixes
+/// are left out, because airlift documents them.
 fn our_keys(source: &str) -> BTreeSet<String> {
     strings_of(source)
         .into_iter()
@@ -51,7 +52,7 @@ fn every_key_of_ours_is_explained_in_the_example_configuration() {
     );
 }
 
-/// Returns whether a properties file has the key, set or commented out.
+/// Returns whether a properties file has the key, either set or commented out.
 fn has_key(properties: &str, key: &str) -> bool {
     properties.lines().any(|line| {
         line.trim_start_matches(['#', ' '])
@@ -112,7 +113,7 @@ fn every_route_is_documented() {
     );
 }
 
-/// Returns whether a text names the route itself, not only a longer one.
+/// Returns whether a text names the route itself, and not only a longer route that begins with it.
 fn documents(text: &str, route: &str) -> bool {
     text.match_indices(route).any(|(at, _)| {
         let next = text[at + route.len()..].chars().next();

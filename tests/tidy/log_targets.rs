@@ -1,12 +1,12 @@
-//! Checks that log lines of consensus and storage name their target: operators filter by it, so it
-//! must not depend on file names.
+//! Checks that log lines of consensus and storage name their target. Operators filter logs by
+//! target, so it must not depend on file names.
 
 use crate::source::code_of;
 use crate::tree::{assert_none, is_test_file, read, rust_files};
 
 const LEVELS: &[&str] = &["trace!", "debug!", "info!", "warn!", "error!"];
 
-/// Returns the lines of a source whose event has no target.
+/// Returns the numbers of the lines on which a log macro is called without a target.
 fn without_target(source: &str) -> Vec<usize> {
     let code = code_of(source);
     let mut lines = Vec::new();

@@ -1,7 +1,8 @@
 //! The rules of the code base that the compiler does not check: which module may use which, how
 //! long a file and a line may be, which actions are forbidden in tests, what must be documented.
-//! Each rule is a function from text to complaints. One test applies it to the tree and another to
-//! a bad sample, since a check that cannot fail is worthless.
+//!
+//! Each rule is a function from text to complaints. One test applies it to the repository, and
+//! another to a bad sample, since a check that cannot fail is worthless.
 
 mod arrows;
 mod dependencies;

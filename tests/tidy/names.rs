@@ -1,4 +1,4 @@
-//! The names of types.
+//! Checks that no two types have the same name.
 
 use crate::tree::{assert_none, read, rust_files};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ fn types(source: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the names that are defined more than once in the files below `roots`.
+/// Returns the names that more than one type in the files below `roots` has.
 fn names_with_two_meanings(roots: &[&str]) -> Vec<String> {
     let mut defined: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for path in roots.iter().flat_map(|root| rust_files(root)) {
@@ -44,7 +44,7 @@ fn a_name_of_a_type_has_one_meaning() {
     assert_none(&names_with_two_meanings(&["src", "crates", "fuzz"]));
 }
 
-/// Tests name the parts of their model like the product does: a `Node` is a running node.
+/// Tests use the names of the product's types with their meaning there: a `Node` is a running node.
 #[test]
 fn a_name_of_a_type_has_one_meaning_in_tests() {
     assert_none(&names_with_two_meanings(&["tests"]));

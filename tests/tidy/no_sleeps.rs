@@ -4,8 +4,8 @@ use crate::source::{code_of, has_name, test_part_line};
 use crate::tree::{all_files, assert_none, is_test_file, read};
 use std::path::Path;
 
-/// Returns the sleeps and fixed ports in the test part of a file. Sleeping on a paused clock takes
-/// no time.
+/// Returns the sleeps and the fixed ports in the tests of a file. If `all_of_it` is true, the whole
+/// file is tests. Sleeping on a paused clock is allowed, because it takes no time.
 fn impatience(source: &str, all_of_it: bool) -> Vec<String> {
     let code = code_of(source);
     let from = if all_of_it { 1 } else { test_part_line(source) };
@@ -41,11 +41,12 @@ fn binds_fixed_port(line: &str) -> bool {
     })
 }
 
-/// The one file that sleeps, so that no other has to.
+/// The only file that may sleep. All other tests use its functions.
 const WAITS: &str = "tests/support/wait.rs";
-/// The part in which every clock is simulated, and no port belongs to the machine.
+/// The part of the repository in which every clock is simulated, and ports are not those of the
+/// machine.
 const SIMULATED: &str = "crates/sim";
-/// Packages in which every line belongs to tests.
+/// The packages that consist only of code for tests.
 const FOR_TESTS: [&str; 2] = ["crates/checker", "fuzz"];
 
 #[test]

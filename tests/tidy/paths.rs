@@ -1,18 +1,20 @@
-//! Checks that documents name only existing paths, links with their headings, and decision records.
+//! Checks that documents name only existing paths, that their links lead to existing files and
+//! headings, and that sources name only existing decision records.
 
 use crate::tree::{assert_none, read, root, rust_files};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders of the repository: a word in backticks or in a block of code that begins with one of
-/// them is a path.
+/// The folders of the repository. A word that begins with one of them, in backticks or in a block
+/// of code, is a path.
 const FOLDERS: &[&str] = &[
     ".ci", ".github", "benches", "crates", "docs", "etc", "examples", "fuzz", "scripts", "src",
     "tests", "vendor",
 ];
 
-/// Paths that are created at run time, and that git ignores.
+/// Paths that do not exist in the repository, because they are created at run time and ignored by
+/// git.
 const MADE: &[&str] = &["fuzz/found", "fuzz/found"];
 
 /// Returns every document except the CHANGELOG, which names paths of earlier releases.
@@ -45,7 +47,8 @@ fn lines_of(text: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-/// Returns the paths of the repository that a text names, without the part after a `*`.
+/// Returns the paths of the repository that a text names. If a path contains a `*`, only the folder
+/// before it.
 fn named_paths(text: &str) -> BTreeSet<String> {
     let words = lines_of(text).flat_map(|(line, in_code)| {
         let spans: Vec<&str> = match in_code {
@@ -69,7 +72,7 @@ fn is_path(word: &str) -> bool {
     first.is_some_and(|first| FOLDERS.contains(&first)) && word.chars().all(may_be)
 }
 
-/// Expands a pattern: `a/{b,c}.rs` names two paths, and `a/b-*.rs` the folder `a`.
+/// Expands a pattern of paths: `a/{b,c}.rs` names two files, and `a/b-*.rs` the folder `a`.
 fn alternatives(word: &str) -> Vec<String> {
     if let Some((before, rest)) = word.split_once('{')
         && let Some((inside, after)) = rest.split_once('}')
@@ -85,7 +88,7 @@ fn alternatives(word: &str) -> Vec<String> {
     vec![path.trim_end_matches('/').to_owned()]
 }
 
-/// Returns the targets of a text's links within the repository.
+/// Returns the targets of a text's links, except for those outside the repository.
 fn links(text: &str) -> Vec<&str> {
     let outside = lines_of(text).filter(|(_, in_code)| !in_code);
     outside
@@ -95,7 +98,7 @@ fn links(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the anchors of a text's headings, as GitHub makes them.
+/// Returns the anchors of a text's headings, as GitHub generates them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = lines_of(text)
         .filter(|(line, in_code)| !in_code && line.starts_with('#'))
@@ -108,7 +111,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 /// Returns the errors of a document. `read` returns the text of a file, an empty text for a folder,
-/// and `None` when there is neither.
+/// and `None` for a path that does not exist.
 fn complaints(path: &Path, text: &str, read: impl Fn(&Path) -> Option<String>) -> Vec<String> {
     let mut found = Vec::new();
     for named in named_paths(text) {
@@ -130,7 +133,7 @@ fn complaints(path: &Path, text: &str, read: impl Fn(&Path) -> Option<String>) -
     found
 }
 
-/// Returns the path of a link's target: `../b/c.md` in `a/d.md` is `b/c.md`.
+/// Returns the path to which a relative link leads: `../b/c.md` in `a/d.md` is `b/c.md`.
 fn beside(path: &Path, file: &str) -> PathBuf {
     let mut target = path.parent().map(Path::to_path_buf).unwrap_or_default();
     for part in file.trim_end_matches('/').split('/') {
@@ -142,7 +145,8 @@ fn beside(path: &Path, file: &str) -> PathBuf {
     target
 }
 
-/// Returns the text of a file of the repository, or an empty text for a folder.
+/// Returns the text of a file of the repository, an empty text for a folder, or `None` if there is
+/// neither.
 fn text_of(path: &Path) -> Option<String> {
     let path = root().join(path);
     match path.is_dir() {

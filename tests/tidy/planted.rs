@@ -1,10 +1,10 @@
-//! Checks that scripts/planted plants each error of crates/planted/src/lib.rs.
+//! Checks that scripts/planted plants every error that crates/planted/src/lib.rs declares.
 
 use crate::tree::read;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Returns the variants of the enum.
+/// Returns the names of the errors: the variants of the enum `Bug`.
 fn declared(source: &str) -> BTreeSet<String> {
     let body = source
         .split_once("enum Bug {")
@@ -17,7 +17,7 @@ fn declared(source: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Returns the first fields of the script's table.
+/// Returns the names of the errors that the script plants: the first fields of its table.
 fn planted(script: &str) -> BTreeSet<String> {
     let rows = script.lines().filter_map(|line| {
         let row = line.trim().strip_prefix('"')?;

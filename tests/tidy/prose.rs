@@ -1,20 +1,20 @@
-//! The language of comments.
+//! Checks that comments are sentences and use terms that can be looked up.
 
 use crate::scripts::scripts;
 use crate::tree::{assert_none, read, rust_files};
 use std::path::PathBuf;
 
-/// Words with which a comment is a clause instead of a sentence: "What the node holds" for "The
+/// First words that turn a comment into a clause: "What the node holds" instead of "The
 /// announcement of the node".
 const OPENERS: &[&str] = &[
     "What", "Who", "Whoever", "Where", "How", "Those", "Of", "As", "None",
 ];
 
-/// At most this share of comments, in thousandths, may begin with one of [`OPENERS`]. Now and then
-/// one of them is the plainest beginning.
+/// Maximum share of comments, in thousandths, that may begin with one of [`OPENERS`]. It is not
+/// zero, because now and then one of these words is the plainest beginning.
 const MAX_OPENERS: usize = 14;
 
-/// Phrases that nobody would look up, where the field has a term.
+/// Phrases that cannot be looked up, although there is a common term for each.
 const DIALECT: &[&str] = &[
     "all the same",
     "are told",
@@ -47,10 +47,11 @@ const DIALECT: &[&str] = &[
     "whomever",
 ];
 
-/// At most this share of comments, in thousandths, may contain one of [`DIALECT`].
+/// Maximum share of comments, in thousandths, that may contain one of [`DIALECT`].
 const MAX_DIALECT: usize = 4;
 
-/// The text of each comment: lines that follow each other, without their marks.
+/// Returns the text of each comment. Consecutive lines with the same mark are one comment, and the
+/// marks are removed.
 fn comments(text: &str, marks: &[&str]) -> Vec<String> {
     let mut comments = Vec::new();
     let mut open: Option<(&str, String)> = None;
@@ -83,12 +84,13 @@ fn comments(text: &str, marks: &[&str]) -> Vec<String> {
     comments
 }
 
+/// Returns whether a comment begins with one of [`OPENERS`].
 fn opens_as_a_clause(comment: &str) -> bool {
     let first = comment.split(|c: char| !c.is_alphanumeric()).next();
     first.is_some_and(|first| OPENERS.contains(&first))
 }
 
-/// The phrase of [`DIALECT`] that a comment contains outside of code.
+/// Returns the first phrase of [`DIALECT`] that a comment contains outside of code.
 fn dialect(comment: &str) -> Option<&'static str> {
     let prose: String = comment.split('`').step_by(2).collect();
     let words: Vec<String> = prose
@@ -103,7 +105,7 @@ fn dialect(comment: &str) -> Option<&'static str> {
         .copied()
 }
 
-/// All sources, with the marks of their comments.
+/// Returns all sources, each with the marks of its comments.
 fn sources() -> Vec<(PathBuf, &'static [&'static str])> {
     const RUST: &[&str] = &["///", "//!", "//"];
     let rust = ["src", "crates", "fuzz", "tests"]
@@ -114,7 +116,8 @@ fn sources() -> Vec<(PathBuf, &'static [&'static str])> {
     rust.chain(scripts).collect()
 }
 
-/// The comments of all sources that `is_bad`, with the number of all.
+/// Returns the comments of all sources for which `is_bad` returns true, and the number of all
+/// comments.
 fn bad_comments(is_bad: impl Fn(&str) -> bool) -> (Vec<String>, usize) {
     let (mut bad, mut count) = (Vec::new(), 0);
     for (path, marks) in sources() {
@@ -128,7 +131,7 @@ fn bad_comments(is_bad: impl Fn(&str) -> bool) -> (Vec<String>, usize) {
     (bad, count)
 }
 
-/// Complains of all when they are more than a share of `count`, in thousandths.
+/// Panics with all `bad` comments if they are more than a share of `count`, in thousandths.
 fn assert_share(bad: &[String], count: usize, max_thousandths: usize) {
     if bad.len() * 1_000 > count * max_thousandths {
         assert_none(bad);

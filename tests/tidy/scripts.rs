@@ -1,11 +1,12 @@
-//! Checks the modes and first lines of the scripts.
+//! Checks that every script can be executed and names its interpreter, unless another script
+//! sources it.
 
 use crate::tree::{assert_none, read, root};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Returns every script of the repository, including those that are only sourced by others.
+/// Returns every script of the repository, including files that other scripts only source.
 pub fn scripts() -> Vec<PathBuf> {
     let mut found = vec![
         PathBuf::from(".ci/run"),
@@ -26,8 +27,8 @@ pub fn scripts() -> Vec<PathBuf> {
     found
 }
 
-/// Returns the error of a script with this mode, if there is one; `others` are the texts of the
-/// rest.
+/// Returns the error of a script with this file mode, if there is one. `others` are the texts of
+/// the other scripts, one of which may source it.
 fn complaint(path: &Path, mode: u32, text: &str, others: &[String]) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
     let sources_it =

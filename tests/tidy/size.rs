@@ -1,4 +1,5 @@
-//! Checks the length and the names of files, and that they contain no leftovers.
+//! Checks the length of files, the number of files in folders, and the names of files, and that
+//! nothing is left for later.
 
 use crate::scripts::scripts;
 use crate::source::{code_of, has_name, product_lines};
@@ -32,7 +33,7 @@ fn a_long_file_is_found() {
 
 const MAX_FILES: usize = 14;
 
-/// Returns the folders that contain too many of these files directly.
+/// Returns the folders that directly contain more than [`MAX_FILES`] of these files.
 fn crowded(files: &[PathBuf]) -> Vec<String> {
     let mut counts: BTreeMap<&Path, usize> = BTreeMap::new();
     for folder in files.iter().filter_map(|path| path.parent()) {
@@ -62,6 +63,7 @@ fn a_crowded_folder_is_found() {
     assert_eq!(crowded(&files(MAX_FILES)).len(), 0);
 }
 
+/// Returns the notes and calls in a source that mark unfinished work.
 fn leftovers(source: &str) -> Vec<String> {
     let code = code_of(source);
     let notes = [
@@ -99,6 +101,7 @@ fn a_leftover_is_found() {
     );
 }
 
+/// Returns whether a part of a path says nothing about its contents.
 fn has_vague_name(path: &Path) -> bool {
     const VAGUE: &[&str] = &[
         "util",

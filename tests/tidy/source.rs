@@ -1,9 +1,10 @@
-//! A minimal parser of Rust that distinguishes code from comments and strings, and follows `use`.
+//! A minimal parser of Rust. It distinguishes code from comments and strings, and reads the trees
+//! of `use` declarations.
 
 use std::collections::BTreeSet;
 
-/// Returns the code alone: comments, and the contents of strings and characters, become blanks.
-/// Line breaks are kept.
+/// Returns the code of a source. Comments and the contents of string and character literals are
+/// replaced by blanks, and line breaks are kept, so that line numbers stay the same.
 pub fn code_of(source: &str) -> String {
     split_source(source).0
 }
@@ -13,6 +14,7 @@ pub fn strings_of(source: &str) -> Vec<String> {
     split_source(source).1
 }
 
+/// Separates the code of a source from the contents of its string literals.
 fn split_source(source: &str) -> (String, Vec<String>) {
     let chars: Vec<char> = source.chars().collect();
     let (mut code, mut strings) = (String::new(), Vec::new());
@@ -66,8 +68,8 @@ fn comment_length(rest: &[char]) -> Option<usize> {
     Some(rest.len())
 }
 
-/// Returns the lengths of a string literal's opening delimiter, of the whole literal, and of its
-/// closing delimiter.
+/// Returns three lengths of the string literal with which the text begins: of its opening
+/// delimiter, of the whole literal, and of its closing delimiter.
 fn string_lengths(rest: &[char], before: Option<char>) -> Option<(usize, usize, usize)> {
     if rest[0] == '"' {
         let mut at = 1;
@@ -93,7 +95,8 @@ fn string_lengths(rest: &[char], before: Option<char>) -> Option<(usize, usize, 
     Some((open, open + inside + close.len(), close.len()))
 }
 
-/// Returns the length of a character literal. A lifetime is not one.
+/// Returns the length of the character literal with which the text begins. Returns `None` for a
+/// lifetime.
 fn character_length(rest: &[char]) -> Option<usize> {
     match rest {
         ['\'', '\\', _, tail @ ..] => Some(4 + tail.iter().position(|c| *c == '\'')?),
@@ -102,7 +105,8 @@ fn character_length(rest: &[char]) -> Option<usize> {
     }
 }
 
-/// Returns the line on which a file's own tests begin, or the line after its end when it has none.
+/// Returns the number of the line on which a file's own tests begin, or of the line after the last
+/// one if it has none.
 pub fn test_part_line(source: &str) -> usize {
     let lines: Vec<&str> = source.lines().collect();
     let begins = |index: &usize| {
@@ -114,12 +118,12 @@ pub fn test_part_line(source: &str) -> usize {
     (0..lines.len()).find(begins).unwrap_or(lines.len()) + 1
 }
 
-/// Returns the number of lines of a source file without its tests.
+/// Returns the number of lines of a source file, without its tests.
 pub fn product_lines(source: &str) -> usize {
     source.lines().count().min(test_part_line(source) - 1)
 }
 
-/// Returns whether the code contains the name, and not only as a part of a longer one.
+/// Returns whether the code contains the name, and not only as a part of a longer name.
 pub fn has_name(code: &str, name: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(name).any(|(at, _)| {
@@ -142,11 +146,11 @@ pub fn supers(line: &str) -> usize {
         run = if last == Some("super") { run + 1 } else { 0 };
         most = most.max(run);
     }
-    // The last part of the path is its target.
     most
 }
 
-/// Returns every path that begins with `crate::`, with `use` trees split, at most two names deep.
+/// Returns every path that begins with `crate::`, with at most two names after that. `use` trees
+/// are split into paths.
 pub fn crate_paths(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for (at, _) in code.match_indices("crate::") {
@@ -170,12 +174,14 @@ pub fn crate_paths(code: &str) -> Vec<Vec<String>> {
     paths
 }
 
+/// A name in a `use` tree, with the text after it.
 struct Branch<'a> {
     name: String,
     rest: &'a str,
 }
 
-/// Returns the names that a path or a `{...}` group begins with, each with the text after it.
+/// Returns the names with which the paths of a text begin, each with the text after it. The text is
+/// a single path or a `{...}` group.
 fn branches(text: &str) -> Vec<Branch<'_>> {
     let text = text.trim_start();
     let Some(group) = text.strip_prefix('{') else {
@@ -210,7 +216,8 @@ fn branches(text: &str) -> Vec<Branch<'_>> {
         .collect()
 }
 
-/// Returns the names that `pub use` and public items of a module's root export, without modules.
+/// Returns the names that the root of a module exports by `pub use` and as public items, without
+/// modules.
 pub fn exported_names(source: &str) -> BTreeSet<String> {
     let code = code_of(source);
     let mut names = BTreeSet::new();

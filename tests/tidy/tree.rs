@@ -1,4 +1,4 @@
-//! The files of the repository.
+//! Finds and reads the files of the repository.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,13 +13,14 @@ pub fn read(path: &Path) -> String {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Returns every Rust file below a directory of the repository, by its path in it.
+/// Returns every Rust file below a directory of the repository, by its path from the repository's
+/// root.
 pub fn rust_files(below: &str) -> Vec<PathBuf> {
     files_of(below, &["rs"])
 }
 
 /// Returns every file with one of these extensions below a directory of the repository, by its path
-/// in it.
+/// from the repository's root.
 pub fn files_of(below: &str, extensions: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![PathBuf::from(below)];
@@ -43,7 +44,7 @@ pub fn files_of(below: &str, extensions: &[&str]) -> Vec<PathBuf> {
     files
 }
 
-/// The folders of the product; the other crates only test it.
+/// The folders that contain the product. All other crates only test it.
 const PRODUCT: [&str; 4] = ["src", "crates/planted", "crates/registry", "crates/storage"];
 
 /// Returns every Rust file of the product.
@@ -57,7 +58,8 @@ pub fn all_files() -> Vec<PathBuf> {
     below.into_iter().flat_map(rust_files).collect()
 }
 
-/// Returns the top module that a file of src/ belongs to, and its depth in modules.
+/// Returns the top-level module to which a file of src/ belongs, and the depth of its own module,
+/// which is 1 for a top-level module.
 pub fn module_of(path: &Path) -> (String, usize) {
     let mut parts: Vec<String> = path
         .iter()
@@ -76,7 +78,7 @@ pub fn is_test_file(path: &Path) -> bool {
     in_directory || path.ends_with("tests.rs")
 }
 
-/// Panics with every complaint, each once.
+/// Panics with all complaints, each once, if there are any.
 pub fn assert_none(complaints: &[String]) {
     let lines: BTreeSet<&str> = complaints.iter().map(String::as_str).collect();
     let text: Vec<&str> = lines.into_iter().collect();

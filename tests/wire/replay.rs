@@ -1,5 +1,5 @@
-//! Replays cases against a server: one connection for each case, in order, with a comparison of
-//! every full answer.
+//! Replays recorded cases against a server, in order and with a new connection for each, and
+//! compares every answer in full.
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Far above the time that any answer may take.
+/// Timeout of a case. It is far longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
@@ -17,7 +17,7 @@ struct File {
     cases: Vec<Case>,
 }
 
-/// A request and its expected answer.
+/// A case: a request and its expected answer.
 #[derive(Deserialize)]
 pub struct Case {
     name: String,
@@ -25,13 +25,13 @@ pub struct Case {
     path: String,
     headers: BTreeMap<String, String>,
     body: Option<String>,
-    /// The answer that airlift gave, or that the rules require.
+    /// The answer that airlift's server gave, or that the rules require.
     #[serde(alias = "airlift")]
     answer: Expected,
 }
 
-/// The expected answer. Absent fields are not compared, except `content_encoding` of an answer with
-/// `json`.
+/// The expected answer. A field that is absent is not compared, except `consistency`, and
+/// `content_encoding` of an answer with `json`: the answer must not have these headers either.
 #[derive(Deserialize)]
 struct Expected {
     status: u16,
@@ -50,18 +50,18 @@ pub struct Answer {
     pub status: u16,
     /// The headers by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The body, inflated if it was gzip.
+    /// The body, decompressed if it was sent with gzip.
     pub body: Vec<u8>,
 }
 
-/// Returns the cases of a file.
+/// Parses a file of cases.
 pub fn cases(json: &str) -> Vec<Case> {
     serde_json::from_str::<File>(json)
         .expect("a file of cases")
         .cases
 }
 
-/// Runs the cases in order, and returns one line for each difference.
+/// Runs the cases in order, and returns one line for each difference to the expected answers.
 pub fn replay(server: SocketAddr, cases: &[Case]) -> Vec<String> {
     let mut drawn_ids = BTreeMap::new();
     let mut differences = Vec::new();
@@ -90,7 +90,7 @@ fn request(server: SocketAddr, case: &Case) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// Sends bytes on a connection of their own, and reads the answer until the server closes it.
+/// Sends bytes on a new connection, and reads the answer until the server closes the connection.
 pub fn ask(server: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(server).expect("the server listens");
     stream
@@ -146,7 +146,8 @@ fn compare(
     drawn_ids: &mut BTreeMap<String, String>,
 ) -> Result<(), String> {
     let expected = &case.answer;
-    // The one deliberate difference: an error of the client is reported as one.
+    // This is the one deliberate difference from airlift: if airlift answers an error of the client
+    // with 500, quorate answers 400.
     let status = if expected.status == 500 {
         400
     } else {
@@ -221,7 +222,8 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, given: &T) -> 
     }
 }
 
-/// Checks that lookups and writes carry the log index that they saw or made.
+/// Checks that an answer carries the log index of the state that a lookup saw, or of the entry that
+/// a write made.
 fn acknowledges(case: &Case, answer: &Answer) -> Result<(), String> {
     if case.method == "OPTIONS" || case.path.starts_with("/v1/cluster") {
         return Ok(());
@@ -253,8 +255,8 @@ fn text_of(json: &Value, field: &str) -> String {
     json[field].as_str().unwrap_or("").to_owned()
 }
 
-/// Returns the services in the order of their ids, since they are a set, with recorded ids replaced
-/// by those drawn here.
+/// Returns JSON in a form that can be compared: services are sorted by id, since they are a set,
+/// and ids that were recorded are replaced by those that this server has generated.
 fn normal(json: &Value, drawn_ids: &BTreeMap<String, String>) -> Value {
     let mut json = json.clone();
     let rename = |service: &mut Value| {

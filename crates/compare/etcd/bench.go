@@ -47,7 +47,7 @@ type latency struct {
 	Max  float64 `json:"max"`
 }
 
-// tally is the results of one client within the measured time.
+// tally is the results of one client: the requests that ended within the measured time.
 type tally struct {
 	latencies []time.Duration
 	answered  int
@@ -137,7 +137,8 @@ func (l *load) withdraw() error {
 	return err
 }
 
-// run runs all clients. Each sends its next request as soon as it has the response.
+// run runs all clients. Each client sends its next request as soon as it has the response to its
+// last one.
 func (l *load) run() ([]tally, error) {
 	clients := make([]*clientv3.Client, l.clients)
 	for i := range clients {

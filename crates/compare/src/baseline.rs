@@ -1,5 +1,5 @@
-//! The limit: an axum server that returns the same bytes to the same clients on this machine,
-//! without replication.
+//! The baseline, which is the upper bound for a discovery server: an axum server that returns the
+//! same bytes to the same clients on this machine, without replication.
 
 use crate::measure::tasks::{TASKS, Task};
 use axum::Router;
@@ -21,9 +21,9 @@ use tokio::net::TcpListener;
 /// Response to a lookup that finds no services.
 const NOTHING: &[u8] = br#"{"environment":"bench","services":[]}"#;
 
-/// The arguments of a server.
+/// The arguments of one server of the baseline.
 #[derive(Debug, clap::Args)]
-pub struct LimitArguments {
+pub struct BaselineArguments {
     /// Port to listen on, on loopback.
     #[arg(long)]
     port: u16,
@@ -32,10 +32,13 @@ pub struct LimitArguments {
     services: Option<u32>,
 }
 
-/// An announcement. It is parsed although it is not used, because any discovery server has to parse
-/// it.
+/// An announcement. The baseline parses it, although it does not use it, because any discovery
+/// server has to parse it.
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "read and not looked at: that is the limit")]
+#[expect(
+    dead_code,
+    reason = "parsed but not used, as a part of the work of the baseline"
+)]
 struct BaselineAnnouncement {
     environment: String,
     pool: String,
@@ -51,19 +54,20 @@ struct BaselineService {
     properties: BTreeMap<String, String>,
 }
 
-/// The state of a server.
-struct Limit {
+/// The state of one server of the baseline.
+struct Baseline {
     /// Whether a load has announced its services. Lookups before that must find none, because
     /// `quorate bench` refuses to start if services of its type exist.
     announced: AtomicBool,
     bodies: Bodies,
 }
 
-/// The response bodies, encoded before the server starts.
+/// The response bodies. They are encoded before the server starts, so that a lookup only copies
+/// bytes.
 enum Bodies {
-    /// One body for each load, by its name.
+    /// One response body for each load, by the load's name.
     OfLoads(BTreeMap<String, Bytes>),
-    /// The same body for every type.
+    /// The same response body for every service type.
     OfAll(Bytes),
 }
 
@@ -71,20 +75,20 @@ impl Bodies {
     /// Returns the response body of a lookup of this type.
     fn of_type(&self, of_type: &str) -> Option<&Bytes> {
         match self {
-            // A type is the name of a load and the number of the repeat; all repeats have the same
-            // services.
+            // The name of a type is the name of a load and the number of the repeat. All repeats
+            // have the same services.
             Bodies::OfLoads(bodies) => bodies.get(of_type.rsplit_once('-')?.0),
             Bodies::OfAll(body) => Some(body),
         }
     }
 }
 
-/// Serves until the process is terminated.
+/// Serves lookups and announcements until the process is terminated.
 ///
 /// # Errors
 /// Fails if the port is in use.
-pub async fn serve(arguments: LimitArguments) -> anyhow::Result<()> {
-    let limit = Limit {
+pub async fn serve(arguments: BaselineArguments) -> anyhow::Result<()> {
+    let baseline = Baseline {
         announced: AtomicBool::new(false),
         bodies: match arguments.services {
             Some(services) => Bodies::OfAll(body("bench", services)),
@@ -94,38 +98,42 @@ pub async fn serve(arguments: LimitArguments) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/v1/service/{type}", get(lookup))
         .route("/v1/announcement/{node_id}", put(announce).delete(withdraw))
-        .with_state(Arc::new(limit));
+        .with_state(Arc::new(baseline));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
     let listener = listener.tap_io(|stream| {
-        // With Nagle's algorithm, the end of a response may wait for the acknowledgement of its
-        // beginning.
+        // TCP_NODELAY: with Nagle's algorithm, the end of a response may wait for the
+        // acknowledgement of its beginning.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, router).await?;
     Ok(())
 }
 
-async fn lookup(State(limit): State<Arc<Limit>>, Path(of_type): Path<String>) -> Response {
-    let body = match limit.bodies.of_type(&of_type) {
-        Some(body) if limit.announced.load(Ordering::Relaxed) => body.clone(),
+/// Answers a lookup with the encoded body, or with no services before an announcement.
+async fn lookup(State(baseline): State<Arc<Baseline>>, Path(of_type): Path<String>) -> Response {
+    let body = match baseline.bodies.of_type(&of_type) {
+        Some(body) if baseline.announced.load(Ordering::Relaxed) => body.clone(),
         _ => Bytes::from_static(NOTHING),
     };
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// Parses an announcement and discards it. From then on, lookups find services.
 async fn announce(
-    State(limit): State<Arc<Limit>>,
+    State(baseline): State<Arc<Baseline>>,
     Json(_): Json<BaselineAnnouncement>,
 ) -> StatusCode {
-    limit.announced.store(true, Ordering::Relaxed);
+    baseline.announced.store(true, Ordering::Relaxed);
     StatusCode::ACCEPTED
 }
 
-async fn withdraw(State(limit): State<Arc<Limit>>) -> StatusCode {
-    limit.announced.store(false, Ordering::Relaxed);
+/// Accepts a withdrawal. From then on, lookups find no services.
+async fn withdraw(State(baseline): State<Arc<Baseline>>) -> StatusCode {
+    baseline.announced.store(false, Ordering::Relaxed);
     StatusCode::NO_CONTENT
 }
 
+/// Encodes one response body for each load, by the load's name.
 fn of_tasks(tasks: &[Task]) -> BTreeMap<String, Bytes> {
     let bodies = tasks
         .iter()

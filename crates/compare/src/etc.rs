@@ -1,11 +1,11 @@
-//! The etc/ directories of nodes. airlift's server and quorate start from the same files.
+//! Writes the etc/ directories of nodes. airlift's server and quorate start from the same files.
 
 use anyhow::Context;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The environment of every measured cluster.
+/// The node.environment of every measured cluster.
 pub const ENVIRONMENT: &str = "bench";
 
 /// Writes the files of one node for each port. Returns the directories of the nodes, each with

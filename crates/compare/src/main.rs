@@ -1,19 +1,19 @@
-//! The benchmark of quorate beside airlift's discovery server, etcd and the limit of the machine.
-//! `scripts/bench` builds all of them and runs it.
+//! Measures quorate beside airlift's discovery server, etcd and the baseline, which is a server
+//! without replication. `scripts/bench` builds all of them and runs this program.
 //!
 //! | file | purpose |
 //! |---|---|
 //! | `measure` | the loads, the servers that each is run on, figures, processor and memory usage |
 //! | `peers` | starts each server and puts load on it |
-//! | `baseline` | the limit: a server that returns the same bytes without replication |
+//! | `baseline` | the upper bound: an axum server that returns the same bytes without replication |
 //! | `report` | the performance goals and the results, as a table and as files |
 //! | `run` | a whole run: all loads, repeated, on each server in turn |
 //! | `against` | compares two builds in short alternating slices |
-//! | `gaps` | duration of a write outage after the leader ends |
+//! | `gaps` | duration of a write outage after the leader is killed or stopped |
 //! | `steady` | elections under a long load; there should be none |
 //! | `sizes` | the cost of a registry of each size |
 //! | `idle` | the cost of many idle connections |
-//! | `nodes`, `run_context` | the cluster and the result files of the four above |
+//! | `nodes`, `run_context` | cluster and result files of `gaps`, `steady`, `sizes` and `idle` |
 //! | `etc`, `machine` | the files of a node, a description of this machine |
 
 mod against;
@@ -61,8 +61,9 @@ enum CompareCommand {
     Sizes(SizesArguments),
     /// Measure the cost of many idle connections.
     Idle(IdleArguments),
-    /// Run one server of the limit until it is terminated.
-    Limit(baseline::LimitArguments),
+    /// Run one server of the baseline until it is terminated.
+    #[command(name = "limit")]
+    Baseline(baseline::BaselineArguments),
 }
 
 /// Waits for SIGINT, SIGTERM or SIGHUP.
@@ -72,8 +73,8 @@ async fn asked_to_stop() {
         signal(SignalKind::terminate()),
         signal(SignalKind::hangup()),
     ) else {
-        // The default action of these signals remains: it ends this process, and may leave the
-        // nodes running.
+        // The default actions of these signals remain in effect: a signal ends this process at
+        // once, and may leave the nodes running.
         return std::future::pending().await;
     };
     tokio::select! {
@@ -92,10 +93,11 @@ async fn main() -> anyhow::Result<()> {
         CompareCommand::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
         CompareCommand::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,
         CompareCommand::Idle(arguments) => unless_stopped(idle::run(arguments)).await,
-        CompareCommand::Limit(arguments) => baseline::serve(arguments).await,
+        CompareCommand::Baseline(arguments) => baseline::serve(arguments).await,
     }
 }
 
+/// Runs a measurement, and fails if a signal to stop arrives before its end.
 async fn unless_stopped(done: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::select! {
         done = done => done,

@@ -1,4 +1,4 @@
-//! A cluster of three quorate nodes that can be ended and started again.
+//! A cluster of three quorate nodes whose nodes can be killed, stopped and restarted.
 
 use crate::etc;
 use crate::peers::process::{Process, free_ports};
@@ -11,19 +11,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Interval between two checks of a node.
+/// Interval between two checks of whether a node has reached a state.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// The way in which a node is ended.
+/// The way in which a process is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// By SIGKILL.
     Killed,
-    /// By SIGTERM: a leader hands over its leadership.
+    /// By SIGTERM, upon which a leader first hands over its leadership.
     Stopped,
 }
 
-/// A running cluster. Its processes are killed when it is dropped.
+/// A running cluster of three quorate nodes. Its processes are killed when it is dropped.
 pub struct Nodes {
     program: PathBuf,
     ports: Vec<u16>,
@@ -49,7 +49,7 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// Waits until a node is the leader, and returns its index.
+    /// Waits until a node reports that it is the leader, and returns its index.
     ///
     /// # Errors
     /// Fails if no node becomes the leader within [`START_LIMIT`].
@@ -68,7 +68,8 @@ impl Nodes {
         found.context("no node is the leader")
     }
 
-    /// Returns the highest term of all nodes, which grows with each election.
+    /// Returns the highest term of all nodes. The term grows with each election, so a difference
+    /// counts elections.
     ///
     /// # Errors
     /// Fails if a node does not respond.
@@ -102,7 +103,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Starts all nodes. None of them may be running.
+    /// Starts all nodes. Returns before they serve. None of them may be running.
     ///
     /// # Errors
     /// Fails if a process cannot be started.
@@ -112,7 +113,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Returns the number of services of a type that a node shows.
+    /// Returns the number of services of a type in a lookup on one node.
     ///
     /// # Errors
     /// Fails if the node does not respond.
@@ -122,7 +123,7 @@ impl Nodes {
         Ok(shown.matches("\"nodeId\"").count() as u32)
     }
 
-    /// Waits until every node shows this number of services of a type.
+    /// Waits until a lookup on every node shows this number of services of a type.
     pub async fn each_shows(&self, service_type: &str, services: u32) {
         for node in 0..self.count() {
             while self.shown(node, service_type).await.ok() != Some(services) {
@@ -152,7 +153,7 @@ impl Nodes {
         others.map(|(_, port)| *port).collect()
     }
 
-    /// Returns the disk space that the data of the largest node occupies.
+    /// Returns the disk space of the data directory of the node that has the largest, in bytes.
     ///
     /// # Errors
     /// Fails if a data directory cannot be read.
@@ -164,10 +165,10 @@ impl Nodes {
         Ok(largest)
     }
 
-    /// Sends a node the signal of `ending`.
+    /// Kills or stops a node: sends the signal of `ending` to its process, and does not wait.
     ///
     /// # Errors
-    /// Fails if the node has already ended.
+    /// Fails if the process has already ended.
     pub fn end(&mut self, node: usize, ending: Ending) -> anyhow::Result<()> {
         match ending {
             Ending::Killed => self.processes[node].kill(),
@@ -199,7 +200,8 @@ impl Nodes {
 
 /// Returns the disk space that the files of a directory occupy.
 fn allocated_bytes(dir: &Path) -> anyhow::Result<u64> {
-    /// The unit of `st_blocks` (stat(2)), which is independent of the file system's block size.
+    /// The unit of `st_blocks` (stat(2)). It is always 512 bytes, whatever the file system's block
+    /// size.
     const BLOCK_BYTES: u64 = 512;
     let mut bytes = 0;
     for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {

@@ -1,7 +1,8 @@
-//! A whole run over all servers.
+//! Runs all loads on all servers: `scripts/bench`.
 //!
-//! All servers are started and warmed up. Then each load runs on each server in turn, and all of
-//! this is repeated, so that a minute in which the machine is slow affects all of them alike.
+//! All servers are started and warmed up. Then each load runs on each server in turn, and the loads
+//! are repeated in a different order of servers, so that a minute in which the machine is slow
+//! affects all servers alike.
 
 use crate::machine::Machine;
 use crate::measure::tasks::{ALL, Length, Name, Task, selected};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Factor by which a load of length [`Length::Long`] lasts longer than the others.
+/// Factor by which a load of length [`Length::Long`] lasts longer than a load of [`Length::Usual`].
 const LONG: u32 = 5;
 
 /// The arguments of a run.
@@ -95,7 +96,7 @@ impl RunArguments {
     }
 }
 
-/// Measures, prints the table, and writes the results.
+/// Measures all loads, prints the table, and writes the results.
 ///
 /// # Errors
 /// Fails if the run cannot start, or its results cannot be written. The failure of a single load is
@@ -136,8 +137,8 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     if there.is_empty() {
         bail!("no server can be measured: {:?}", results.missing);
     }
-    // Beside the programs, on a disk: the system's directory for temporary files may be in memory,
-    // where an fsync costs nothing.
+    // The data directories are on a disk, beside the programs. The system's directory for temporary
+    // files may be in memory, where an fsync costs nothing.
     let dir = TempDir::new_in(&arguments.work).context("a temporary directory")?;
     let mut stalls = Vec::new();
     for name in there {
@@ -152,10 +153,12 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             results.outcomes.extend(outcomes.await);
             stalls.rotate_left(1);
         }
-        // Reversed, so that no server always follows the same other one.
+        // The order is reversed after each repeat, so that no server always follows the same other
+        // server.
         stalls.reverse();
         reopen(&programs, &mut stalls, repeat).await;
-        // Written after each repeat, so that a later failure does not lose the results so far.
+        // The results are written after each repeat, so that a later failure does not lose the
+        // results so far.
         path = results.write(&arguments.results, &table::of(&results))?;
     }
     println!("{}", table::of(&results));
@@ -169,16 +172,18 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One server, for the whole run.
+/// One kind of server, with the cluster that runs it. A cluster that failed may be replaced during
+/// the run.
 struct Stall {
     name: Name,
-    /// The directory of its data.
+    /// The directory of its cluster's data.
     dir: PathBuf,
     /// The running cluster, or the reason why it could not be started and warmed up.
     cluster: Result<Cluster, String>,
 }
 
 impl Stall {
+    /// Starts and warms up a cluster of this kind of server. An error is kept as the reason.
     async fn open(programs: &Programs, name: Name, dir: PathBuf) -> Stall {
         eprintln!("starting and warming up {name}");
         let cluster = start(programs, name, &dir).await;
@@ -193,7 +198,8 @@ impl Stall {
         self.cluster.as_ref().map(Cluster::pids).unwrap_or_default()
     }
 
-    /// Measures one load, after waiting until the `others` processes are at rest.
+    /// Measures one load on this server, after waiting until the processes of the `others` are at
+    /// rest.
     async fn measure(
         &mut self,
         task: &Task,
@@ -212,7 +218,8 @@ impl Stall {
     }
 }
 
-/// Measures one load on each of its servers, while the others are at rest.
+/// Measures one load on each server to which it applies, one after the other, while the others are
+/// at rest.
 async fn measure_each(
     stalls: &mut [Stall],
     task: &Task,
@@ -247,7 +254,7 @@ async fn measure_each(
     outcomes
 }
 
-/// Starts a new cluster for each one of which a process has ended, so that the run continues after
+/// Replaces each cluster of which a process has ended by a new one, so that the run continues after
 /// a failed repeat.
 async fn reopen(programs: &Programs, stalls: &mut [Stall], repeat: u32) {
     for stall in stalls {

@@ -1,4 +1,4 @@
-//! The arguments and the result files of measurements of quorate.
+//! The arguments that the measurements of quorate alone have in common, and their result files.
 
 use crate::machine::Machine;
 use anyhow::Context;
@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The program to measure, the directories, and the identity of the run.
+/// The arguments that all these measurements have: the program to measure, the directories for data
+/// and results, and the date and commit of the run.
 #[derive(Debug, clap::Args)]
 pub struct Occasion {
     /// Release build of quorate to measure.
@@ -27,7 +28,7 @@ pub struct Occasion {
     pub commit: String,
 }
 
-/// Results with their date, commit and machine.
+/// Results with their date, commit and machine, as they are written to the JSON file.
 #[derive(Serialize)]
 struct Dated<'a, T> {
     date: &'a str,
@@ -47,7 +48,7 @@ impl Occasion {
         TempDir::new_in(&self.work).context("a temporary directory")
     }
 
-    /// Writes every raw number as JSON, and returns the path.
+    /// Writes results with every raw number as a JSON file, and returns its path.
     ///
     /// # Errors
     /// Fails if the directory cannot be written.

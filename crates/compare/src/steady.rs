@@ -1,4 +1,4 @@
-//! A long load on a cluster without failures: there may be no election.
+//! Checks that there is no election during a long load on a cluster without failures.
 
 use crate::measure::figures::Figures;
 use crate::measure::load;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// The arguments of this measurement.
+/// The arguments of `steady`.
 #[derive(Debug, clap::Args)]
 pub struct SteadyArguments {
     #[command(flatten)]
@@ -22,17 +22,18 @@ pub struct SteadyArguments {
     clients: u32,
 }
 
-/// The results of a run.
+/// The results, as they are written to the JSON file.
 #[derive(Debug, Serialize)]
 struct Steady {
     seconds: u64,
     clients: u32,
-    /// Number of terms that began during the load; unknown if a node did not respond at its end.
+    /// Number of terms that began during the load. `None` if a node did not report its term at the
+    /// end of the load.
     elections: Option<u64>,
     figures: Figures,
 }
 
-/// Measures, prints, and writes the results.
+/// Runs the load, prints its figures, and writes the results.
 ///
 /// # Errors
 /// Fails if the cluster does not start, the load does not end, or there was an election.
@@ -45,7 +46,8 @@ pub async fn run(arguments: SteadyArguments) -> anyhow::Result<()> {
     let steady = Steady {
         seconds: arguments.seconds,
         clients: arguments.clients,
-        // An error here must not lose the figures of the load.
+        // An unknown number of elections must not lose the figures of the load, so an error is not
+        // returned here.
         elections: nodes.term().await.ok().map(|after| after - before),
         figures,
     };
@@ -72,7 +74,8 @@ pub async fn run(arguments: SteadyArguments) -> anyhow::Result<()> {
     }
 }
 
-/// Runs a mix of lookups, renewals and changes, as fast as the cluster answers them.
+/// Runs a mix of lookups, renewals and changes, in which each client sends its next request as soon
+/// as it has the response.
 async fn load(arguments: &SteadyArguments, nodes: &Nodes) -> anyhow::Result<Figures> {
     let mut command = Command::new(&arguments.occasion.quorate);
     command

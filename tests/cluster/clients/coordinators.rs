@@ -1,3 +1,5 @@
+//! Tests of coordinator announcements, the coordinator lookup and its watchers, and the inventory.
+
 use crate::support::events::Events;
 use crate::support::http::{Response, request};
 use crate::support::node::Node;
@@ -11,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const WATCHERS: usize = 300;
 /// The size of one event in bytes. A copy for each watcher would be 270 MB.
 const LARGE_BYTES: usize = 900_000;
-/// The limit covers the announcement itself, its renderings, and data that is read but not yet
-/// sent.
+/// Maximum growth of a node's memory while many watchers receive one large event. It covers the
+/// announcement itself, its renderings, and data that is read but not yet sent.
 const WATCHED_LIMIT_KB: u64 = 40_000;
 
 /// Announces a coordinator in the way Trino does, with the service ids of its process.
@@ -35,13 +37,14 @@ fn announce(node: &Node, node_id: &str, uri: &str) {
     assert_eq!(answer.expect("an answer").status, 202);
 }
 
+/// Looks up the coordinator on a node.
 fn coordinator(node: &Node) -> Response {
     node.get("/v1/coordinator").expect("an answer")
 }
 
-/// While a dead coordinator is still listed, every node returns the coordinator that joined after
-/// it, redirects SQL clients to it, and has notified the watchers. A change of leader does not
-/// affect this.
+/// A coordinator that moves is found at once, although its dead predecessor is still listed: every
+/// node returns the coordinator that joined last, redirects SQL clients to it, and has notified the
+/// watchers. A change of leader does not affect this.
 #[test]
 fn a_coordinator_that_moves_is_found_at_once() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -116,9 +119,9 @@ fn inventory(node: &Node, path: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The inventory lists every other healthy member and no unhealthy one, at both of its paths. It
+/// At both of its paths, the inventory lists every other healthy member and no unhealthy one. It
 /// lists the node itself when all members are requested. A node without a quorum still returns an
-/// inventory, without itself.
+/// inventory, which does not list the node itself.
 #[test]
 fn the_inventory_lists_who_is_well() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -158,8 +161,8 @@ fn the_inventory_lists_who_is_well() {
 }
 
 /// A coordinator that restarts under its node id, as another process, is the newest again, although
-/// another coordinator joined in between and is still listed. This holds on every node, once all
-/// voters have announced that they support the command.
+/// another coordinator joined in between and is still listed. Every node agrees on that, once the
+/// feature level of commands is raised: every voter must have announced that it knows the command.
 #[test]
 fn a_coordinator_restarted_under_its_id_is_the_newest() {
     let cluster = Cluster::start(3, Options::max_age("10m"));
@@ -179,7 +182,8 @@ fn a_coordinator_restarted_under_its_id_is_the_newest() {
     });
 }
 
-/// Watchers of the coordinator share the bytes of the events that they receive.
+/// All watchers of the coordinator share one copy of the event that they receive, so that a large
+/// event does not take memory for each watcher.
 #[test]
 fn watchers_of_a_coordinator_share_what_they_are_sent() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -194,7 +198,8 @@ fn watchers_of_a_coordinator_share_what_they_are_sent() {
         }
         let before_kb = node.resident_kb();
         let mut most_kb = 0;
-        // The second announcement moves everything to another pool, which is a change of two parts.
+        // The second announcement moves all services to another pool. That is one change with two
+        // parts.
         for pool in ["general", "etl"] {
             let body = json!({"environment": "test", "pool": pool, "location": "/c1",
                 "services": [{"id": format!("{path}-{pool}"), "type": "trino-coordinator",

@@ -1,15 +1,19 @@
+//! Tests of held lookups (long polls): the node holds back the answer until something changes.
+
 use crate::support::http::{self, Pending, Response};
 use crate::support::node::{Node, services};
 use crate::support::{Cluster, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Far above the duration of any step here.
+/// Time limit for each step of these tests. It is far above the duration of any step.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The documented limit is 2 s; the rest is for the test's own work on a busy machine.
+/// Maximum time until a node without a quorum ends its held lookups. The documented limit is 2 s;
+/// the rest is for the test's own work on a busy machine.
 const NO_QUORUM_LIMIT: Duration = Duration::from_millis(2_500);
 const PATH: &str = "/v1/service/presto/general";
 
+/// Returns the ETag of an answer.
 fn tag(response: &Response) -> &str {
     &response.headers["etag"]
 }
@@ -18,11 +22,12 @@ fn ask(node: &Node, path: &str, headers: &str) -> Pending {
     http::send_with(node.address(), "GET", path, headers, None, PATIENCE).expect("the node listens")
 }
 
-/// Starts a held lookup on every node, each with the tag of the current answer.
+/// Starts a held lookup on every node. Each request carries the tag of the node's current answer.
 fn hold_everywhere(cluster: &Cluster) -> Vec<Pending> {
     cluster.nodes.iter().map(hold).collect()
 }
 
+/// Looks up the current answer on a node, and then starts a held lookup with its tag.
 fn hold(node: &Node) -> Pending {
     let has = node.get(PATH).expect("the node serves");
     ask(node, PATH, &format!("ETag: {}\r\n", tag(&has)))
@@ -60,7 +65,8 @@ fn a_change_ends_the_holds_on_every_node() {
     let held = hold(&cluster.nodes[follower]);
     cluster.nodes[leader].kill9();
     cluster.leader_other_than(Some(leader));
-    // This takes longer than the time for which a node is trusted without a read round.
+    // The write waits for the new leader. This takes longer than the time for which a node may keep
+    // lookups held without a new read round.
     let index = until("writes go on", PATIENCE, || {
         match cluster.nodes[follower].announce("other", "o1", 9) {
             Write::Acked(index) => Some(index),
@@ -73,9 +79,9 @@ fn a_change_ends_the_holds_on_every_node() {
     assert_eq!(held.answer().expect("an answer").status, 200);
 }
 
-/// A hold that times out is answered with 304 and the headers that the next lookup needs. A hold by
-/// index returns at its end, and returns at once when the index belongs to no state of this
-/// cluster.
+/// A held lookup that times out is answered with 304 and the headers that the next lookup needs. A
+/// lookup held by index returns at the end of its hold time, and returns at once when the index
+/// belongs to no state of this cluster.
 #[test]
 fn a_hold_ends_in_time() {
     let cluster = Cluster::start(
@@ -112,7 +118,7 @@ fn a_hold_ends_in_time() {
 }
 
 /// A node that loses its quorum ends its held lookups within 2 s with 503, and its streams with the
-/// reason. A node that is asked to stop answers its waiting clients before it exits.
+/// reason. A node that is asked to stop answers its held lookups before it exits.
 #[test]
 fn holds_end_with_their_node() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());

@@ -1,3 +1,6 @@
+//! Tests of clients that try to exhaust a node: silent and slow ones, and more than it has
+//! descriptors.
+
 use crate::support::many_clients::{raise_descriptors, runtime};
 use crate::support::node::{Node, PATIENCE};
 use crate::support::{Cluster, Options, http, let_pass, until};
@@ -14,35 +17,38 @@ use tokio::task::JoinSet;
 const IDLE: usize = 10_000;
 /// Number of clients that send one byte a second: half of them in a request head, half in a body.
 const SLOW: usize = 500;
-/// Connections from each address, below the number that one address may open without a request.
+/// Number of connections from each address. It is below the number that one address may open
+/// without sending a request.
 const PER_ADDRESS: usize = 800;
-/// Maximum time for which an offender may stay connected.
+/// Maximum time for which a hostile client may stay connected.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
-/// Minimum time for which an offender stays connected, since clients are given time to send a
-/// request.
+/// Minimum time for which a hostile client stays connected, since a node gives every client time to
+/// send its request.
 const STAY_MIN: Duration = Duration::from_secs(7);
 const P99_LIMIT: Duration = Duration::from_millis(50);
-/// 200 MB.
+/// Maximum growth of a node's memory during the attack: 200 MB.
 const GROWTH_LIMIT_KB: u64 = 200_000_000 / 1024;
 const GOOD_CLIENTS: usize = 4;
-/// Time between two lookups of a good client.
+/// Time between two lookups of a well-behaved client.
 const PACE: Duration = Duration::from_millis(20);
-/// Connections opened between two pauses while the attack is set up.
+/// Number of connections that are opened between two pauses while the attack is set up.
 const OPENING_AT_ONCE: usize = 200;
-/// Descriptors that a process opens first and never closes: a limit of this number leaves none
-/// free.
+/// Descriptors that a process opens first and never closes. With a limit of this number, no
+/// descriptor is free for a new connection.
 const LONG_LIVED_DESCRIPTORS: u64 = 8;
-/// Number of clients that send one byte that may begin a request of HTTP/1 as well as of HTTP/2.
+/// Number of clients that send only one byte, with which a request of HTTP/1 as well as of HTTP/2
+/// may begin.
 const UNDECIDED: usize = 4_000;
-/// Shorter than the node's timeout for them.
+/// Time for which the undecided clients stay connected. It is shorter than the node's timeout for a
+/// first request.
 const UNDECIDED_FOR: Duration = Duration::from_secs(3);
-/// Processor time that these clients may cost beyond silent ones, which is noise. Polling each of
-/// them every 10 ms took 1,600 ms.
+/// Maximum processor time that the undecided clients may cost beyond silent clients. The limit only
+/// allows for noise: polling each of them every 10 ms took 1,600 ms.
 const UNDECIDED_LIMIT_MS: u64 = 200;
 const PATH: &str = "/v1/service/presto/general";
 
-/// 10,000 silent clients and 500 that send one byte a second do not noticeably slow down good
-/// clients. They are disconnected, and their resources are released.
+/// 10,000 silent clients and 500 that send one byte a second do not noticeably slow down
+/// well-behaved clients. The hostile ones are disconnected, and their resources are released.
 #[test]
 fn good_clients_do_not_notice_hostile_ones() {
     raise_descriptors();
@@ -88,7 +94,7 @@ fn good_clients_do_not_notice_hostile_ones() {
     });
 }
 
-/// A node without a spare descriptor neither dies nor spins. It serves its existing connections,
+/// A node without a spare descriptor neither exits nor spins. It serves its existing connections,
 /// and accepts new ones once it has descriptors again.
 #[test]
 fn a_node_without_descriptors_waits_for_some() {
@@ -101,7 +107,8 @@ fn a_node_without_descriptors_waits_for_some() {
         .expect("the node listens");
     runtime.block_on(lookup_on(&mut connected));
     let allowed = limit_descriptors(node, LONG_LIVED_DESCRIPTORS);
-    // The kernel accepts the connection; the node cannot.
+    // The connection waits in the kernel's backlog: the kernel completes it, but the node has no
+    // descriptor to accept it with.
     let waiting = http::send(node.address(), "GET", PATH, None, PATIENCE).expect("a backlog");
     let (spent_before, spell) = (node.processor_ms(), Duration::from_secs(2));
     let_pass(spell);
@@ -116,8 +123,8 @@ fn a_node_without_descriptors_waits_for_some() {
     assert_eq!(waiting.answer().expect("an answer").status, 200);
 }
 
-/// Clients that send only a first byte that may begin either protocol cost a node no more than
-/// clients that send nothing.
+/// Clients that send only one byte, with which either protocol may begin, cost a node no more
+/// processor time than clients that send nothing.
 #[test]
 fn an_unfinished_beginning_is_not_watched_by_the_clock() {
     raise_descriptors();
@@ -149,7 +156,7 @@ fn an_unfinished_beginning_is_not_watched_by_the_clock() {
     assert!(undecided_ms <= silent_ms + UNDECIDED_LIMIT_MS);
 }
 
-/// Sets the soft limit of a running node and returns the previous one.
+/// Sets the soft limit on descriptors of a running node and returns the previous limit.
 fn limit_descriptors(node: &Node, limit: u64) -> u64 {
     let pid = Pid::from_raw(node.pid() as i32).expect("a process id");
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -186,7 +193,7 @@ async fn lookup_on(stream: &mut TcpStream) {
     assert_ne!(read, 0, "it goes on");
 }
 
-/// Returns the duration of each lookup.
+/// Repeats a lookup until the flag is set, and returns the duration of each.
 fn lookups_until(over: &AtomicBool, node: SocketAddr) -> Vec<Duration> {
     let mut took = Vec::new();
     while !over.load(Ordering::Acquire) {
@@ -199,14 +206,14 @@ fn lookups_until(over: &AtomicBool, node: SocketAddr) -> Vec<Duration> {
     took
 }
 
-/// The connections of all offenders.
+/// The connections of all hostile clients.
 struct Attack {
     runtime: tokio::runtime::Runtime,
     offenders: JoinSet<Duration>,
 }
 
 impl Attack {
-    /// Connects all offenders, and returns once they are connected.
+    /// Connects all hostile clients, and returns once they are connected.
     fn begin(node: SocketAddr) -> Attack {
         let runtime = runtime();
         let mut offenders = JoinSet::new();
@@ -232,7 +239,8 @@ impl Attack {
         Attack { runtime, offenders }
     }
 
-    /// Returns how long each offender stayed connected.
+    /// Waits until all hostile clients are disconnected, and returns how long each of them stayed
+    /// connected.
     fn end(self) -> Vec<Duration> {
         self.runtime.block_on(self.offenders.join_all())
     }
@@ -248,7 +256,8 @@ async fn connect_from(nth: usize, node: SocketAddr) -> TcpStream {
     socket.connect(node).await.expect("the node listens")
 }
 
-/// Sends the given bytes at once and then one byte a second, until the connection is closed.
+/// Sends the given bytes at once and then, unless there are none, one byte a second until the
+/// connection is closed. Returns the time of that.
 async fn offend(mut stream: TcpStream, sends: String, began: Instant) -> Duration {
     let slow = !sends.is_empty();
     let mut second = tokio::time::interval(Duration::from_secs(1));

@@ -1,3 +1,5 @@
+//! Tests of clients that keep their connections open between requests.
+
 use crate::support::many_clients::{raise_descriptors, runtime};
 use crate::support::node::PATIENCE;
 use crate::support::{Cluster, Options, http, let_pass, until};
@@ -12,11 +14,13 @@ use tokio::task::JoinSet;
 const CLIENTS: usize = 10_000;
 /// Number of clients that connect at the same time.
 const OPENING_AT_ONCE: usize = 200;
-/// 6 kB for each client. They take 14 kB each while hyper holds buffers for them.
+/// Maximum growth of a node's memory: 6 kB for each of 10,000 clients. While hyper holds buffers
+/// for them, a client takes 14 kB.
 const GROWTH_LIMIT_KB: u64 = 60_000;
-/// The allocator returns memory over some seconds.
+/// Timeout until memory is back at the system. The allocator returns it over some seconds.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
-/// Connections that a node accepts. The last [`KEPT_FOR_PEERS`] are reserved for peers.
+/// Number of connections that a node accepts. The last [`KEPT_FOR_PEERS`] of them are reserved for
+/// peers.
 const CONNECTIONS_MAX: usize = 16_384;
 const KEPT_FOR_PEERS: usize = 64;
 /// Descriptors that a process needs besides connections.
@@ -51,9 +55,9 @@ fn clients_that_wait_take_little() {
     });
 }
 
-/// A client that occupies all permits with connections that have each sent one request blocks no
-/// other client. Others are served as fast as before, on connections of their own, and the other
-/// members keep their permits.
+/// A client that occupies all connection permits with connections that have each sent one request
+/// blocks no other client. Other clients are served as fast as before, on new connections, and the
+/// other members keep their permits.
 #[cfg(target_os = "linux")]
 #[test]
 fn idle_connections_make_room_for_others() {
@@ -81,7 +85,8 @@ fn idle_connections_make_room_for_others() {
     let p99 = took[OTHERS * 99 / 100];
     println!("{} idle connections: p99 of others {p99:?}", idle.len());
     assert!(p99 <= P99_LIMIT, "{p99:?}");
-    // Many connections at the same time are accepted too: an idle one closes for each.
+    // Many connections at the same time are accepted too, because the node closes an idle
+    // connection for each of them.
     let others = runtime.block_on(connected(node.address(), OTHERS));
     assert!(node.is_ready());
     let mut peers = cluster.nodes[1..].iter();
@@ -89,7 +94,7 @@ fn idle_connections_make_room_for_others() {
     drop((idle, others));
 }
 
-/// Connects all clients; each has received one answer.
+/// Connects this many clients, and lets each send one request and read its answer.
 async fn connected(node: SocketAddr, clients: usize) -> Vec<TcpStream> {
     let mut connecting = JoinSet::new();
     let mut connected = Vec::with_capacity(clients);
@@ -111,7 +116,7 @@ async fn connected(node: SocketAddr, clients: usize) -> Vec<TcpStream> {
 async fn ask(mut client: TcpStream) -> TcpStream {
     client.write_all(REQUEST).await.expect("the node reads");
     let mut answer = Vec::new();
-    // The body is an object in one line.
+    // The body is a JSON object on a single line, so the answer ends with this.
     while !answer.ends_with(b"}\n") {
         let read = client.read_buf(&mut answer).await.expect("an answer");
         assert_ne!(read, 0, "it is whole");

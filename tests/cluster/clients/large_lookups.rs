@@ -11,14 +11,15 @@ use std::time::Duration;
 /// Size of one announcement. A hundred of them make the largest lookup of a full registry.
 const SERVICE_BYTES: usize = 900_000;
 const NODES: usize = 100;
-/// Number of rounds. Each changes the lookup and requests it plain and compressed.
+/// Number of rounds. Each round changes the lookup, and then requests it plain and compressed.
 const ROUNDS: usize = 5;
 /// Interval between the small lookups beside the large ones.
 const PACE: Duration = Duration::from_millis(2);
 const LIMIT: Duration = Duration::from_millis(50);
 
+/// Announces a large service whose text differs in each round.
 fn put(client: &mut LoadClient, i: usize, round: usize) {
-    // Partly compressible, like the announcements of engines.
+    // The text is partly compressible, like the announcements of engines.
     let text: String = (0..SERVICE_BYTES / 16)
         .map(|k| format!("{:016x}", (k * (i + 1)) as u64 * 0x9e37_79b9))
         .collect();
@@ -31,8 +32,9 @@ fn put(client: &mut LoadClient, i: usize, round: usize) {
     assert_eq!(status, 202, "{line}");
 }
 
-/// Performs small lookups at a fixed rate until the flag is set. Returns the latency of each from
-/// the time it was due, so that a delayed lookup also counts against those queued behind it.
+/// Performs small lookups at a fixed rate until the flag is set. Returns the latency of each,
+/// counted from the time at which it was due, so that a delayed lookup also counts against those
+/// queued behind it.
 fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
     let mut client = LoadClient::connect(node.address());
     let (begun, mut took) = (clock::now(), Vec::new());
@@ -46,8 +48,8 @@ fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
     took
 }
 
-/// A lookup of ninety megabytes that is rendered and compressed delays neither the lookups beside
-/// it nor the heartbeats of its node.
+/// Rendering and compressing a lookup of ninety megabytes delays neither concurrent small lookups
+/// nor the heartbeats of the node.
 #[test]
 fn a_large_lookup_holds_up_nobody() {
     let cluster = Cluster::start(1, Options::max_age("60m").alone());

@@ -1,3 +1,5 @@
+//! Tests of HTTP/2 clients that keep their connections alive without reading their answers.
+
 use crate::support::http2::{DATA, Http2};
 use crate::support::node::{Node, PATIENCE, announcement_path};
 use crate::support::{Cluster, Options, http, until};
@@ -8,17 +10,19 @@ use std::time::Duration;
 
 /// Maximum time for which a reader that receives nothing may stay connected.
 const CUT_WITHIN: Duration = Duration::from_secs(30);
-/// Number of answers. Each is of another state of the lookup, so that no two share their bytes.
+/// Number of answers that a reader requests. Each shows another state of the lookup, so that no two
+/// answers share their bytes.
 const ANSWERS: usize = 40;
 const ANSWER_BYTES: usize = 900_000;
-/// The answers take 36 MB.
+/// Maximum memory that may remain after the readers are disconnected. The answers take 36 MB.
 const LEFT_LIMIT_KB: u64 = 15_000;
-/// The allocator returns memory over some seconds.
+/// Timeout until memory is back at the system. The allocator returns it over some seconds.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 const PACE: Duration = Duration::from_secs(1);
 const LOOKUP: &str = "/v1/service/large/general";
 const WATCH: &str = "/v1/watch/presto/general";
 
+/// Announces a large service whose contents differ for each number.
 fn announce_large(node: &Node, nth: usize) {
     let body = json!({"environment": "test", "pool": "general", "location": "/large",
         "services": [{"id": "large", "type": "large",
@@ -65,7 +69,8 @@ fn read(mut client: Http2, reader: Reader, streams: &[u32], limit: Duration) -> 
     began.elapsed()
 }
 
-/// Receives frames until the given time. Returns `false` when the connection ends.
+/// Receives frames until the given time, and keeps the connection alive in the reader's way.
+/// Returns `false` when the connection ends.
 fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration) -> bool {
     loop {
         let left = until.saturating_sub(began.elapsed());
@@ -87,9 +92,9 @@ fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration)
     }
 }
 
-/// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, as an
-/// HTTP/1 client is, and its memory is released. A reader of a stream with few events stays
-/// connected.
+/// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, just as
+/// an HTTP/1 client, and its memory is released. A client that reads everything stays connected,
+/// even if its stream has few events.
 #[test]
 fn a_reader_over_http2_that_takes_nothing_is_cut() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());

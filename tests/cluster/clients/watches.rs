@@ -1,3 +1,5 @@
+//! Tests of watchers (streams of changes) that move from node to node.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::events::{Event, Events, index_of};
 use crate::support::node::Write;
@@ -12,13 +14,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A stream that is silent for this long has lost its node.
+/// Time of silence after which a reader considers the node of its stream lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 const KIND: &str = "watched";
-/// Node ids that each writer announces in rotation; some are withdrawn now and then.
+/// Number of node ids that each writer announces in rotation. One of seven requests withdraws its
+/// node id.
 const IDS_PER_WRITER: u64 = 5;
 
-/// A reader that moves to another node whenever its own is lost misses no change and sees none
+/// A watcher that moves to another node whenever it loses its own misses no change and sees none
 /// twice or out of order. The leader and the watched node are killed while writers announce and
 /// withdraw through all nodes. The changes seen are compared, index by index, with the log of a
 /// member, and the resulting state with a lookup.
@@ -78,7 +81,8 @@ fn a_watcher_misses_nothing_over_kills() {
     );
 }
 
-/// Returns the number of nodes to lose: few in every run, more when figures are wanted.
+/// Returns the number of kills. It is small in every run, and `QUORATE_TEST_KILLS` sets it when
+/// figures are wanted.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
@@ -90,10 +94,10 @@ fn by_node(service: Value) -> (String, Value) {
     (node_id, service)
 }
 
-/// The events that a watcher has seen.
+/// The events that a watcher has seen, and the state that they lead to.
 #[derive(Default)]
 struct Seen {
-    /// The index of the first state.
+    /// The index of the last whole state that the stream began or continued with.
     first: u64,
     changes: Vec<u64>,
     held: BTreeMap<String, Value>,
@@ -101,7 +105,8 @@ struct Seen {
     resets: usize,
 }
 
-/// A reader that watches one type, on any node that it can reach.
+/// A client in the background that watches one type, and moves to the next node when its stream
+/// ends.
 struct Watcher {
     seen: Arc<Mutex<Seen>>,
     last_index: Arc<AtomicUsize>,
@@ -168,7 +173,7 @@ impl Watcher {
         self.last_index.load(Ordering::Acquire) as u64
     }
 
-    /// Returns the position of the node that it watches.
+    /// Returns the position of the node that is being watched.
     fn watches(&self) -> usize {
         self.watches.load(Ordering::Acquire)
     }
@@ -180,6 +185,7 @@ impl Watcher {
     }
 }
 
+/// Applies an event to the state. Panics if a change arrives twice or out of order.
 fn take(seen: &mut Seen, event: &Event, resumed: bool) {
     let index = index_of(&event.id);
     let services = |name: &str| event.data[name].as_array().cloned().unwrap_or_default();
@@ -262,6 +268,7 @@ impl Writers {
     }
 }
 
+/// Sends a writer's next request: an announcement, or for every seventh token a withdrawal.
 fn write(to: SocketAddr, writer: usize, token: u64) -> Write {
     use crate::support::node::{announcement, announcement_path, write_of};
     let node_id = format!("w{writer}-{}", token % IDS_PER_WRITER);
@@ -273,8 +280,9 @@ fn write(to: SocketAddr, writer: usize, token: u64) -> Write {
     })
 }
 
-/// A restarted node holds no changes in memory from before its snapshot. A reader that moves to it
-/// receives either the missed changes or the whole state, and both lead to the same result.
+/// A reader that moves to a restarted node receives either the changes that it missed or the whole
+/// state, and both lead to the same result. A restarted node has no changes in memory from before
+/// its snapshot.
 #[test]
 fn a_restarted_node_takes_readers_up() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

@@ -1,14 +1,16 @@
+//! Tests of whole answers, byte by byte where it matters, on a leader and on a follower.
+
 use crate::replay::{cases, replay};
 use crate::support::http::send_with;
 use crate::support::node::PATIENCE;
 use crate::support::{Cluster, Options};
 
-/// A leader and a follower give the answers that airlift's server gave, and follow the rules beyond
-/// them. No client can distinguish the nodes.
+/// A leader and a follower give the answers that airlift's server gave, and follow the rules for
+/// everything beyond them. No client can distinguish the nodes.
 #[test]
 fn a_leader_and_a_follower_give_the_recorded_answers() {
     for through_leader in [true, false] {
-        // Each run has its own cluster, since the recording begins on an empty one.
+        // Each run has a new cluster, since the recorded answers begin on an empty one.
         let cluster = Cluster::start(3, Options::max_age("10m"));
         let leader = cluster.leader();
         let taker = if through_leader {
@@ -31,7 +33,7 @@ fn a_leader_and_a_follower_give_the_recorded_answers() {
     }
 }
 
-/// The configuration sets the maximum size of a request's head, in airlift's units.
+/// The configuration sets the maximum size of a request's head, and accepts airlift's units for it.
 #[test]
 fn the_head_of_a_request_is_as_large_as_is_set() {
     let options = Options {

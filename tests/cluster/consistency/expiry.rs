@@ -1,12 +1,15 @@
+//! Tests of the time at which announcements expire.
+
 use crate::support::{Cluster, Options, until};
 use quorate::clock;
 use std::time::Duration;
 
 const MAX_AGE: Duration = Duration::from_secs(3);
-/// Maximum delay of an expiry: the documented limit, and a margin for the test's own polling.
+/// Maximum delay of an expiry after max-age: the documented limit, and a margin for the test's own
+/// polling.
 const LATE_LIMIT: Duration = Duration::from_millis(2_200);
 
-/// A silent node leaves every node's lookup between max-age and max-age + 2 s after its last
+/// A silent node leaves the lookups of every node between max-age and max-age + 2 s after its last
 /// accepted renewal, neither earlier nor later. A node that renews stays.
 #[test]
 fn a_silent_node_is_gone_between_max_age_and_two_seconds_more() {
@@ -14,7 +17,7 @@ fn a_silent_node_is_gone_between_max_age_and_two_seconds_more() {
     for round in 0..2 {
         let silent = format!("silent-{round}");
         cluster.nodes[0].announce_acked("living", &silent, 1);
-        // Sending the same body again, through another node, is a renewal.
+        // A renewal is the same body sent again. It may go through another node.
         let asked = clock::now();
         cluster.nodes[1].announce_acked("living", &silent, 1);
         let acked = clock::now();

@@ -1,5 +1,5 @@
-//! Tests of announcements of many services: new ones are refused, and those that an earlier release
-//! accepted are kept.
+//! Tests of announcements of many services: new ones above the limit are refused, and those that an
+//! earlier release accepted are kept.
 
 use crate::support::http::{self, Response};
 use crate::support::node::{Node, PATIENCE, announcement_path};
@@ -38,17 +38,20 @@ fn body(letter: char, count: usize) -> String {
     format!(r#"{{"environment":"test","pool":"general","location":"/w1","services":[{services}]}}"#)
 }
 
+/// Sends an announcement with this body.
 fn put(node: &Node, body: &str) -> Response {
     let path = announcement_path(NODE_ID);
     http::request(node.address(), "PUT", &path, Some(body), PATIENCE).expect("an answer")
 }
 
+/// Returns the term that a node reports, which grows with each election.
 fn term(node: &Node) -> u64 {
     let status = node.status().expect("a status");
     status["term"].as_u64().expect("a term")
 }
 
-/// Stops the loops that run until the flag is set, also when the test fails.
+/// Sets the flag when it is dropped, so that the loops that run until the flag is set stop even
+/// when the test fails.
 pub struct Over<'a>(pub &'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -69,7 +72,7 @@ fn lookups_until(over: &AtomicBool, node: &Node) -> Vec<Duration> {
 }
 
 /// Announcements of 20,000 services are refused at once, with a message that names the field, and
-/// announcements at the limit are accepted. Neither delays lookups or causes an election.
+/// announcements at the limit are accepted. Neither kind delays lookups or causes an election.
 #[test]
 fn announcements_of_many_services_hold_up_nobody() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -126,7 +129,7 @@ fn announcements_of_many_services_hold_up_nobody() {
     );
 }
 
-/// Gives a node the data directory of the previous release. Its log has announcements of many
+/// Gives a node the data directory of the previous release. Its log contains announcements of many
 /// services that are not in a snapshot.
 fn give_old_log(node: &Node) {
     let dir = node.etc.data_dir().join("raft");
@@ -188,9 +191,10 @@ fn shown(node: &Node) -> usize {
     node.lookup("t").expect("it serves").len()
 }
 
-/// A data directory of the previous release, with eight announcements of 20,000 services in its
-/// log, is soon ready. The last announcement can be renewed after the command level has risen, and
-/// after a restart. It can be replaced by a smaller announcement, but not by a larger one again.
+/// A node with a data directory of the previous release, whose log contains eight announcements of
+/// 20,000 services, is soon ready. The last announcement can be renewed after the command level has
+/// risen, and after a restart. It can be replaced by a smaller announcement, but not by a larger
+/// one again.
 #[test]
 fn what_an_earlier_release_took_is_kept() {
     let mut cluster = Cluster::prepare(1, Options::max_age("10m").alone());

@@ -1,3 +1,5 @@
+//! Tests of two clients that write one node id through different nodes while the leader is killed.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::node::services;
 use crate::support::rivals::{Ask, Underway};
@@ -13,7 +15,8 @@ use std::time::Duration;
 /// Far beyond the duration of the test, so that nothing expires.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 const KIND: &str = "rival";
-/// The requests of the earlier and of the later writer. Each round has one node id for each pair.
+/// The requests of the earlier and of the later writer, for each duel. Each round has one node id
+/// for each duel.
 const DUELS: [(RivalRequest, RivalRequest); 7] = [
     (RivalRequest::Renew, RivalRequest::Leave),
     (RivalRequest::Change, RivalRequest::Leave),
@@ -23,14 +26,17 @@ const DUELS: [(RivalRequest, RivalRequest); 7] = [
     (RivalRequest::Leave, RivalRequest::Renew),
     (RivalRequest::Renew, RivalRequest::Change),
 ];
-/// Time between the two writes. The node has received the first long before it ends.
+/// Time between the two writes of a duel. The node of the first writer has received its write long
+/// before this time ends.
 const HEAD_START: Duration = Duration::from_millis(150);
-/// A correct history is checked in a second or two.
+/// Timeout of the search for an order of the history. A correct history is checked in a second or
+/// two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
-/// In at least one of this many duels the first write must have provably arrived before the second
-/// is sent.
+/// In at least one of this many duels, it must be proved that the first write arrived before the
+/// second was sent.
 const CONTESTED_SHARE: usize = 2;
 
+/// The requests of a duel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RivalRequest {
     Renew,
@@ -38,9 +44,9 @@ enum RivalRequest {
     Leave,
 }
 
-/// Two writes of one node id wait at different nodes for a new leader. The write that arrived first
-/// never takes effect after the other, if the other is acknowledged: no announcement returns after
-/// a withdrawal, and no old announcement replaces a newer one.
+/// Two clients write one node id through different nodes that both wait for a new leader. If the
+/// later write is acknowledged, the write that arrived first never takes effect after it: no
+/// announcement returns after a withdrawal, and no old announcement replaces a newer one.
 #[test]
 fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     let mut cluster = Cluster::start(3, Options::max_age("1h").alone());
@@ -64,13 +70,15 @@ fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     );
 }
 
-/// Returns the number of leaders to lose: few in every run, 200 to prove the guarantee.
+/// Returns the number of leaders to kill. It is small in every run; `QUORATE_TEST_KILLS=200` proves
+/// the guarantee.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
     asked.unwrap_or(4)
 }
 
+/// Two clients that write the same node ids, and the history of what they observed.
 struct Rivals {
     began: Instant,
     history: Vec<Operation>,
@@ -88,8 +96,8 @@ impl Rivals {
         }
     }
 
-    /// Kills the leader, lets both clients write every node id of the round through the survivors,
-    /// and looks the result up.
+    /// Kills the leader, lets both clients write every node id of the round through the surviving
+    /// nodes, and looks up the result.
     fn round(&mut self, cluster: &mut Cluster) {
         self.round += 1;
         let leader = cluster.leader();
@@ -103,7 +111,8 @@ impl Rivals {
             .iter()
             .map(|node| self.announced(cluster, one, node))
             .collect();
-        // Both nodes know the announcements before the leader is killed.
+        // The lookup ensures that both nodes have applied the announcements before the leader is
+        // killed.
         self.look_up(cluster, other);
         cluster.nodes[leader].kill9();
 
@@ -141,7 +150,7 @@ impl Rivals {
         cluster.nodes[leader].wait_ready(FORM_LIMIT);
     }
 
-    /// Announces a node through a server, and returns the token that the node holds from now on.
+    /// Announces a node through a server, and returns the token of that announcement.
     fn announced(&mut self, cluster: &Cluster, server: usize, node: &str) -> u64 {
         let input = self.input(RivalRequest::Change, node, 0);
         let Input::Announce { token, .. } = input else {
@@ -178,7 +187,7 @@ impl Rivals {
         }
     }
 
-    /// Looks up all rivals at a server, once it serves.
+    /// Looks up all node ids at a server, as soon as it serves lookups.
     fn look_up(&mut self, cluster: &Cluster, server: usize) {
         let began = self.began;
         let (call_ns, answer) = until("a lookup is served", FORM_LIMIT, || {
@@ -213,7 +222,7 @@ impl Rivals {
         });
     }
 
-    /// Returns the number of writes that had certainly arrived before another client wrote the same
+    /// Returns the number of writes that had provably arrived before another client wrote the same
     /// node id.
     fn contested(&self) -> usize {
         let arrived = self.history.iter().filter(|o| o.arrived_ns.is_some());
@@ -228,7 +237,7 @@ impl Rivals {
     }
 }
 
-/// Returns the committed log of stopped nodes.
+/// Returns the log that the stopped nodes have committed, merged from all of them.
 fn log_of(cluster: &Cluster) -> CommittedLog {
     let logs = cluster.nodes.iter().map(|node| {
         let text = node.committed_log();
@@ -241,6 +250,7 @@ fn log_of(cluster: &Cluster) -> CommittedLog {
     joined.expect("there are nodes")
 }
 
+/// Checks that the history has one order, against the committed log.
 fn judge(history: &[Operation], log: &CommittedLog) {
     let max_age = MaxAge::from_ns(MAX_AGE.as_nanos() as u64);
     assert!(log.is_complete, "no log goes back to the first change");

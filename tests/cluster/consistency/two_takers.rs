@@ -1,5 +1,5 @@
-//! Tests of writes of one node id through different nodes: which writes they may overwrite, and
-//! when they are refused.
+//! Tests of writes of one node id through different nodes: in which order they take effect, and
+//! when a node refuses one.
 
 #[cfg(target_os = "linux")]
 use crate::support::failing_disk::{FailingDisk, Order};
@@ -8,14 +8,15 @@ use crate::support::{Cluster, Options, Write, http, let_pass, until};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Number of rounds. Each kills the leader.
+/// Number of rounds. In each round the leader is killed.
 const ROUNDS: usize = 4;
-/// Time between an earlier write and a later one, shorter than an election.
+/// Time between an earlier write and a later one. It is shorter than an election, so that both wait
+/// for the new leader.
 const BETWEEN: Duration = Duration::from_millis(150);
 const DECIDED_WITHIN: Duration = Duration::from_secs(20);
-/// Number of writes that alternate between nodes.
+/// Number of rounds in which one node id is written through two nodes.
 const ALTERNATING: u64 = 200;
-/// Longer than the other disks take for several entries.
+/// Duration of a sync on the slow disk. The other disks write several entries in this time.
 #[cfg(target_os = "linux")]
 const SLOW_SYNC: Duration = Duration::from_millis(40);
 
@@ -26,6 +27,7 @@ fn rounds() -> usize {
         .unwrap_or(ROUNDS)
 }
 
+/// Sends an announcement without waiting for its answer.
 fn send_put(to: SocketAddr, node_id: &str, token: u64) -> http::Pending {
     let body = announcement("two", node_id, token);
     let path = announcement_path(node_id);
@@ -34,7 +36,7 @@ fn send_put(to: SocketAddr, node_id: &str, token: u64) -> http::Pending {
 
 /// A write that arrived at one node while there was no leader does not take effect after a later
 /// write, through another node, was acknowledged. No announcement returns after its withdrawal, and
-/// none replaces a newer one.
+/// no old announcement replaces a newer one.
 #[test]
 fn an_earlier_write_through_another_node_undoes_nothing() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -50,7 +52,7 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
         cluster.nodes[leader].kill9();
         let to = cluster.nodes[early].address();
         let earlier = [
-            // The first two are renewals, the third announces another token.
+            // The first two requests are renewals, and the third announces a new token.
             send_put(to, "left", token),
             send_put(to, "changed", token),
             send_put(to, "replaced", token + 1),
@@ -86,8 +88,8 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
     }
 }
 
-/// Writes one node id through two nodes alternately, each write right after the answer to the
-/// previous one. Returns the writes that were not acknowledged.
+/// Writes one node id through two nodes alternately. Each write is sent right after the answer to
+/// the previous one. Returns the writes that were not acknowledged.
 fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Write> {
     let mut refused = Vec::new();
     for n in 0..ALTERNATING {
@@ -105,20 +107,20 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
     refused
 }
 
-/// Maximum number of refused writes among `2 * ALTERNATING`. A node that the operating system has
-/// not run since the commit refuses a write: it cannot prove that the earlier write was
-/// acknowledged before this one arrived.
+/// Maximum number of refused writes among the `2 * ALTERNATING` of [`alternate`]. A few are
+/// allowed, because a node that the operating system has not scheduled since the commit refuses a
+/// write: it cannot prove that the earlier write was acknowledged before this one arrived.
 const MAX_REFUSED: usize = ALTERNATING as usize / 50;
 
-/// Asserts that few writes were refused, and that each rejection lets the client send the write
-/// again.
+/// Asserts that few writes were refused, and that every refusal says that the write was not
+/// applied, so that the client may send it again.
 fn assert_seldom_refused(refused: &[Write]) {
     let few = refused.len() <= MAX_REFUSED;
     let may_retry = refused.iter().all(|it| matches!(it, Write::NotApplied(_)));
     assert!(few && may_retry, "{}: {refused:?}", refused.len());
 }
 
-/// Rejections are rare in a healthy cluster: a client that is acknowledged by one node and
+/// Refusals are rare in a healthy cluster: a client that is acknowledged by one node and
 /// immediately writes through another almost always succeeds at its first attempt.
 #[test]
 fn a_client_that_changes_nodes_at_once_is_seldom_refused() {
@@ -129,8 +131,8 @@ fn a_client_that_changes_nodes_at_once_is_seldom_refused() {
     assert_seldom_refused(&refused);
 }
 
-/// The same holds for a node whose disk is slower than those of the others: it learns of the commit
-/// of an entry while its disk still writes earlier ones.
+/// Refusals are rare, too, on a node whose disk is slower than those of the others, although it
+/// learns that an entry is committed while its disk still writes earlier entries.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_slow_disk_is_no_reason_to_refuse() {

@@ -1,19 +1,21 @@
+//! Tests of writes whose outcome is unknown to the node that received them.
+
 use crate::support::http;
 use crate::support::node::{PATIENCE, announcement, announcement_path, write_of};
 use crate::support::proxy::Pace;
 use crate::support::{Cluster, Mesh, Options, Write, until};
 use std::time::Duration;
 
-/// Delay of a message to the leader, and of its answer on the way back. It is far below the time
-/// limit of a write.
+/// Delay of a message to the leader, and of its answer on the way back. It is far below the timeout
+/// of a write.
 const LATE: Pace = Pace::Late {
     by: Duration::from_millis(600),
     jitter: Duration::from_millis(1),
 };
 const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
 
-/// A node does not repeat a write of unknown outcome: the repetition would undo writes acknowledged
-/// in between. Its client learns that the outcome is unknown.
+/// A node does not repeat a write of unknown outcome, because the repetition would undo writes that
+/// were acknowledged in between. The node's client learns that the outcome is unknown.
 #[test]
 fn a_write_of_unknown_fate_is_not_made_again() {
     let mut cluster = Cluster::start(3, Options::default());

@@ -1,8 +1,10 @@
+//! Tests of a leader that can send to the others but cannot be reached by them.
+
 use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Maximum time until the leader detects the fault and hands over.
+/// Maximum time until the leader detects that no node reaches it, and another node leads.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A leader that can reach the others while they cannot reach it, for example behind a firewall,

@@ -1,3 +1,5 @@
+//! Tests of processes that are stopped with SIGSTOP and continue later.
+
 use crate::support::http::{self, Response};
 use crate::support::node::{PATIENCE, announcement, announcement_path, services, tokens_of};
 use crate::support::{Cluster, Options, Write, let_pass, until};
@@ -9,15 +11,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const ENGINES: usize = 9;
-/// The same fraction of max-age as airlift's clients use: 8 s of 30 s.
+/// Interval between two renewals. It is the same fraction of max-age as in airlift's clients: 8 s
+/// of 30 s.
 const PACE: Duration = Duration::from_millis(800);
-/// Longer than max-age and than the recovery gap.
+/// Duration of a freeze. It is longer than max-age, and longer than `discovery.recovery-gap`.
 const FREEZE: Duration = Duration::from_secs(8);
-/// Longer than max-age and the maximum delay of an expiry: a node that expires is gone by then.
+/// Time for which lookups are checked after a freeze. It is longer than max-age and the maximum
+/// delay of an expiry together, so that a node that would expire has disappeared by its end.
 const WATCHED: Duration = Duration::from_secs(7);
 
-/// A freeze of the whole cluster that is longer than max-age removes no node whose client renews.
-/// No lookup that any node serves afterwards lacks such a node.
+/// A freeze of the whole cluster that is longer than max-age removes no announcement whose client
+/// renews. No lookup that any node serves afterwards lacks such an announcement.
 #[test]
 fn nobody_vanishes_when_the_whole_cluster_freezes() {
     let cluster = Cluster::start(3, Options::max_age("3s"));
@@ -56,8 +60,9 @@ fn nobody_vanishes_when_the_whole_cluster_freezes() {
     engines.stop();
 }
 
-/// A leader that was stopped until another was elected does not answer from its old state. Its
-/// first answers are fresh or refused, including those to requests that waited in its sockets.
+/// A leader that is frozen until another node was elected does not answer from its old state when
+/// it continues. Its first answers are fresh or refusals, even to requests that waited in its
+/// sockets.
 #[test]
 fn a_leader_that_wakes_up_deposed_answers_fresh_or_not_at_all() {
     let cluster = Cluster::start(3, Options::default());
@@ -87,7 +92,7 @@ fn a_leader_that_wakes_up_deposed_answers_fresh_or_not_at_all() {
 fn an_announcement_read_late_does_not_undo_what_came_after_it() {
     let cluster = Cluster::start(3, Options::default());
     for round in 0..3 {
-        // The rounds freeze the leader and followers in rotation.
+        // Over the rounds, the leader and followers are frozen in rotation.
         let sleeper = (cluster.leader() + round) % 3;
         let awake = cluster.others(sleeper)[0];
         cluster.nodes[sleeper].announce_acked("late", "changed", 1);
@@ -115,7 +120,7 @@ fn an_announcement_read_late_does_not_undo_what_came_after_it() {
         until("the withdrawal is taken", Duration::from_secs(10), || {
             matches!(cluster.nodes[awake].withdraw("left"), Write::Acked(_)).then_some(())
         });
-        // Longer than the 2 s for which a write may wait.
+        // The freeze is longer than 2 s, the time for which a write may wait for its commit.
         let_pass(Duration::from_millis(2_500));
 
         cluster.nodes[sleeper].resume();
@@ -150,8 +155,9 @@ fn send_announcement(to: SocketAddr, node_id: &str, token: u64) -> http::Pending
     .expect("the kernel takes it")
 }
 
+/// Asserts that an answer shows the current token, or is a refusal.
 fn assert_fresh_or_refused(answer: Result<Response, std::io::Error>, token: u64) {
-    // A connection that was opened before the node woke may be closed instead.
+    // Instead of an answer, a connection that was opened before the node continued may be closed.
     let Ok(response) = answer else { return };
     match services(&response) {
         Some(services) => assert_eq!(
@@ -163,7 +169,7 @@ fn assert_fresh_or_refused(answer: Result<Response, std::io::Error>, token: u64)
     }
 }
 
-/// Engines that run in the background, each renewing through its own node.
+/// Clients that renew in the background, each through a node of its own, as engines do.
 struct Engines {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -194,6 +200,7 @@ impl Engines {
     }
 }
 
+/// Renews one announcement until the flag is set.
 fn renew(to: SocketAddr, kind: &str, engine: u64, stop: &AtomicBool) {
     let node_id = format!("engine-{engine}");
     let body = announcement(kind, &node_id, engine);
@@ -206,7 +213,8 @@ fn renew(to: SocketAddr, kind: &str, engine: u64, stop: &AtomicBool) {
             PATIENCE,
         );
         let taken = answer.is_ok_and(|response| response.status == 202);
-        // airlift's client backs off by at most 1 s of its 8 s renewal interval.
+        // After a failed renewal, airlift's client tries again after at most 1 s; its interval is 8
+        // s.
         let_pass(if taken { PACE } else { PACE / 8 });
     }
 }

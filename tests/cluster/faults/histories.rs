@@ -1,3 +1,5 @@
+//! Checks that the operations of many clients under overlapping faults are linearizable.
+
 use crate::support::Options;
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::faults::{Burst, Happened, Kind, Pattern, Stage, Timeline};
@@ -22,27 +24,30 @@ const WORKLOAD: Workload = Workload {
     seed: 20_260_601,
 };
 const WORKERS: usize = 4;
-/// Longer than an election, and at most max-age.
+/// The durations of the faults. A fault is longer than an election and at most as long as max-age.
 const PATTERN: Pattern = Pattern {
     lasts: Duration::from_millis(1_000)..Duration::from_millis(2_000),
     staggers: Duration::from_millis(100)..Duration::from_millis(1_000),
     more_percent: 60,
     most: 3,
 };
-/// Requests that must be served between two bursts, so that each burst happens under traffic.
+/// Number of requests that must be served between two bursts of faults, so that each burst happens
+/// under traffic.
 const CALM: u64 = 100;
-/// A run with fewer operations proves too little.
+/// Minimum number of operations. A run with fewer proves too little.
 const OPERATIONS_MIN: usize = 25_000;
-/// A run that has not covered everything after this number of bursts never will.
+/// Maximum number of bursts. A run that has not covered every kind of fault by then never will.
 const BURSTS_MAX: usize = 60;
-/// A correct history is checked in a second or two.
+/// Timeout of the search for an order of the history. A correct history is checked in a second or
+/// two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The observations of 24 clients, and of six pairs that write the same node ids through different
 /// nodes, are linearizable while processes, disks, clocks and links of the cluster fail in 26 ways,
 /// alone and together. No acknowledged write is lost, nothing expires early and no lookup is stale.
-/// This is checked by a search that does not trust the cluster, and by the order that the cluster's
-/// indexes name, against the log that the nodes kept. No worker that renews is ever missing.
+/// Two checks show it: a search for an order that trusts nothing that the cluster says, and a
+/// comparison of the order of the indexes in the answers with the log that the nodes kept. No
+/// worker that renews is ever missing.
 #[test]
 fn what_clients_see_has_one_order_whatever_fails() {
     let mut stage = Stage::start(3, Options::max_age("3s"), WORKLOAD.seed);
@@ -51,8 +56,8 @@ fn what_clients_see_has_one_order_whatever_fails() {
     let clients = Recorded::start(WORKLOAD, addresses);
     let mut timeline = Timeline::new(PATTERN, WORKLOAD.seed);
     let mut bursts = Vec::new();
-    // Every kind of fault happens at least once, and the run continues until there is enough to
-    // judge. Whether a power cut loses anything depends on chance.
+    // The run continues until every kind of fault has happened and there are enough operations to
+    // judge. One more condition depends on chance: whether a power cut lost any data.
     while bursts.len() < BURSTS_MAX
         && (kinds(&bursts).len() < Kind::ALL.len()
             || clients.served() < OPERATIONS_MIN as u64
@@ -88,7 +93,7 @@ fn what_clients_see_has_one_order_whatever_fails() {
     judge(&history, &stage.stop());
 }
 
-/// Returns the kinds of faults that had their intended effect.
+/// Returns the kinds of faults that had their intended effect in these bursts.
 fn kinds(bursts: &[Burst]) -> BTreeSet<Kind> {
     let faults = bursts.iter().flat_map(|burst| &burst.faults);
     faults
@@ -97,6 +102,7 @@ fn kinds(bursts: &[Burst]) -> BTreeSet<Kind> {
         .collect()
 }
 
+/// Checks that the history has one order, by the search and against the committed log.
 fn judge(history: &[Operation], log: &CommittedLog) {
     let max_age = MaxAge::from_ns(MAX_AGE.as_nanos() as u64);
     let deadline = clock::now() + JUDGED_WITHIN;

@@ -1,19 +1,21 @@
+//! Tests of the loss of the leader: how long writes pause, and that no acknowledged write is lost.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::traffic::{Done, Traffic};
 use crate::support::{Cluster, Options, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// The longest documented write gap after a kill.
+/// Maximum time without an acknowledged write after the leader is killed, as documented.
 const KILL_GAP_LIMIT: Duration = Duration::from_millis(2_500);
-/// The documented limit after SIGTERM is 200 ms; this machine also runs three nodes, two writers
-/// and the test.
+/// Maximum time without an acknowledged write after the leader is stopped with SIGTERM. The
+/// documented limit is 200 ms, but this machine also runs three nodes, two writers and the test.
 const TERM_GAP_LIMIT: Duration = Duration::from_millis(500);
 const WRITES_BEFORE: usize = 50;
 const WRITES_AFTER: usize = 100;
 
-/// kill -9 of the leader loses no acknowledged write, writes through the other nodes soon continue,
-/// and the killed node returns with the same registry.
+/// When the leader is killed with SIGKILL, no acknowledged write is lost, writes through the other
+/// nodes soon continue, and the killed node returns with the same registry.
 #[test]
 fn a_killed_leader_loses_nothing_and_writes_soon_go_on() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -32,8 +34,8 @@ fn a_killed_leader_loses_nothing_and_writes_soon_go_on() {
     assert!(gaps.iter().all(|gap| *gap <= KILL_GAP_LIMIT), "{gaps:?}");
 }
 
-/// A leader that is asked to stop hands over first: writes hardly pause, no acknowledged write is
-/// lost, and it exits with 0.
+/// A leader that is asked to stop hands over its leadership first: writes hardly pause, no
+/// acknowledged write is lost, and the process exits with 0.
 #[test]
 fn a_stopped_leader_hands_over() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -53,7 +55,8 @@ fn a_stopped_leader_hands_over() {
     assert!(gaps.iter().all(|gap| *gap <= TERM_GAP_LIMIT), "{gaps:?}");
 }
 
-/// Returns the number of leaders to lose: few in every run, more when figures are wanted.
+/// Returns the number of leaders to lose. It is small in every run, and `QUORATE_TEST_KILLS` sets
+/// it when figures are wanted.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
@@ -65,7 +68,7 @@ fn cluster_type(round: usize) -> String {
 }
 
 /// Writes through the followers while `lose` removes the leader. Returns the former leader, the
-/// longest gap between acknowledgements, and the writes.
+/// longest time between two acknowledgements, and the writes.
 fn without_leader(
     kind: &str,
     cluster: &mut Cluster,
@@ -87,8 +90,8 @@ fn without_leader(
     until("writes go on", FORM_LIMIT, || {
         (traffic.acked() >= before + WRITES_AFTER).then_some(())
     });
-    // The old leader may have acknowledged some writes after the count, so a new leader must be
-    // elected before the end.
+    // The old leader may have acknowledged some writes after they were counted. Only writes under a
+    // new leader show that writes continue.
     cluster.leader_other_than(Some(leader));
     let again = traffic.acked();
     until("writes go on with the new leader", FORM_LIMIT, || {
@@ -115,8 +118,8 @@ fn report(what: &str, gaps: &mut [Duration]) {
     );
 }
 
-/// A whole cluster whose nodes are asked to stop at the same time stops without an error: every
-/// node exits with 0 and none logs an error, although the last has no node to hand over to.
+/// When all nodes of a cluster are asked to stop at the same time, every node exits with 0 and none
+/// logs an error, although the last one has no node to hand its leadership to.
 #[test]
 fn a_whole_cluster_stops_without_an_error() {
     let mut cluster = Cluster::start(3, Options::default());

@@ -1,14 +1,17 @@
+//! Tests of a node that has lost its quorum.
+
 use crate::support::http;
 use crate::support::node::{PATIENCE, announcement, announcement_path, write_of};
 use crate::support::{Cluster, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// The documented limit, and a margin for a busy machine.
+/// Maximum time until a node without a quorum refuses a request: the documented 2 s, and a margin
+/// for a busy machine.
 const ANSWER_LIMIT: Duration = Duration::from_millis(2_300);
 
-/// Without a quorum every read and write is refused within 2 s with the reason, on a former leader
-/// and on a former follower. The status and stale lookups are still available. The cluster serves
+/// A node without a quorum refuses every read and write within 2 s with the reason, whether it was
+/// the leader or a follower. Its status and stale lookups are still available. The cluster serves
 /// again, with every acknowledged write, once a second node is back.
 #[test]
 fn without_a_quorum_reads_and_writes_are_refused_in_time_and_say_why() {
@@ -25,7 +28,8 @@ fn without_a_quorum_reads_and_writes_are_refused_in_time_and_say_why() {
             cluster.nodes[lost].kill9();
         }
 
-        // This holds from the very first request on, and while the node goes through elections.
+        // Requests are refused from the very first one on, and while the node goes through
+        // elections.
         let begun = clock::now();
         while begun.elapsed() < Duration::from_secs(4) {
             refuses(&cluster, survivor);
@@ -62,6 +66,7 @@ fn without_a_quorum_reads_and_writes_are_refused_in_time_and_say_why() {
     }
 }
 
+/// Asserts that a node refuses reads and writes in time and with the reason.
 fn refuses(cluster: &Cluster, survivor: usize) {
     let node = &cluster.nodes[survivor];
     let asked = clock::now();

@@ -1,4 +1,5 @@
-//! Tests of a paused virtual machine: its clocks stop, and the cluster continues without it.
+//! Tests of a paused virtual machine (the guest). Its clocks stop, and the cluster continues
+//! without it.
 
 use crate::support::http;
 use crate::support::node::{PATIENCE, announcement, announcement_path};
@@ -13,28 +14,33 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Longer than a client's timeout, and than any election.
+/// Duration of the guest's pause. It is longer than a client's timeout, and longer than any
+/// election.
 const PAUSE: Duration = Duration::from_secs(8);
-/// Longer than one second, the time after which a process detects that it was stopped.
+/// Duration of a short pause. It is longer than one second, the time after which a process detects
+/// that it was stopped.
 const SHORT_PAUSE: Duration = Duration::from_millis(2_500);
-/// The detector checks well within this time.
+/// Time within which a process checks at least once whether it was stopped.
 const CHECKS_WITHIN: Duration = Duration::from_millis(500);
 const GOES_ON_WITHIN: Duration = Duration::from_secs(10);
 /// The environment variable that is set in the process that prints its clocks.
 const STOPPED_CLOCK: &str = "STOPPED_CLOCK";
 
-/// Old writes in the sockets of a paused guest overwrite nothing where CLOCK_MONOTONIC stops.
+/// Writes that waited unread in the sockets of a paused guest overwrite no newer write, even if
+/// CLOCK_MONOTONIC stopped during the pause.
 #[test]
 fn old_writes_of_a_guest_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Monotonic);
 }
 
-/// The same holds where CLOCK_BOOTTIME stops too, so that no clock of the guest shows the pause.
+/// Writes that waited unread in the sockets of a paused guest overwrite no newer write, even if
+/// CLOCK_BOOTTIME stopped too, so that no clock of the guest shows the pause.
 #[test]
 fn old_writes_of_a_guest_without_any_clock_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Both);
 }
 
+/// Pauses a follower and then the leader, each as a guest whose clocks stop.
 fn old_writes_come_over_nothing(stopped: Stopped) {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
     let nodes = cluster.nodes.iter_mut();
@@ -48,6 +54,8 @@ fn old_writes_come_over_nothing(stopped: Stopped) {
     }
 }
 
+/// Pauses the guest with unread writes in its sockets, makes newer writes through another node,
+/// lets the guest continue, and checks that the newer writes stay.
 fn one_pause(cluster: &Cluster, clock: &mut StoppedClock, guest: usize, stopped: Stopped) {
     let awake = cluster.others(guest)[0];
     for node_id in ["changed", "left", "kept"] {
@@ -92,7 +100,8 @@ fn one_pause(cluster: &Cluster, clock: &mut StoppedClock, guest: usize, stopped:
             node.etc.node_id
         );
     }
-    // The guest's clocks are right about new requests.
+    // After the pause, the guest accepts new requests, because its clocks measure their age
+    // correctly.
     let guest = &cluster.nodes[guest];
     taken("a new announcement", || {
         guest.announce("paused", "changed", 4)
@@ -114,15 +123,16 @@ fn send(to: SocketAddr, method: &str, node_id: &str, body: Option<&str>) -> http
     http::send(to, method, &path, body, PATIENCE).expect("the kernel takes it")
 }
 
+/// Repeats a write until it is acknowledged.
 fn taken(what: &str, write: impl Fn() -> Write) {
     until(&format!("{what} is taken"), GOES_ON_WITHIN, || {
         matches!(write(), Write::Acked(_)).then_some(())
     });
 }
 
-/// The product's clock module reads the clocks that the tests above stop. A process that was
-/// stopped for 2.5 s measures that time unless CLOCK_MONOTONIC stopped, and detects the pause
-/// unless CLOCK_BOOTTIME stopped too.
+/// The clocks that these tests stop are the ones that the product's clock module reads. A process
+/// that was stopped for 2.5 s measures that time unless CLOCK_MONOTONIC stopped, and detects the
+/// pause unless CLOCK_BOOTTIME stopped too.
 #[test]
 fn the_clocks_of_the_product_can_be_stopped() {
     for stopped in [Stopped::Nothing, Stopped::Monotonic, Stopped::Both] {
@@ -156,8 +166,8 @@ fn the_clocks_of_the_product_can_be_stopped() {
     }
 }
 
-/// A process that prints the values of the product's clock module in it. It is this test program,
-/// running [`shows_its_clocks`].
+/// A process that prints the clocks of the product's clock module. It is this test program, running
+/// [`shows_its_clocks`].
 struct Shown {
     process: Child,
     asks: ChildStdin,
@@ -192,8 +202,8 @@ impl Shown {
         kill_process(Pid::from_child(&self.process), signal).expect("a child can be signalled");
     }
 
-    /// Returns the process's running time by its monotonic clock, and the number of times it woke
-    /// from a stop.
+    /// Returns the process's running time by its monotonic clock, and the number of times it
+    /// detected that it had been stopped.
     fn now(&mut self) -> (Duration, u64) {
         self.asks.write_all(b"\n").expect("it reads");
         let mut line = String::new();
@@ -218,8 +228,8 @@ impl Drop for Shown {
     }
 }
 
-/// Not a test: [`the_clocks_of_the_product_can_be_stopped`] runs it in a process of its own. Prints
-/// the clocks for each line that it reads.
+/// Prints the clocks for each line that it reads. It is not a test:
+/// [`the_clocks_of_the_product_can_be_stopped`] runs it in a process of its own.
 #[test]
 #[ignore = "another test runs it"]
 fn shows_its_clocks() {

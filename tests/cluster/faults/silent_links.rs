@@ -1,9 +1,11 @@
+//! Tests of connections that are lost without being closed.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, Proxy, until};
 use std::time::Duration;
 
-/// The group serves again soon after the recovery of a network that lost every connection without
-/// closing one. No node waits on a dead connection.
+/// After a network has lost every connection without closing one, and works again, the group soon
+/// serves. No node waits on a dead connection.
 #[test]
 fn connections_lost_without_a_word_are_replaced() {
     let mut cluster = Cluster::prepare(3, Options::default());

@@ -1,3 +1,5 @@
+//! Tests of a leader whose clock is slow.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::http;
 use crate::support::wrong_clock::WrongClock;
@@ -5,16 +7,18 @@ use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Half a second of the others takes ten seconds for such a node, as on a host that is suspended
-/// now and then.
+/// Factor by which the node's clock is slower. Half a second takes ten seconds for such a node, as
+/// on a host that is suspended now and then.
 const SLOWER: u64 = 20;
-/// Any lease that such a leader believed it held would last longer.
+/// Time for which the leader is watched while it is cut off. A lease by its slow clock, if it had
+/// one, would last longer than this.
 const WATCHED: Duration = Duration::from_secs(3);
-/// The node does not notice by its own clock that its client has waited long enough.
+/// Timeout of the client. The node does not notice, by its own clock, that the client has waited
+/// that long.
 const ASKED_FOR: Duration = Duration::from_millis(500);
 
 /// No lookup relies on a clock: a leader that has a slow clock and is cut off does not answer from
-/// its own state while the others have continued without it.
+/// its own state while the other nodes have continued without it.
 #[test]
 fn a_cut_off_leader_with_a_slow_clock_serves_nothing_old() {
     let mut cluster = Cluster::prepare(3, Options::default());

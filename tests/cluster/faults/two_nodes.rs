@@ -1,11 +1,13 @@
+//! Tests of groups of two nodes.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, until};
 use std::time::Duration;
 
-/// The procedure for growing from two nodes to three works. Two nodes with an inventory of two form
-/// a group. A third node that is not a member is not added but waits, and reports it. After all
-/// nodes are emptied and started with the third in every inventory, they form a group of three that
-/// survives the loss of one.
+/// The documented procedure for growing from two nodes to three works. Two nodes with an inventory
+/// of two form a group. A third node, which is not a member, is not added but waits, and reports
+/// that. After all nodes are emptied and started with the third in every inventory, they form a
+/// group of three that survives the loss of one.
 #[test]
 fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     let mut cluster = Cluster::prepare(3, Options::default());
@@ -67,7 +69,7 @@ fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     }
 }
 
-/// A group of two that loses one node refuses to serve and reports the remedy. It serves again when
+/// A group of two that loses one node refuses requests and reports the remedy. It serves again when
 /// the other node is back.
 #[test]
 fn a_group_of_two_that_loses_one_says_so() {

@@ -1,17 +1,19 @@
+//! Tests of killing or stopping all nodes at once.
+
 use crate::support::{Cluster, Options, Write, let_pass, until};
 use quorate::clock;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MAX_AGE: Duration = Duration::from_secs(5);
-/// Age of the announcements when all nodes are killed.
+/// Age of the announcements at the time when all nodes are killed.
 const AGED: Duration = Duration::from_secs(3);
 const ENGINES: u64 = 40;
 const WITHDRAWN: u64 = 5;
 
-/// kill -9 of every node at once loses no acknowledged write. The first lookup that each node
-/// serves after its restart shows every announcement and no withdrawn one. Each announcement lives
-/// at least max-age longer although no client renews it; then it expires.
+/// When all nodes are killed at once with SIGKILL, no acknowledged write is lost. The first lookup
+/// that each node serves after its restart shows every announcement and no withdrawn one. Each
+/// announcement lives at least max-age longer although no client renews it; then it expires.
 #[test]
 fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
     let mut cluster = Cluster::start(3, Options::max_age("5s"));
@@ -27,11 +29,13 @@ fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
         assert!(matches!(outcome, Write::Acked(_)), "{outcome:?}");
         expected.remove(&node_id);
     }
-    // Each announcement that could expire in the meantime is renewed right before the kill.
+    // All announcements that could expire during the checks so far are renewed right before the
+    // kill.
     for (node_id, token) in &expected {
         cluster.nodes[1].announce_acked("survivor", node_id, *token);
     }
-    // With only their remaining age they would expire before their clients are back.
+    // The announcements age before the kill. If a restart left them only the rest of their max-age,
+    // they would expire before their clients are back.
     let_pass(AGED);
 
     cluster.kill9_all();
@@ -74,7 +78,8 @@ fn static_announcements_survive_restarts_and_do_not_expire() {
     let created = cluster.nodes[0].add_static("still").expect("an answer");
     assert_eq!(created.status, 201, "{}", created.body);
     let location = created.headers["location"].clone();
-    // An ordinary announcement beside it shows when max-age is over.
+    // An ordinary announcement is made at the same time. When it has expired, max-age is over, and
+    // the static one must still be there.
     cluster.nodes[0].announce_acked("moving", "engine", 1);
     until("an announcement expires", Duration::from_secs(10), || {
         cluster.nodes[0]

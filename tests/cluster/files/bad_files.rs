@@ -1,3 +1,5 @@
+//! Tests of configuration files that a node refuses at its start, and of the messages.
+
 use crate::support::etc::{ENVIRONMENT, Etc, inventory_of, write};
 use crate::support::node::Node;
 use crate::support::ports;
@@ -8,7 +10,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// Starts a node with spoiled files and returns its output. The node must exit with one of these
-/// exit codes, print no stack trace, and print every one of `says`.
+/// exit codes, print no stack trace, and print every text of `says`.
 fn refused(what: &str, codes: &[u8], spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
     let dir = TempDir::new().expect("a temporary directory");
     let port = ports::free();
@@ -51,7 +53,7 @@ fn inventory_refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) ->
     refused(what, &codes, spoil, says)
 }
 
-/// Replaces one of the files.
+/// Replaces the contents of a file in etc/.
 fn with_file(name: &'static str, text: &str) -> impl FnOnce(&mut Etc) + use<> {
     let text = text.to_owned();
     move |etc: &mut Etc| write(&etc.etc_dir().join(name), &text)
@@ -76,7 +78,7 @@ fn without(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
     move |etc: &mut Etc| fs::remove_file(etc.etc_dir().join(name)).expect("it was written")
 }
 
-/// Replaces a file by a directory, which nobody can read as a file, not even root.
+/// Replaces a file by a directory, which cannot be read as a file, not even by root.
 fn unreadable(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
     move |etc: &mut Etc| {
         let path = etc.etc_dir().join(name);
@@ -85,7 +87,7 @@ fn unreadable(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
     }
 }
 
-/// A missing, unreadable or malformed file is refused at start, with its name.
+/// A missing, unreadable or malformed file is refused at start, with a message that names it.
 #[test]
 fn a_missing_or_malformed_file_is_refused_by_name() {
     config_refused(

@@ -1,3 +1,5 @@
+//! Tests of ports and data directories that a node refuses at its start.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::etc::write;
 use crate::support::node::Node;
@@ -6,7 +8,7 @@ use quorate::config::exit_code;
 use std::fs;
 use std::net::TcpListener;
 
-/// A port in use is refused with its number, and no file is overwritten.
+/// A port in use is refused with a message that names it, and no file is overwritten.
 #[test]
 fn a_port_in_use_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -22,7 +24,7 @@ fn a_port_in_use_is_refused() {
     cluster.nodes[0].wait_serving(FORM_LIMIT);
 }
 
-/// A data directory belongs to one process at a time: a second process is refused and the first is
+/// A data directory belongs to one process at a time: a second process is refused, and the first is
 /// not affected.
 #[test]
 fn a_data_directory_in_use_is_refused() {
@@ -39,7 +41,7 @@ fn a_data_directory_in_use_is_refused() {
     let says = used.to_string_lossy();
     second.start();
     must_end(&mut second, exit_code::DATA_IN_USE, &[&says]);
-    // The pid file gives no protection when another one is configured.
+    // The second process is refused even if it is configured with a pid file of its own.
     let own = cluster.dir().join("own.pid");
     second.options = vec!["--pid-file".to_owned(), own.to_string_lossy().into_owned()];
     second.start();
@@ -54,8 +56,8 @@ fn a_data_directory_in_use_is_refused() {
     cluster.nodes[0].announce_acked("held", "engine", 2);
 }
 
-/// A data directory that cannot be written is refused with its path. A file in its place stops root
-/// too.
+/// A data directory that cannot be written is refused with its path. The test puts a file in its
+/// place, which stops even root.
 #[test]
 fn a_data_directory_that_cannot_be_written_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -73,7 +75,8 @@ fn a_data_directory_that_cannot_be_written_is_refused() {
     );
 }
 
-/// Data of another `node.id` is refused with both names, and serves again under its own.
+/// A data directory with the data of another `node.id` is refused with both names, and serves again
+/// under its own `node.id`.
 #[test]
 fn data_of_another_node_id_is_refused() {
     let mut cluster = Cluster::start(1, Options::default());
@@ -148,7 +151,7 @@ fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).expect("a directory").flatten() {
         let path = entry.path();
-        // Symbolic links may lead out of the directory, or in a circle.
+        // Symbolic links are skipped, because they may lead out of the directory, or in a circle.
         if path.is_symlink() {
             continue;
         }

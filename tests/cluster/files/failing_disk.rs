@@ -1,3 +1,5 @@
+//! Tests of writes, syncs, truncations and renames that fail, at any time of a node's life.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::failing_disk::{EIO, FailingDisk, Order};
 use crate::support::traffic::Traffic;
@@ -5,10 +7,10 @@ use crate::support::{Cluster, Options, until};
 use quorate::config::exit_code;
 use std::collections::BTreeSet;
 
-/// Acknowledgements and lookups that must happen between two failures.
+/// Number of acknowledgements and of lookups that must happen between two failures.
 const CALM: usize = 30;
 
-/// Starts a cluster whose disks can be made to fail. All work at first.
+/// Starts a cluster whose disks can be made to fail. At first all disks work.
 fn cluster() -> (Cluster, Vec<FailingDisk>) {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
     let disks = cluster.nodes.iter_mut().map(FailingDisk::of).collect();
@@ -27,6 +29,7 @@ fn traffic(cluster: &Cluster) -> Traffic {
     traffic
 }
 
+/// Waits until writes and lookups continue.
 fn goes_on(traffic: &Traffic) {
     let (acked, served) = (traffic.acked() + CALM, traffic.served() + CALM);
     until("writes and lookups go on", FORM_LIMIT, || {
@@ -43,7 +46,7 @@ fn victim(cluster: &Cluster, leads: bool) -> usize {
     }
 }
 
-/// Starts a node that ended, on a disk that works again.
+/// Makes the disk work again, starts the node that ended, and waits until it serves.
 fn comes_back(cluster: &mut Cluster, disk: &FailingDisk, node: usize, traffic: &Traffic) {
     disk.mend();
     disk.clear_report();
@@ -79,7 +82,8 @@ fn must_end(
     assert!(!said.contains("panicked at"), "{said}");
 }
 
-/// Checks that every node shows all acknowledged writes, and that all show the same.
+/// Stops the traffic, and checks that every node shows all acknowledged writes and that all nodes
+/// show the same.
 fn nothing_lost(mut cluster: Cluster, traffic: Traffic) {
     let done = traffic.stop();
     let seen = cluster.tokens_everywhere("disk");
@@ -89,9 +93,9 @@ fn nothing_lost(mut cluster: Cluster, traffic: Traffic) {
 }
 
 /// One failed write, one failed sync, or a disk on which every sync fails ends the process of the
-/// leader or a follower with its documented code and a line that names the file. The process syncs
-/// nothing after that. No acknowledged write is lost and the others continue. The node recovers
-/// without manual repair once the disk works and it is started again.
+/// leader or a follower with its documented exit code and a log line that names the file. The
+/// process syncs nothing after that. No acknowledged write is lost, and the other nodes continue.
+/// The node recovers without manual repair once the disk works and it is started again.
 #[test]
 fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
     let (mut cluster, disks) = cluster();
@@ -130,8 +134,8 @@ fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
     nothing_lost(cluster, traffic);
 }
 
-/// A disk that fails while a node starts, new or not, is reported with the file. The node starts
-/// again when the disk works, and nothing is lost.
+/// If the disk fails while a node starts, with or without data, the node reports the file and ends.
+/// It starts again when the disk works, and nothing is lost.
 #[test]
 fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     let (mut cluster, disks) = cluster();
@@ -167,11 +171,13 @@ fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     nothing_lost(cluster, traffic);
 }
 
-/// An emptied node makes its data directory and begins to rejoin with writes, syncs, truncations
-/// and renames. Each of them ends the node when it fails, and no other node is affected.
+/// A node with an emptied disk creates its data directory and begins to rejoin. Any of the writes,
+/// syncs, truncations and renames with which it does so may fail: the node ends, and no other node
+/// is affected.
 #[test]
 fn every_operation_of_a_start_may_fail() {
-    /// By then a directory is made and opened, and the first entries of the log are written.
+    /// Number of operations, each of which fails once. After this many, the data directory is
+    /// created and opened, and the first entries of the log are written.
     const OPERATIONS: u64 = 95;
     let (mut cluster, disks) = cluster();
     let traffic = traffic(&cluster);
@@ -218,9 +224,9 @@ fn every_operation_of_a_start_may_fail() {
 }
 
 /// A write without disk space, on the leader or a follower, ends the process with the exit code
-/// that asks the supervisor for a restart. The process ends in the same way while there is no
-/// space. Lookups and writes continue on the others. The node returns without manual repair once
-/// there is space, and nothing is lost.
+/// that asks the supervisor for a restart. While there is no space, each restarted process ends in
+/// the same way, and lookups and writes continue on the other nodes. The node returns without
+/// manual repair once there is space, and nothing is lost.
 #[test]
 fn a_write_without_space_ends_the_process_until_there_is_some() {
     let (mut cluster, disks) = cluster();
@@ -249,8 +255,8 @@ fn a_write_without_space_ends_the_process_until_there_is_some() {
     nothing_lost(cluster, traffic);
 }
 
-/// These tests can fail: an order that matches no operation ends no process and is reported as no
-/// failure, so only an injected failure produces the awaited effects.
+/// The tests of this file can fail: an order that matches no operation ends no process and reports
+/// no failure. So the awaited effects can only come from an injected failure.
 #[test]
 fn an_order_that_strikes_nothing_ends_nothing() {
     let (mut cluster, disks) = cluster();

@@ -1,3 +1,5 @@
+//! Tests of real file systems that fill up.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::small_disk::{SmallDisk, SmallDisks};
 use crate::support::traffic::Traffic;
@@ -5,12 +7,12 @@ use crate::support::{Cluster, Options, Write, until};
 use quorate::config::exit_code;
 use std::io::{self, Write as _};
 
-/// The size of each node's disk. The floor below which a node accepts no new data is an eighth of
-/// it.
+/// The size of each node's disk, in MiB. A node accepts no new data while less than an eighth of it
+/// is free (the floor).
 const DISK_MIB: u64 = 24;
-/// Below the floor, and enough for the data that a node still writes.
+/// Free space that is below the floor, but enough for the data that a node still writes.
 const BELOW_FLOOR: u64 = 2 << 20;
-/// The number of acknowledgements or lookups that shows that the cluster continues.
+/// Number of acknowledgements or of lookups after which the cluster counts as working.
 const CALM: usize = 30;
 
 fn writes_go_on(traffic: &Traffic) {
@@ -27,6 +29,7 @@ fn lookups_go_on(traffic: &Traffic) {
     });
 }
 
+/// Waits until a node logs a message after the first `from` bytes of its log.
 fn wait_said(cluster: &Cluster, node: usize, from: usize, what: &str) {
     until(what, FORM_LIMIT, || {
         cluster.nodes[node].log()[from..]
@@ -35,7 +38,8 @@ fn wait_said(cluster: &Cluster, node: usize, from: usize, what: &str) {
     });
 }
 
-/// Restarts the nodes that ended for lack of space, as a supervisor does. Returns their number.
+/// Restarts the nodes that ended for lack of space, as a supervisor does. Returns the number of
+/// restarted nodes.
 fn supervise(cluster: &mut Cluster) -> usize {
     let mut restarted = 0;
     for node in &mut cluster.nodes {
@@ -49,18 +53,20 @@ fn supervise(cluster: &mut Cluster) -> usize {
     restarted
 }
 
-/// On real file systems of 24 MB, a full disk loses no acknowledged write. A follower below its
-/// floor logs this and the others continue. When the leader's disk is full as well, no write is
-/// acknowledged, and lookups continue. A disk without a single free byte stops no other node. Every
-/// node returns without manual repair once there is space. Where this user may not mount, the test
-/// says so, and `a_write_without_space_ends_the_process_until_there_is_some` is the only proof.
+/// On real file systems of 24 MB, a full disk loses no acknowledged write. A follower whose free
+/// space is below the floor logs that, and the cluster continues. When the leader's disk is full as
+/// well, no write is acknowledged, and lookups continue. A node whose disk has no free byte at all
+/// stops no other node. Every node returns without manual repair once there is space.
+///
+/// If this user may not mount a file system, the test only says so. Then
+/// `a_write_without_space_ends_the_process_until_there_is_some` is the only proof.
 #[test]
 fn a_small_disk_that_fills_up_loses_nothing() {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
     let (_namespace, disks) = match SmallDisks::of(&mut cluster.nodes, DISK_MIB) {
         Ok(disks) => disks,
         Err(reason) => {
-            // Writes past the test harness, which shows no output of a test that passes.
+            // The message bypasses the test harness, which shows no output of a test that passes.
             let _ = writeln!(
                 io::stderr(),
                 "not proved here, since this user may not mount a tmpfs: {reason}"
@@ -83,6 +89,7 @@ fn a_small_disk_that_fills_up_loses_nothing() {
     done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere("full"));
 }
 
+/// Fills the disks of a follower and then of the leader until they are below the floor.
 fn below_the_floor(cluster: &Cluster, disks: &[SmallDisk], traffic: &Traffic) {
     let leader = cluster.leader();
     let follower = cluster.others(leader)[0];
@@ -116,6 +123,7 @@ fn below_the_floor(cluster: &Cluster, disks: &[SmallDisk], traffic: &Traffic) {
     writes_go_on(traffic);
 }
 
+/// Fills the leader's disk until no byte is free.
 fn without_a_byte(cluster: &mut Cluster, disks: &[SmallDisk], traffic: &Traffic) {
     let full = cluster.leader();
     disks[full].fill(0);
@@ -124,8 +132,8 @@ fn without_a_byte(cluster: &mut Cluster, disks: &[SmallDisk], traffic: &Traffic)
         supervise(cluster);
         (traffic.acked() >= acked).then_some(())
     });
-    // The node can start on a full disk, unless it has to create a file: then it ends, and is
-    // started again.
+    // A node can start on a full disk, unless it has to create a file. The test removes its pid
+    // file, so it must create one, ends, and is restarted.
     cluster.nodes[full].stop();
     disks[full].remove("var/run/launcher.pid");
     disks[full].fill(0);

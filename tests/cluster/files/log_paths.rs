@@ -13,8 +13,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Prepares a node whose logs have these paths, and would be rotated every few lines. It does not
-/// run.
+/// Prepares a node, which does not run, whose logs have these paths. Regular files there would be
+/// rotated every few lines.
 fn node_with(log: &Path, access_log: &Path) -> Cluster {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];
@@ -34,7 +34,7 @@ fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("makes a FIFO");
 }
 
-/// Opens a reader that waits neither for a writer nor for data.
+/// Opens a FIFO for reading, in a way that waits neither for a writer nor for data.
 fn reader(path: &Path) -> File {
     let mut options = OpenOptions::new();
     options
@@ -58,8 +58,8 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Looks up a type that is never announced, to write a line to the access log that a test finds
-/// again.
+/// Writes a line to the access log that a test finds again: looks up a type that is never
+/// announced.
 fn ask(node: &Node, kind: &str) {
     let path = format!("/v1/service/{kind}?{}", "x".repeat(200));
     assert_eq!(node.get(&path).expect("it answers").status, 200);
@@ -78,8 +78,8 @@ fn wait_read(reader: &mut impl Read, word: &str) -> String {
     })
 }
 
-/// A FIFO without a reader blocks neither the start nor the service. A reader gets the lines from
-/// the time it opens the FIFO, and nothing is rotated when it closes again.
+/// A FIFO without a reader blocks neither the start of a node nor its service. A reader gets the
+/// lines from the time at which it opens the FIFO, and nothing is rotated when it closes the FIFO.
 #[test]
 fn a_fifo_is_written_to_and_waits_for_nobody() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -118,8 +118,8 @@ fn a_fifo_is_written_to_and_waits_for_nobody() {
     assert!(kind(&log).is_fifo() && kind(&access_log).is_fifo());
 }
 
-/// Links to standard output and to a device, as `/dev/stdout` and `/dev/null` are, are not
-/// replaced, and the lines go to their targets.
+/// Log paths that are links to standard output or to a device, as `/dev/stdout` and `/dev/null`
+/// are, are not replaced by files, and the lines go to the targets of the links.
 #[test]
 fn links_to_devices_stay() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -133,11 +133,11 @@ fn links_to_devices_stay() {
     for i in 0..20 {
         ask(node, &format!("asked-{i}"));
     }
-    // Stopping the node flushes the buffered lines.
+    // The node is stopped, which flushes the buffered lines.
     assert_eq!(node.stop().code(), Some(0));
     assert_eq!(names(dir.path()), ["null", "stdout"]);
-    // The line is written once by the console, which is the same file here, and once through the
-    // link.
+    // The line appears twice: the console, which is the same file here, writes it once, and the log
+    // writes it through the link.
     let starts = node.log().matches(" started ").count();
     assert_eq!(starts, 2, "{}", node.log());
     node.start();
@@ -152,13 +152,13 @@ fn links_to_devices_stay() {
     assert!(log.is_symlink() && access_log.is_symlink());
 }
 
-/// A Unix socket gets the lines, also when its listener starts only after the node.
+/// A Unix socket gets the log lines, even if its listener starts later than the node.
 #[test]
 fn a_socket_gets_lines() {
     let dir = tempfile::tempdir().expect("a directory");
     let (log, access_log) = (dir.path().join("log.sock"), dir.path().join("access.sock"));
     let listener = UnixListener::bind(&log).expect("binds");
-    // The socket file is left by a listener that has ended.
+    // The socket file of the access log was left behind by a listener that has ended.
     drop(UnixListener::bind(&access_log).expect("binds"));
     let mut cluster = node_with(&log, &access_log);
     let node = &mut cluster.nodes[0];
@@ -182,7 +182,7 @@ fn a_socket_gets_lines() {
     assert_eq!(names(dir.path()), ["access.sock", "log.sock"]);
 }
 
-/// A process that the test started itself, and that is killed when this is dropped.
+/// A process that a test started itself. It is killed when this is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -192,7 +192,7 @@ impl Drop for Ended {
     }
 }
 
-/// A console that is not read, for example that of a stopped pager, neither stalls the node nor
+/// A console that is not read, for example because a pager was stopped, neither stalls the node nor
 /// prevents it from stopping.
 #[test]
 fn a_console_that_nobody_reads_stalls_nothing() {
@@ -209,7 +209,8 @@ fn a_console_that_nobody_reads_stalls_nothing() {
     let mut process = Ended(process);
     let pid = Pid::from_child(&process.0);
     node.wait_serving(FORM_LIMIT);
-    // A pipe takes 64 kB. Each report has some 2 kB, and signals that arrive together count as one.
+    // 80 reports fill the pipe, which takes 64 kB. A report has some 2 kB, and signals that arrive
+    // together count as one.
     for number in 0..80 {
         kill_process(pid, Signal::QUIT).expect("it runs");
         node.announce_acked("served", "engine", number + 1);

@@ -9,8 +9,8 @@ use crate::support::{Cluster, Options, http, until};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-/// Prepares a node that is a group of its own; it does not run. `lines` replace the `node.bind-ip`
-/// of node.properties.
+/// Prepares a node, which does not run, that is a group of its own. `lines` replace the line
+/// `node.bind-ip` of node.properties.
 fn single(lines: &str) -> Cluster {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];
@@ -22,7 +22,8 @@ fn single(lines: &str) -> Cluster {
     cluster
 }
 
-/// Waits for the log line with the node's announced address, and returns that address.
+/// Waits for the log line that contains the address that the node announces, and returns that
+/// address.
 fn address(node: &Node) -> String {
     until("it has started", FORM_LIMIT, || {
         let log = node.log();
@@ -32,8 +33,8 @@ fn address(node: &Node) -> String {
     })
 }
 
-/// A node without node.bind-ip answers over IPv4 and IPv6, and the access log shows the IPv4
-/// address of a client over IPv4.
+/// A node without node.bind-ip answers over IPv4 and IPv6. For a client over IPv4, the access log
+/// shows the client's IPv4 address.
 #[test]
 fn a_node_answers_over_both_families() {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
@@ -62,7 +63,8 @@ fn a_node_answers_over_both_families() {
     }
 }
 
-/// A node starts, and answers over IPv4, where IPv6 is disabled, and where it does not exist.
+/// A node starts and answers over IPv4 on a machine where IPv6 is disabled, and on one where it
+/// does not exist.
 #[test]
 fn a_node_starts_without_ipv6() {
     let disable = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6";
@@ -82,8 +84,8 @@ fn a_node_starts_without_ipv6() {
 
 fn answers_over_ipv4_alone(node: &mut Node) {
     node.start();
-    // The node has no other address, so it announces the one at which at least this machine can
-    // reach it.
+    // The node has no other address, so it announces the loopback address, at which at least this
+    // machine can reach it.
     let port = node.etc.port;
     assert_eq!(address(node), format!("http://127.0.0.1:{port}"));
     let server = format!("127.0.0.1:{port}");
@@ -91,13 +93,13 @@ fn answers_over_ipv4_alone(node: &mut Node) {
     assert_eq!(inside(node, &words), "ready\n");
 }
 
-/// A group of one announces an address at which other machines can reach it. It is chosen as
-/// airlift does, and written in the form of a URI.
+/// A node that is a group of its own announces an address at which other machines can reach it. The
+/// address is chosen as airlift does, and written in the form of a URI.
 #[test]
 fn a_lone_node_says_where_others_reach_it() {
     let device = "ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up";
     let v4 = "ip addr add 10.77.0.5/24 dev d0";
-    // Without duplicate address detection the address can be used immediately.
+    // `nodad`: without duplicate address detection, the address can be used immediately.
     let v6 = "ip addr add 2001:db8:77::5/64 dev d0 nodad";
     for (lines, addresses, host) in [
         ("", format!("{device}; {v4}; {v6}"), "10.77.0.5"),

@@ -1,7 +1,10 @@
+//! Tests of the formation of a new group from empty directories.
+
 use crate::support::{Cluster, Options};
 use std::time::Duration;
 
-/// The documented limit is 2 s on a dedicated machine; this machine also runs the test.
+/// Maximum time for a new group to form. The documented limit is 2 s on a dedicated machine, but
+/// this machine also runs the test.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Three nodes started together on empty directories soon form one group, and each of them then
@@ -17,8 +20,8 @@ fn three_cold_starts_soon_serve_on_every_node() {
     cluster.wait_all_voters(0);
 }
 
-/// The order of starts does not matter: the founder may start last or first, and the nodes that
-/// wait report the node they wait for.
+/// The order in which nodes start does not matter: the founder may start last or first. A node that
+/// waits for another one reports which.
 #[test]
 fn nodes_started_one_after_the_other_form_one_group() {
     for order in [[0, 1, 2], [2, 1, 0]] {

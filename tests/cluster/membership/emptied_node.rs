@@ -1,13 +1,16 @@
+//! Tests of nodes that lose their data directory and rejoin.
+
 use crate::support::cluster::{FORM_LIMIT, members, voters};
 use crate::support::{Cluster, Options, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// The duration of several elections.
+/// Time for which the emptied node and one member are watched: they must not elect a leader. It is
+/// the duration of several elections.
 const NO_VOTE_WATCHED: Duration = Duration::from_secs(4);
 
 /// A node with an emptied disk never votes under its old identity: together with one live member it
-/// makes no quorum. Once a second member is alive, it rejoins automatically as a new member, with
+/// is no quorum. Once a second member is alive, it rejoins automatically as a new member, receives
 /// all data, and the group then survives the loss of any one node.
 #[test]
 fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {
@@ -68,8 +71,8 @@ fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {
     }
 }
 
-/// The leader's own disk may be emptied too, and a node that is emptied repeatedly leaves no trace
-/// of its old identities among the members.
+/// A leader whose disk is emptied rejoins too, and a node that is emptied repeatedly leaves no
+/// trace of its old identities among the members.
 #[test]
 fn a_node_emptied_several_times_is_one_member() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -82,7 +85,8 @@ fn a_node_emptied_several_times_is_one_member() {
         cluster.wait_ready();
         let other = cluster.others(emptied)[0];
         cluster.wait_all_voters(other);
-        // The node may be an entry behind, and see the last step of its own replacement later.
+        // The emptied node may lag by an entry. Then it sees the last step of its own replacement
+        // later than the others.
         cluster.wait_all_voters(emptied);
         let status = cluster.nodes[emptied].status().expect("a status");
         assert_eq!(members(&status).len(), 3, "{status}");

@@ -1,3 +1,5 @@
+//! Tests of a node that falls behind the leader.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::http;
 use crate::support::node::{PATIENCE, announcement_path, write_of};
@@ -6,11 +8,11 @@ use crate::support::{Cluster, Options, Write, let_pass, until};
 use serde_json::json;
 use std::time::Duration;
 
-/// Time for which writes continue without the node.
+/// Time for which writes continue while the node is down.
 const AWAY: Duration = Duration::from_secs(5);
 const LEVEL_LIMIT: Duration = Duration::from_secs(5);
 
-/// A node that was away under full write load soon catches up, while the load continues.
+/// A node that was down under full write load soon catches up, although the load continues.
 #[test]
 fn a_node_that_was_away_under_load_is_soon_level() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -48,7 +50,7 @@ fn a_node_that_was_away_under_load_is_soon_level() {
     );
 }
 
-/// Announcements far larger than usual are accepted and replicated, also many at a time, and the
+/// Announcements far larger than usual are accepted and replicated, even many at a time, and the
 /// group continues: no message becomes too large to be sent.
 #[test]
 fn large_announcements_do_not_stop_replication() {
@@ -79,7 +81,7 @@ fn large_announcements_do_not_stop_replication() {
             });
         }
     });
-    // The node that was away receives all of them at once.
+    // The restarted node receives all the large announcements at once.
     cluster.nodes[2].start();
     cluster.nodes[2].wait_ready(FORM_LIMIT);
     for seen in cluster.tokens_everywhere("large") {

@@ -11,19 +11,22 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A connection that was idle for a second is reopened before its next use.
+/// Time after which a connection between nodes is reopened before its next use. A connection counts
+/// as idle after a second.
 const IDLE: Duration = Duration::from_millis(1_200);
-/// Maximum duration of a write while names do not resolve: the same as with addresses on a busy
-/// machine.
+/// Maximum duration of a write while names do not resolve. It is the same as for nodes with
+/// addresses on a busy machine.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
-/// The longest documented gap after a kill.
+/// Maximum time without an acknowledged write after the leader is killed, as documented.
 const KILL_GAP_LIMIT: Duration = Duration::from_millis(2_500);
 const MAX_THREADS: u64 = 32;
-/// A command waits 2 s for a server.
+/// Time after which `timeout` ends a command, in seconds. It is far longer than the 2 s for which a
+/// command waits for a server.
 const COMMAND_LIMIT_S: &str = "10";
 /// The exit code by which `timeout` reports that it ended a command.
 const TIMED_OUT: i32 = 124;
 
+/// Starts a cluster with host names in its inventory.
 fn start(count: usize) -> (Cluster, Resolver) {
     let mut cluster = Cluster::prepare(count, Options::max_age("10m").alone());
     let resolver = Resolver::of(&mut cluster);
@@ -42,8 +45,8 @@ fn threads(cluster: &Cluster, node: usize) -> u64 {
     count.expect("a number of threads")
 }
 
-/// Writes through each of these nodes, after pauses that are long enough for every connection for
-/// writes to become idle.
+/// Writes through each of these nodes, after pauses in which every connection between nodes becomes
+/// idle.
 fn write_through_quiet_nodes(cluster: &Cluster, nodes: &[usize], what: &str) {
     for round in 0..4 {
         let_pass(IDLE);
@@ -67,7 +70,7 @@ fn write_through_quiet_nodes(cluster: &Cluster, nodes: &[usize], what: &str) {
 
 /// A group with host names in its inventory is not affected when names stop resolving, or when the
 /// name server hangs or is slow: every node accepts writes, a killed leader is replaced as fast as
-/// otherwise, and the number of threads stays small.
+/// with a working name server, and the number of threads stays small.
 #[test]
 fn names_that_do_not_resolve_stop_nothing() {
     let (mut cluster, resolver) = start(3);
@@ -108,7 +111,8 @@ fn names_that_do_not_resolve_stop_nothing() {
     );
 }
 
-/// A node whose name has a new address is found there at once, like a pod that was replaced.
+/// A node whose name gets a new address is found there at once. This happens to a pod that is
+/// replaced.
 #[test]
 fn a_node_that_moved_is_found_by_its_name() {
     let (mut cluster, resolver) = start(3);
@@ -142,8 +146,8 @@ fn a_node_that_moved_is_found_by_its_name() {
     );
 }
 
-/// A node reports the name that does not resolve, both when this prevents its group from forming
-/// and when it prevents a restarted node from reaching a majority. Both continue automatically once
+/// A node whose group cannot form because a name does not resolve reports that name, and so does a
+/// restarted node that cannot reach a majority for this reason. Both continue automatically once
 /// names resolve.
 #[test]
 fn a_node_names_the_name_that_does_not_resolve() {
@@ -186,7 +190,7 @@ fn a_node_names_the_name_that_does_not_resolve() {
     cluster.wait_ready();
 }
 
-/// A command ends at its timeout, although the name server hangs.
+/// A command ends at its own timeout, although the name server hangs.
 #[test]
 fn a_command_ends_though_the_name_server_hangs() {
     let mut cluster = Cluster::prepare(1, Options::default());

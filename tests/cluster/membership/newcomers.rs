@@ -1,4 +1,4 @@
-//! Tests of learners that do not become voters.
+//! Tests of joining nodes that do not become voters.
 
 use crate::support::cluster::{FORM_LIMIT, members, voters};
 use crate::support::peer_wire::{JOIN, PeerWire, join_request, request};
@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::fs;
 use std::time::Duration;
 
-/// A member that is silent for 30 s may be replaced.
+/// Time for which join requests are sent while the member is down. It is longer than the 30 s of
+/// silence after which a member may be replaced.
 const AWAY: Duration = Duration::from_secs(34);
 const WISH_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -26,8 +27,9 @@ fn three_voters_and_no_learner(cluster: &Cluster) {
     });
 }
 
-/// A join request cannot replace a member that is down: neither with another address, nor
-/// with the member's own, which does not respond. When the member returns it is a voter as before.
+/// A join request in the name of a member that is down does not replace that member, neither with
+/// another address nor with the member's own address, at which nothing responds. When the member
+/// returns, it is a voter as before.
 #[test]
 fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -59,8 +61,8 @@ fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     three_voters_and_no_learner(&cluster);
 }
 
-/// A learner that does not catch up is removed: an emptied process was added in a member's place
-/// and has died, and the member returns with its data.
+/// A learner that does not catch up is removed. Here a process with an emptied disk was added in a
+/// member's place and has died; then the member returns with its data.
 #[test]
 fn a_learner_makes_room_for_the_member_that_comes_back() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

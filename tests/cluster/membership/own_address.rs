@@ -1,9 +1,11 @@
+//! Tests of the address under which a node is listed, in the inventory and as a service.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, Proxy, ports, until};
 use quorate::config::exit_code;
 
-/// A node whose inventory entry has a port other than its listening port is refused, with both
-/// ports named, since peers would never find it.
+/// A node whose inventory entry has another port than the one it listens on is refused with both
+/// ports, since peers would never find it.
 #[test]
 fn a_port_that_is_not_in_the_inventory_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -24,8 +26,8 @@ fn a_port_that_is_not_in_the_inventory_is_refused() {
     }
 }
 
-/// The same node starts when one port is forwarded to the other, as a container's port mapping
-/// does.
+/// A node whose inventory entry has another port than the one it listens on starts if one port is
+/// forwarded to the other, as a container's port mapping does.
 #[test]
 fn a_forwarded_port_is_accepted() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -38,8 +40,8 @@ fn a_forwarded_port_is_accepted() {
     node.announce_acked("mapped", "engine", 1);
 }
 
-/// Every node announces itself with type `discovery`. A node that stops cleanly is removed at once
-/// and stays absent.
+/// Every node announces itself as a service of type `discovery`. A node that stops cleanly
+/// disappears from the lookups at once and stays absent.
 #[test]
 fn a_node_that_stops_is_no_discovery_server_any_more() {
     let mut cluster = Cluster::start(3, Options::max_age("3s"));

@@ -1,5 +1,5 @@
-//! Tests of arbitrary messages on the peer port: no node stops, no snapshot becomes unreadable, and
-//! memory stays bounded.
+//! Tests of arbitrary messages on the peer port: none stops a node, makes a snapshot unreadable, or
+//! takes memory for long.
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::peer_wire::{
@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Error;
 use std::time::Duration;
 
-/// 20 MB.
+/// Maximum growth of a node's memory: 20 MB.
 const GROWTH_LIMIT_KB: u64 = 20_000_000 / 1024;
-/// The allocator returns pages some time after they are free.
+/// Timeout until memory is back at the system. The allocator returns pages some time after they are
+/// free.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(20);
 /// The lengths that frames claim to have.
 const LENGTHS: [u32; 8] = [
@@ -31,19 +32,21 @@ const LARGE_BYTES: usize = 30 << 20;
 const MANY: usize = 300;
 const A_MOMENT: Duration = Duration::from_millis(300);
 
-/// Three nodes with data, and the resident size of each before the test.
+/// Three nodes with data, and the resident memory of each before the test.
 struct StrangerTest {
     cluster: Cluster,
     resident_kb: Vec<u64>,
 }
 
 impl StrangerTest {
+    /// Starts the cluster, writes its data, and measures its memory.
     fn set() -> StrangerTest {
         let cluster = Cluster::start(3, Options::max_age("10m"));
         for token in 0..50 {
             cluster.nodes[0].announce_acked("kept", "engine", token);
         }
-        // The first non-member has a cost that occurs only once.
+        // The first connection of a non-member allocates memory once, which must not count as
+        // growth.
         for node in &cluster.nodes {
             PeerWire::as_non_member(node).expect("it is let in");
         }
@@ -58,7 +61,7 @@ impl StrangerTest {
         }
     }
 
-    /// Returns the growth of the node that grew most. Connections may be open.
+    /// Returns the memory growth, since the start of the test, of the node that grew most.
     fn grown_kb(&self) -> u64 {
         let nodes = self.cluster.nodes.iter().zip(&self.resident_kb);
         let grown = nodes.map(|(node, before)| node.resident_kb().saturating_sub(*before));
@@ -71,7 +74,8 @@ impl StrangerTest {
         assert!(grown_kb < GROWTH_LIMIT_KB, "{what}: {grown_kb} kB more");
     }
 
-    /// Checks that all nodes continue, now and after a restart, with their data.
+    /// Checks that memory is released, and that all nodes continue with their data, both now and
+    /// after a restart.
     fn ends_well(mut self) {
         until("memory is given back", GIVEN_BACK_WITHIN, || {
             (self.grown_kb() < GROWTH_LIMIT_KB).then_some(())
@@ -117,15 +121,15 @@ fn garbage() -> Vec<Vec<u8>> {
         vec![0xff; 16_000],
     ];
     all.extend((1..20).map(|seed| pattern(seed, 200)));
-    // A text, or a list, that claims the largest possible length.
+    // The encoding of a text or a list that claims the largest possible length.
     all.push(vec![
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 7,
     ]);
     all
 }
 
-/// Nothing that a non-member sends before, in or after its hello stops a node, takes memory for
-/// long, or fills the node's log, however large it is or claims to be.
+/// A non-member may send anything before, in or after its hello, however large it is or claims to
+/// be: it stops no node, takes no memory for long, and does not fill the node's log.
 #[test]
 fn a_stranger_may_send_anything() {
     let stage = StrangerTest::set();
@@ -154,7 +158,8 @@ fn a_stranger_may_send_anything() {
                 from: long(bytes),
                 to: None,
             };
-            // The connection may be closed before everything is sent.
+            // An error is ignored, because the node may close the connection before everything is
+            // sent.
             let _ = PeerWire::handshake(node, &hello);
         }
         stage.assert_small(&format!("hellos of {bytes} bytes"));
@@ -217,7 +222,7 @@ fn a_stranger_may_send_anything() {
     stage.assert_small("requests to join");
     let non_members = many(|_| {
         let (mut wire, _) = PeerWire::as_non_member(node)?;
-        // The whole request except its end.
+        // The request is sent except for its end, so that the node waits for the rest.
         wire.claim(16_000)?;
         wire.raw(&vec![1; 15_000])?;
         Ok(wire)
@@ -255,14 +260,15 @@ fn a_malformed_message_in_a_members_name_harms_nothing() {
     }
     for kind in 0..=KINDS {
         for content in garbage() {
-            // Requests of some kinds have no content; the bytes that follow are ignored.
+            // An answer is not expected: requests of some kinds have no content, and the bytes that
+            // follow are ignored.
             let _ = wire().frame(&request(kind, &content));
         }
     }
     stage.assert_small("requests that make no sense");
     for content in [vec![0; LARGE_BYTES], vec![0xff; LARGE_BYTES]] {
         let mut wire = wire();
-        // Cut off in the middle.
+        // A large request that ends in the middle.
         let _ = wire
             .claim(2 * LARGE_BYTES as u32)
             .and_then(|()| wire.raw(&content));
@@ -277,7 +283,7 @@ fn a_malformed_message_in_a_members_name_harms_nothing() {
     stage.ends_well();
 }
 
-/// A membership in its wire format: the voters of each configuration, and the members.
+/// A membership in its wire format: the voters of each configuration, and the members by raft id.
 type Members = (Vec<BTreeSet<u64>>, BTreeMap<u64, (String, u64, String)>);
 
 fn members(voters: &[u64], address: Option<&str>) -> Vec<u8> {
@@ -307,29 +313,33 @@ const VOTE: Vote = Vote {
     is_committed: true,
 };
 
+/// Returns an append request with these encoded entries after the index `before`.
 fn append(before: u64, entries: &[Vec<u8>]) -> Vec<u8> {
     let head = bytes(&(VOTE, Some(log_id(before)), entries.len() as u8));
     let no_commit = bytes(&None::<LogId>);
     request(APPEND, &[head, entries.concat(), no_commit].concat())
 }
 
+/// Returns an encoded entry without a command.
 fn blank(index: u64) -> Vec<u8> {
     bytes(&(log_id(index), 0u8))
 }
 
+/// Returns an encoded entry that changes the membership.
 fn change(index: u64, members: &[u8]) -> Vec<u8> {
     [&bytes(&(log_id(index), 2u8)), members].concat()
 }
 
+/// Returns a snapshot request with these encoded members and this part of its data.
 fn snapshot(members: &[u8], offset: u64, data: &[u8]) -> Vec<u8> {
     let head = bytes(&(VOTE, Some(log_id(9)), Some(log_id(1))));
-    // The empty text is openraft's, in a field that older releases used.
+    // The empty text is a field that openraft requires and older releases used.
     let tail = bytes(&("", offset, data, true));
     request(SNAPSHOT, &[&head, members, &tail].concat())
 }
 
-/// Returns appends and snapshots that have the right types but that no log and no snapshot could
-/// contain.
+/// Returns appends and snapshots whose fields have the right types, but with contents that no log
+/// and no snapshot could have.
 fn malformed() -> Vec<Vec<u8>> {
     let nobody = members(&[1, 2], None);
     let long = members(&[1], Some(&"a".repeat(3 << 20)));
@@ -347,7 +357,7 @@ fn malformed() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The group forms while non-members occupy all the slots available to them.
+/// The group forms even while non-members occupy all connection slots that are available to them.
 #[test]
 fn strangers_do_not_keep_a_group_from_forming() {
     let mut cluster = Cluster::prepare(3, Options::default());

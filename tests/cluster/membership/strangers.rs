@@ -1,16 +1,18 @@
+//! Tests of nodes of another cluster, and of data that is not a node's current data.
+
 use crate::support::cluster::{FORM_LIMIT, members};
 use crate::support::node::copy_dir;
 use crate::support::{Cluster, Options, let_pass, until};
 use std::fs;
 use std::time::Duration;
 
-/// Two clusters never mix: a node of one that is configured with the addresses of the other joins
-/// nothing and changes nothing there, and works again once its inventory is right.
+/// Two clusters never mix: a node of one cluster that is configured with the addresses of the other
+/// joins nothing and changes nothing there. It works again once its inventory is right.
 #[test]
 fn a_node_pointed_at_another_cluster_is_refused_there() {
     let home = Cluster::start(1, Options::default());
     home.nodes[0].announce_acked("home", "engine", 1);
-    // Both nodes have the same node.id, as with copied configurations.
+    // Nodes of both clusters have the same node.id, as with copied configurations.
     let mut stray = Cluster::start(2, Options::beside());
     stray.nodes[1].announce_acked("stray", "engine", 2);
     let right = stray.nodes[1].etc.inventory.clone();
@@ -33,7 +35,7 @@ fn a_node_pointed_at_another_cluster_is_refused_there() {
         },
     );
     println!("{}", refused.body);
-    // Enough time for many attempts of the stray node.
+    // The time is enough for many attempts of the stray node to join.
     let_pass(Duration::from_secs(2));
     let status = home.nodes[0].status().expect("a status");
     assert_eq!(members(&status), ["quorate-1"], "{status}");
@@ -57,7 +59,7 @@ fn a_node_pointed_at_another_cluster_is_refused_there() {
     );
 }
 
-/// The data directory of another cluster's node is refused, although its `node.id` matches. The
+/// A node with a data directory of another cluster is refused, although the `node.id` matches. The
 /// node exits or never serves, and reports the reason. The group is not affected.
 #[test]
 fn a_data_directory_of_another_cluster_is_refused() {
@@ -92,15 +94,16 @@ fn a_data_directory_of_another_cluster_is_refused() {
         );
     }
 
-    // The documented remedy: empty the directory, and the node rejoins.
+    // The documented remedy works: once the directory is emptied, the node rejoins.
     cluster.nodes[0].kill9();
     fs::remove_dir_all(cluster.nodes[0].etc.data_dir()).expect("it can be removed");
     cluster.nodes[0].start();
     cluster.wait_ready();
 }
 
-/// A data directory restored from an old copy does not take part. Its promises since the copy are
-/// lost, so the node is refused with the reason, and rejoins once it is emptied.
+/// A node whose data directory was restored from an old copy does not take part in its group. Its
+/// votes and acknowledgements since the copy are lost, so it is refused with the reason, and
+/// rejoins once it is emptied.
 #[test]
 fn a_data_directory_put_back_from_a_copy_is_refused() {
     let mut cluster = Cluster::start(3, Options::default());

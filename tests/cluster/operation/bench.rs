@@ -1,3 +1,5 @@
+//! Tests of `quorate bench` against a cluster.
+
 use crate::support::node::BINARY;
 use crate::support::{Cluster, Options};
 use serde_json::Value;
@@ -25,8 +27,8 @@ fn figures(output: &Output) -> Value {
     serde_json::from_str(&text).expect("JSON, as it was told")
 }
 
-/// A healthy cluster serves each load without an error. The figures match the requested load, and
-/// no announcement remains.
+/// A healthy cluster serves each kind of load without an error. The figures match the requested
+/// load, and no announcement remains.
 #[test]
 fn each_load_is_served_and_leaves_nothing() {
     let cluster = Cluster::start(3, Options::default());
@@ -40,8 +42,8 @@ fn each_load_is_served_and_leaves_nothing() {
         let served = figures["served"].as_u64().expect("a number");
         assert!(served > 10, "{figures}");
         let rate = figures["rate_per_second"].as_f64().expect("a number");
-        // The run takes one second. The last requests that began in it were answered after it, and
-        // requests that ended in it may have begun before.
+        // Rate and count differ slightly. The load takes one second, but its last requests are
+        // answered after that second, and requests that ended in it may have begun before it.
         assert!((rate - served as f64).abs() <= 6.0, "{figures}");
         let latency = |name: &str| figures["latency_ms"][name].as_f64().expect("a number");
         assert!(
@@ -54,8 +56,8 @@ fn each_load_is_served_and_leaves_nothing() {
     }
 }
 
-/// A load with a given rate keeps it: it is not faster, although the cluster could be, and
-/// latencies are counted from the scheduled start of each request.
+/// A load with a given rate keeps it: it is not faster, even if the cluster is, and latencies are
+/// counted from the time at which a request was due.
 #[test]
 fn a_given_pace_is_kept() {
     let cluster = Cluster::start(3, Options::default());
@@ -64,7 +66,7 @@ fn a_given_pace_is_kept() {
     assert!((30..=51).contains(&served), "{figures}");
 }
 
-/// The command reports errors of the cluster and of its own arguments.
+/// `quorate bench` reports errors of the cluster, and errors in its own arguments.
 #[test]
 fn what_is_wrong_is_told() {
     let cluster = Cluster::start(3, Options::default());

@@ -1,10 +1,12 @@
+//! Tests of settings that change between two starts of a node.
+
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, ports, until};
 use std::fs;
 use std::time::Duration;
 
-/// A group whose nodes all move to other ports stays the same group: the inventory has the members'
-/// addresses, the log their identities.
+/// A group whose nodes all move to other ports stays the same group, because the addresses of
+/// members come from the inventory and their identities from the log.
 #[test]
 fn a_group_that_moves_to_other_ports_goes_on() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -27,8 +29,8 @@ fn a_group_that_moves_to_other_ports_goes_on() {
     }
 }
 
-/// A member returns without an inventory, since its log knows the group. It logs that the file is
-/// missing, and serves.
+/// A member restarts without an inventory, since its log contains the members of the group. It logs
+/// that the file is missing, and serves.
 #[test]
 fn a_member_starts_without_its_inventory() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -45,8 +47,8 @@ fn a_member_starts_without_its_inventory() {
     assert!(cluster.nodes[0].log().contains("service-inventory.json"));
 }
 
-/// Nodes restarted one by one with another max-age stay one group with one registry: each expiry is
-/// decided once, in the log.
+/// While nodes are restarted one by one with another max-age, they stay one group with one
+/// registry, because each expiry is decided once, in the log.
 #[test]
 fn a_rolling_change_of_max_age_stops_nobody() {
     let mut cluster = Cluster::start(3, Options::max_age("2s"));

@@ -1,3 +1,5 @@
+//! Tests of `scripts/cluster.sh`.
+
 use crate::support::node::{BINARY, services};
 use crate::support::slots::Slots;
 use crate::support::{http, ports, until};
@@ -6,8 +8,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The script with a directory and ports of its own. Its processes are always ended when this is
-/// dropped.
+/// The script with a directory and ports of its own. When this is dropped, the script's processes
+/// are ended.
 struct Script {
     dir: TempDir,
     port: u16,
@@ -16,7 +18,7 @@ struct Script {
 
 impl Script {
     fn new() -> Script {
-        // Three consecutive ports that are free now.
+        // The script needs three consecutive ports, so three are found that are free now.
         let port = until("three free ports in a row", Duration::from_secs(10), || {
             let first = ports::free();
             (first..first + 3)
@@ -84,7 +86,7 @@ impl Drop for Script {
     }
 }
 
-/// One command starts three nodes that all serve and outlive it, each other command has its
+/// `up` starts three nodes that all serve and outlive the command. Each other command has its
 /// documented effect on one node, and `down` leaves no process running.
 #[test]
 fn the_cluster_script_starts_disturbs_and_ends_its_nodes() {
@@ -127,7 +129,7 @@ fn the_cluster_script_starts_disturbs_and_ends_its_nodes() {
     script.wait_serves(3);
     assert!(!script.succeeds(&["logs", "3"]).is_empty());
 
-    // A paused node is ended too.
+    // `down` must end a paused node too.
     script.succeeds(&["pause", "2"]);
     script.succeeds(&["down"]);
     for node in 1..=3 {
@@ -136,7 +138,7 @@ fn the_cluster_script_starts_disturbs_and_ends_its_nodes() {
             "node {node} has gone"
         );
     }
-    // The data is still there, so the group is the same.
+    // `down` keeps the data, so the next `up` finds the same group.
     assert!(script.fails(&["up", "5"]).contains("3 nodes"));
     script.succeeds(&["up"]);
 }

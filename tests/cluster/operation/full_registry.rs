@@ -1,5 +1,5 @@
-//! Tests of a node's memory when its registry is full, with the announcements that cost the most
-//! beside their text.
+//! Tests of a node's memory when its registry is full, with the announcements that take the most
+//! memory besides their text.
 
 use crate::support::node::Node;
 use crate::support::{Cluster, Options};
@@ -10,18 +10,19 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// One and a half times the capacity of a registry, and 40 MB.
+/// Maximum memory of a node, as documented: one and a half times the capacity of a registry, which
+/// is 256 MB, and 40 MB.
 const LIMIT_KB: u64 = (256 << 10) * 3 / 2 + 40_000;
 const CLIENTS: usize = 16;
-/// Covers a large lookup of a dev build on a busy machine.
+/// Timeout of a request. It covers a large lookup of a dev build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SERVICES: usize = 4_096;
-/// The body of the answer when the registry is full.
+/// The body of the answer to a write when the registry is full.
 const FULL: &str = "the registry is full: the limit is 256 MB\n";
 const SHORT_BYTES: u64 = 1_000;
 
-/// A family of announcements. `put` maps the number of a request to its method, path and body;
-/// `groups` returns the types and pools to look up.
+/// A kind of announcements that fill a registry. `put` maps the number of a request to its method,
+/// path and body. `groups` maps it to the types, with or without pools, to look up.
 struct Shape {
     name: &'static str,
     put: fn(usize) -> (&'static str, String, String),
@@ -115,7 +116,7 @@ fn noise(seed: usize, bytes: usize) -> String {
     text
 }
 
-/// A persistent connection.
+/// A client with a persistent connection.
 pub struct LoadClient {
     to: SocketAddr,
     stream: BufReader<TcpStream>,
@@ -130,9 +131,11 @@ impl LoadClient {
         LoadClient { to, stream }
     }
 
-    /// Returns the status of the answer, its body if it is short, and its length in bytes. Repeats
-    /// the request on another connection when the node closes this one: a dev build takes so long
-    /// to compress a hundred megabytes that it believes it was stopped.
+    /// Sends a request. Returns the status of the answer, its body if that is short, and its length
+    /// in bytes.
+    ///
+    /// Sends the request again on a new connection when the node closes this one. A dev build does
+    /// so because it takes so long to compress a hundred megabytes that it believes it was stopped.
     pub fn ask(
         &mut self,
         method: &str,
@@ -184,7 +187,7 @@ impl LoadClient {
     }
 }
 
-/// Writes until the registry is full, and returns the number of accepted requests.
+/// Announces until the registry is full, and returns the number of accepted requests.
 fn fill(to: SocketAddr, shape: &Shape) -> usize {
     let (next, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let full = AtomicBool::new(false);
@@ -207,6 +210,8 @@ fn fill(to: SocketAddr, shape: &Shape) -> usize {
     taken.into_inner()
 }
 
+/// Looks up everything, and every `every`th group, both plain and compressed. Returns the number of
+/// lookups.
 fn look_everything_up(to: SocketAddr, shape: &Shape, entries: usize, every: usize) -> usize {
     let mut client = LoadClient::connect(to);
     let groups = (0..entries).flat_map(|i| (shape.groups)(i)).step_by(every);
@@ -228,7 +233,7 @@ fn look_everything_up(to: SocketAddr, shape: &Shape, entries: usize, every: usiz
     asked
 }
 
-/// Returns the peak resident memory.
+/// Returns the peak resident memory of a node since its start, in kilobytes.
 fn peak_kb(node: &Node) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid()));
     let status = status.expect("a running process");
@@ -237,8 +242,9 @@ fn peak_kb(node: &Node) -> u64 {
     kilobytes.expect("VmHWM is a number of kB")
 }
 
-/// Fills a node and looks up every `every`th group. Snapshots are made during this: the log grows
-/// by more than the 64 MB, or the number of entries, that triggers one.
+/// Fills the registry of a node, looks up every `every`th group, and restarts the node. Its memory
+/// must stay below [`LIMIT_KB`]. Snapshots are made during this, because the log grows by more than
+/// the 64 MB, or the number of entries, that triggers one.
 fn stays_within_its_limit(shape: &Shape, every: usize) {
     let mut cluster = Cluster::start(1, Options::max_age("60m").alone());
     let node = &mut cluster.nodes[0];
@@ -260,7 +266,7 @@ fn stays_within_its_limit(shape: &Shape, every: usize) {
     assert!(peak <= LIMIT_KB, "{}: {peak} kB", shape.name);
 }
 
-/// Waits until a started node has installed a snapshot from the leader and is ready. Returns its
+/// Waits until a restarted node has installed a snapshot from the leader and is ready. Returns its
 /// peak resident memory.
 fn wait_installed(node: &Node) -> u64 {
     node.wait_ready(PATIENCE);
@@ -272,8 +278,9 @@ fn wait_installed(node: &Node) -> u64 {
     peak_kb(node)
 }
 
-/// A node that installs a snapshot of a full registry stays within the same limit, whether its own
-/// registry is full or empty; so does the leader.
+/// A node that installs a snapshot of a full registry uses at most one and a half times the counted
+/// memory, and 40 MB, whether its own registry was full or empty before. The same limit applies to
+/// the leader that sends it.
 #[test]
 fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     let mut cluster = Cluster::start(3, Options::max_age("60m").alone());
@@ -282,7 +289,7 @@ fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     let entries = fill(cluster.nodes[leader].address(), &HUGE_PROPERTIES);
     cluster.nodes[away].wait_ready(PATIENCE);
     cluster.nodes[away].kill9();
-    // More writes than the log retains.
+    // These writes are more than the log retains, so the node needs a snapshot.
     let mut client = LoadClient::connect(cluster.nodes[leader].address());
     for i in 0..entries {
         let (method, path, body) = (NOISE.put)(i);
@@ -313,7 +320,8 @@ fn a_full_registry_takes_what_it_counts() {
     stays_within_its_limit(&TYPE_EACH, 1_009);
 }
 
-/// The same holds for seven shapes, with each type and each pool looked up.
+/// A node whose registry is full uses at most one and a half times the counted memory, and 40 MB,
+/// for each of seven shapes of announcements, even after all types and pools were looked up.
 #[test]
 #[ignore = "takes minutes; run it with --release"]
 fn a_full_registry_takes_what_it_counts_in_every_shape() {

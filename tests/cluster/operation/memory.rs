@@ -1,14 +1,18 @@
+//! Tests of a node's memory under ordinary use.
+
 use crate::support::{Cluster, Options};
 
 const SERVICES: usize = 1_000;
-/// The documented limit for a release build; a dev build holds no more on its heap.
+/// Maximum memory of a node with a thousand services: the documented limit for a release build. A
+/// dev build needs no more heap.
 const LIMIT_KB: u64 = 40 * 1024;
 
-/// The number of announcements of each service: the first, and renewals, which stay in the log for
-/// a while.
+/// Number of times that each service is announced. All but the first are renewals, which stay in
+/// the log for a while.
 const ROUNDS: usize = 5;
 
-/// A node that holds 1,000 renewing services, and has rendered them, stays small.
+/// A node with 1,000 services that were renewed, looked up and rendered uses no more memory than
+/// documented.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_node_with_a_thousand_services_stays_small() {

@@ -4,7 +4,7 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, until};
 use rustix::process::Signal;
 
-/// No signal except SIGTERM, SIGINT and SIGKILL ends a node: it continues to serve.
+/// Only SIGTERM, SIGINT and SIGKILL end a node. It continues to serve after all other signals.
 #[test]
 fn a_node_outlives_other_signals() {
     let mut cluster = Cluster::start(1, Options::default());
@@ -37,8 +37,8 @@ fn a_node_outlives_other_signals() {
     assert_eq!(node.stop().code(), Some(0), "{}", node.log());
 }
 
-/// SIGQUIT writes the state of each part to the log, at any log level: on the leader and on a
-/// follower of a group that has lost a member.
+/// At any log level, SIGQUIT writes the state of each part of a node to its log. The test sends it
+/// to the leader and to a follower of a group that has lost a member.
 #[test]
 fn sigquit_writes_what_each_part_is_doing() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -90,8 +90,8 @@ fn sigquit_writes_what_each_part_is_doing() {
     }
 }
 
-/// The log names the data directory at the start. A group of one, which has no node to hand its
-/// leadership to, stops without a warning.
+/// A group of one node stops without a warning, although it has no node to hand its leadership to.
+/// At its start, its log names the data directory.
 #[test]
 fn a_group_of_one_starts_and_stops_without_a_warning() {
     let mut cluster = Cluster::start(1, Options::default());

@@ -1,31 +1,32 @@
-//! Measures the interruptions of service, as the clients saw them.
+//! Computes from the clients' observations for how long the service was interrupted.
 
 use crate::support::faults::{Burst, Happened, Harm, Kind};
 use quorate_checker::history::{Operation, RequestOutcome};
 use quorate_checker::window::Window;
 use serde::{Deserialize, Serialize};
 
-/// Time within which a node without a majority refuses a request.
+/// Documented time within which a node without a majority refuses a request.
 const ANSWERED_WITHIN_NS: u64 = 2_000_000_000;
 
 /// Interruptions of service, in nanoseconds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Liveness {
-    /// For each fault of a minority that did not overlap another: the longest time, during the
-    /// fault, without an acknowledged write through the other nodes.
+    /// For each fault of a minority that did not overlap another fault: its kind, and the longest
+    /// time during it without an acknowledged write through the unaffected nodes.
     pub write_gaps_ns: Vec<(Kind, u64)>,
-    /// Requests served during such faults, and the total duration of these faults.
+    /// Number of requests served during the faults that `write_gaps_ns` counts, and the total
+    /// duration of these faults.
     pub served_in_minority_faults: usize,
     pub minority_faults_ns: u64,
-    /// The waiting time of the client for each unserved request to a node that ran and had no
-    /// majority.
+    /// For each request to a running node without a majority that was not served: the time for
+    /// which its client waited.
     pub refused_after_ns: Vec<u64>,
     /// Number of times the leader was lost while writes were under way.
     pub leaders_lost_under_writes: usize,
 }
 
 impl Liveness {
-    /// Evaluates a history and the faults during which it was recorded.
+    /// Evaluates a history of operations together with the faults during which it was recorded.
     pub fn of(history: &[Operation], bursts: &[Burst]) -> Liveness {
         let mut liveness = Liveness::default();
         for fault in bursts.iter().flat_map(|burst| &burst.faults) {
@@ -41,7 +42,8 @@ impl Liveness {
                 liveness.leaders_lost_under_writes +=
                     usize::from(writes.into_iter().any(under_way));
             }
-            // A fault that overlaps another may affect more than a minority.
+            // Overlapping faults are skipped, because together they may affect more than a
+            // minority.
             if fault.overlapped || !fault.has_struck {
                 continue;
             }
@@ -53,12 +55,13 @@ impl Liveness {
         liveness
     }
 
-    /// Returns the longest interruption of writes under a fault of a minority.
+    /// Returns the longest time without an acknowledged write in any of the `write_gaps_ns`.
     pub fn longest_write_gap_ns(&self) -> u64 {
         let gaps_ns = self.write_gaps_ns.iter().map(|(_, gap_ns)| *gap_ns);
         gaps_ns.max().unwrap_or(0)
     }
 
+    /// Adds a fault of a minority: the longest write gap and the served requests during it.
     fn take_minority(&mut self, history: &[Operation], fault: &Happened, window: Window) {
         let is_turned = fault.kind == Kind::StopEachInTurn;
         let through_others = |o: &&Operation| {
@@ -80,6 +83,7 @@ impl Liveness {
     }
 }
 
+/// Returns whether a fault makes the cluster lose its leader.
 fn loses_leader(kind: Kind) -> bool {
     matches!(
         kind,
@@ -96,7 +100,8 @@ fn loses_leader(kind: Kind) -> bool {
     )
 }
 
-/// Returns how long clients of nodes without a majority waited for requests that were not served.
+/// Returns, for each request to a node without a majority that was not served, the time for which
+/// its client waited.
 fn refused(history: &[Operation], fault: &Happened) -> Vec<u64> {
     let has_no_majority = |server: u32| match fault.kind {
         Kind::KillMajority => !fault.victims.contains(&(server as usize)),
@@ -113,9 +118,10 @@ fn refused(history: &[Operation], fault: &Happened) -> Vec<u64> {
         .collect()
 }
 
-/// Returns how long a request waited while there was no majority. This is the time to its answer.
-/// For an answer after the mending, the reason of the wait is unknown: the time to the mending
-/// counts if it exceeds the limit for any request.
+/// Returns how long a request waited while there was no majority. This is the time until its
+/// answer, if the answer came before the fault was mended. Otherwise the reason for the wait is
+/// unknown, and the time until the fault was mended counts only if it exceeds
+/// [`ANSWERED_WITHIN_NS`].
 fn waited_ns(operation: &Operation, mended_ns: u64) -> Option<u64> {
     let return_ns = operation.return_ns?;
     let waited_ns = return_ns.min(mended_ns) - operation.call_ns;

@@ -1,5 +1,5 @@
-//! The long run, `scripts/soak MINUTES`: segments of seven minutes, each with a cluster of its own,
-//! and a report over all of them.
+//! The long run, `scripts/soak MINUTES`. It consists of segments of seven minutes, each with a new
+//! cluster, and a report over all of them.
 //!
 //! The results of a finished segment are kept, so that an interrupted run can be resumed.
 
@@ -13,16 +13,18 @@ use segment::{Make, Segment};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The faults of a segment last six minutes; its start, the quiet time and the evaluation take up
-/// to one more.
+/// Duration of a segment. The faults last six minutes; the start, the quiet time and the evaluation
+/// take up to one more.
 const SEGMENT_MINUTES: u64 = 7;
 const FAULTS_MINUTES: u64 = 6;
-/// Number of nodes of each segment, in rotation: three of five segments have three nodes.
+/// Number of nodes of the cluster in each segment, in rotation. Three of five segments have three
+/// nodes.
 const NODES: [usize; 5] = [3, 5, 3, 5, 3];
-/// `discovery.max-age` of each segment, in rotation.
+/// `discovery.max-age` of the cluster in each segment, in rotation.
 const MAX_AGES_S: [u64; 2] = [3, 30];
 
-/// All guarantees hold under faults, for the given number of minutes: see docs/TESTING.md.
+/// All guarantees of docs/TESTING.md hold under faults, for as many minutes as the environment
+/// asks.
 #[test]
 #[ignore = "minutes to hours; scripts/soak runs it"]
 #[expect(
@@ -51,7 +53,7 @@ fn soak() {
     assert!(report.passed(), "the soak did not pass");
 }
 
-/// Returns the segments of a run of this length.
+/// Returns the parameters of the segments of a run that takes this many minutes.
 fn makes(minutes: u64) -> Vec<Make> {
     let count = (minutes / SEGMENT_MINUTES).max(1);
     (0..count)
@@ -64,7 +66,8 @@ fn makes(minutes: u64) -> Vec<Make> {
         .collect()
 }
 
-/// Returns a segment that an earlier run has finished. A failed segment stays failed.
+/// Returns the results of a segment that an earlier run has finished, or `None`. A failed segment
+/// is not repeated: it stays failed.
 fn done(path: &Path, make: Make) -> Option<Segment> {
     let text = fs::read(path).ok()?;
     let segment: Segment = serde_json::from_slice(&text).expect("a segment of this build");
@@ -77,6 +80,7 @@ fn done(path: &Path, make: Make) -> Option<Segment> {
     Some(segment)
 }
 
+/// Runs a segment and stores its results.
 fn run(make: Make, dir: &Path, path: &Path) -> Segment {
     println!("{make:?}");
     let segment = segment::run(make, dir);

@@ -6,23 +6,23 @@ use quorate_checker::window::Summary;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Minimum figures of a run of two hours; a shorter run must reach its proportion.
+/// Minimum figures of a run of [`FULL_MINUTES`]. A shorter run must reach its proportion of them.
 const FULL_MINUTES: u64 = 120;
 const FAULTS: usize = 1_800;
 const OPERATIONS: usize = 2_500_000;
 const EACH_KIND: usize = 40;
-/// The minimum for a kind of fault after which a node must fetch all data.
+/// Minimum number of faults of each kind after which a node must fetch all data again.
 const EACH_DESTROYING_KIND: usize = 20;
 const LEADERS_LOST: usize = 150;
 const SNAPSHOTS: usize = 60;
 const WHOLE_RESTARTS: usize = 60;
 const POWER_CUTS: usize = 60;
-/// Operations served per second during a fault of a minority.
+/// Minimum number of operations served per second during a fault of a minority.
 const SERVED_PER_SECOND: usize = 400;
 /// At least one fault in this many must overlap another.
 const OVERLAPPED_SHARE: usize = 3;
 
-/// Limits for a run of any length.
+/// Maximum figures of a run of any length.
 const GAP_P99_MS: u64 = 2_000;
 const GAP_MAX_MS: u64 = 5_000;
 const SERVES_P99_MS: u64 = 5_000;
@@ -32,14 +32,14 @@ const RESIDENT_KB: u64 = 200_000;
 const DESCRIPTORS: u64 = 1_000;
 const DATA_BYTES: u64 = 200 << 20;
 
-/// The totals of several segments.
+/// The figures of all segments of a run, each with its requirement.
 pub struct Report<'a> {
     segments: &'a [Segment],
     lines: Vec<Line>,
     failures: Vec<String>,
 }
 
-/// A figure and its requirement.
+/// A figure, its requirement, and whether the figure meets it.
 struct Line {
     what: String,
     is: String,
@@ -48,7 +48,7 @@ struct Line {
 }
 
 impl<'a> Report<'a> {
-    /// Evaluates the finished segments of a run of this many minutes.
+    /// Evaluates the finished segments of a run that takes this many minutes.
     pub fn of(segments: &'a [Segment], minutes: u64) -> Report<'a> {
         let failures = segments.iter().flat_map(|segment| {
             let number = segment.make.number;
@@ -66,11 +66,12 @@ impl<'a> Report<'a> {
         report
     }
 
-    /// Returns whether every line holds and nothing failed.
+    /// Returns whether every figure meets its requirement and no segment has a failure.
     pub fn passed(&self) -> bool {
         self.failures.is_empty() && self.lines.iter().all(|line| line.holds)
     }
 
+    /// Checks that the run had enough faults, operations and recoveries.
     fn coverage(&mut self, minutes: u64) {
         let share = |full: usize| full * minutes as usize / FULL_MINUTES as usize;
         let faults: Vec<&Happened> = self.faults().collect();
@@ -135,6 +136,7 @@ impl<'a> Report<'a> {
         self.lines.extend(lines);
     }
 
+    /// Checks the interruptions of service.
     fn liveness(&mut self) {
         let times = |of: fn(&Segment) -> Vec<u64>| {
             let all = self.segments.iter().flat_map(of);
@@ -170,6 +172,7 @@ impl<'a> Report<'a> {
         ]);
     }
 
+    /// Checks memory, descriptors and data sizes.
     fn resources(&mut self) {
         let most = |of: fn(&Segment) -> u64| self.segments.iter().map(of).max().unwrap_or(0);
         let lines = [
@@ -243,7 +246,7 @@ impl Line {
     }
 }
 
-/// Formats one segment in a line.
+/// Formats the results of one segment in a line.
 pub fn line(segment: &Segment) -> String {
     let faults: usize = segment.bursts.iter().map(|burst| burst.faults.len()).sum();
     format!(

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
-/// The maximum of any node at the end of any burst, for nodes that ran and served.
+/// The maximum over all nodes that ran and served, each measured at the end of every burst.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Resources {
     pub resident_kb: u64,
     pub descriptors: u64,
     pub data_bytes: u64,
-    /// The number for each node before any client connected.
+    /// The number of open descriptors of each node before any client connected.
     pub descriptors_before: Vec<u64>,
 }
 
@@ -23,6 +23,7 @@ impl Resources {
         }
     }
 
+    /// Measures all nodes and updates the maximum values.
     pub fn look(&mut self, cluster: &Cluster) {
         for node in &cluster.nodes {
             self.resident_kb = self.resident_kb.max(node.resident_kb());
@@ -39,8 +40,8 @@ pub fn descriptors(pid: u32) -> u64 {
         .count() as u64
 }
 
-/// Returns the size of all files below a directory; files that disappear during the scan count as
-/// nothing.
+/// Returns the size of all files below a directory. Files that disappear during the scan count as
+/// empty.
 fn size(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else {
         return 0;

@@ -1,4 +1,4 @@
-//! One part of a soak: a cluster of its own, its faults, and its evaluation.
+//! One segment of a soak: a new cluster, its clients and faults, and the evaluation.
 
 use super::liveness::Liveness;
 use super::resources::{Resources, descriptors};
@@ -22,7 +22,8 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Duration;
 
-/// The faults of a burst begin one after the other, and half of the bursts have more than one.
+/// The durations of the faults. Those of a burst begin one after the other, and half of the bursts
+/// have more than one.
 const PATTERN: Pattern = Pattern {
     lasts: Duration::from_millis(700)..Duration::from_millis(2_500),
     staggers: Duration::from_millis(100)..Duration::from_millis(1_200),
@@ -31,27 +32,30 @@ const PATTERN: Pattern = Pattern {
 };
 const CLIENTS: u32 = 48;
 const GROUPS: u32 = 16;
-/// Pairs that write the same node ids.
+/// Number of pairs of clients that write the same node ids.
 const RIVALS: u32 = 8;
-/// With the workers and the pairs, there are 460 node ids at a time.
+/// Number of node ids of each client. Together with the workers and the pairs, there are 460 node
+/// ids at a time.
 const NODES_PER_CLIENT: u64 = 8;
 const WORKERS: usize = 16;
-/// A longer interruption of writes under a fault of a minority is worth an investigation, though a
-/// few are allowed (see `report`).
+/// A longer write gap under a fault of a minority is worth an investigation, so the logs are kept.
+/// It is no failure by itself (see `report`).
 const REMARKABLE_GAP_NS: u64 = 1_500_000_000;
-/// Requests that must be served between two bursts.
+/// Number of requests that must be served between two bursts.
 const CALM: u64 = 100;
-/// Time after the last burst, used with a short max-age: silent nodes must have expired by its end.
+/// Duration of the quiet time after the last burst, used with a short max-age. Silent nodes must
+/// have expired by its end.
 const QUIET: Duration = Duration::from_secs(12);
-/// Time that an announcement may stay beyond max-age in a healthy cluster.
+/// Maximum time for which an announcement may outlive max-age in a healthy cluster.
 const ALLOWANCE: Duration = Duration::from_secs(2);
-/// Time limit of the search for an order; reaching it is a failure.
+/// Timeout of the search for an order of the history. Reaching it is a failure.
 const JUDGED_WITHIN: Duration = Duration::from_secs(120);
-/// Descriptors that a node may hold beyond those it held before any client connected: short-lived
-/// files, and connections of a lost link that are not closed yet.
+/// Maximum number of descriptors beyond those that a node had open before any client connected, and
+/// beyond those of its peers. They are short-lived files, and connections of a lost link that are
+/// not closed yet.
 const DESCRIPTORS_OVER: u64 = 8;
-/// Members have up to four connections with each other in each direction, and open the last of them
-/// on first use.
+/// Maximum number of additional connections with each peer. Two members have up to four connections
+/// in each direction, and open the last of them on first use.
 const CONNECTIONS_OF_A_PEER: u64 = 8;
 const DESCRIPTORS_BACK_WITHIN: Duration = Duration::from_secs(60);
 
@@ -68,7 +72,7 @@ pub struct Make {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Segment {
     pub make: Make,
-    /// The time at which the clients' clock began, by the wall clock that the nodes' logs use.
+    /// The wall-clock time at which the clients' clock began. The nodes' logs use the wall clock.
     pub began_wall_ms: u64,
     pub bursts: Vec<Burst>,
     pub operations: usize,
@@ -76,8 +80,8 @@ pub struct Segment {
     pub unknown: usize,
     pub lookups: usize,
     pub expiries: usize,
-    /// Whether the log goes back to the first change; otherwise the earlier part was evaluated
-    /// without a log.
+    /// Whether the collected log goes back to the first change. Otherwise the operations before its
+    /// beginning were evaluated without a log.
     pub is_log_complete: bool,
     pub renewals: u64,
     pub worker_lookups: u64,
@@ -87,12 +91,12 @@ pub struct Segment {
     pub flips_refused: u64,
     pub liveness: Liveness,
     pub resources: Resources,
-    /// The broken guarantees; empty if all held.
+    /// The guarantees that were broken, as texts. Empty if all of them held.
     pub failures: Vec<String>,
 }
 
-/// Runs one segment. Keeps in `dir` the history of a failed segment, for another evaluation, and
-/// the logs of a failed or remarkable one.
+/// Runs one segment. If it fails, its history is kept in `dir` for another evaluation. The nodes'
+/// logs are kept if it fails, or if a write gap is longer than [`REMARKABLE_GAP_NS`].
 pub fn run(make: Make, dir: &Path) -> Segment {
     let max_age = Duration::from_secs(make.max_age_s);
     let settings = match make.max_age_s {
@@ -166,6 +170,7 @@ pub fn run(make: Make, dir: &Path) -> Segment {
     segment
 }
 
+/// Stores the nodes' logs in the directory of the soak.
 fn keep_logs(stage: &Stage, dir: &Path, make: Make) {
     for node in &stage.cluster.nodes {
         let name = format!("segment-{}-{}.log", make.number, node.etc.node_id);
@@ -173,13 +178,13 @@ fn keep_logs(stage: &Stage, dir: &Path, make: Make) {
     }
 }
 
-/// Waits for a time without faults in which silent nodes must expire. Returns `None` with a max-age
-/// that is too long for it.
+/// Waits for a time without faults in which silent nodes must expire, and returns it. Returns
+/// `None` if max-age is too long for that.
 fn quiet(clients: &Recorded, max_age: Duration) -> Option<Window> {
     if max_age >= QUIET / 3 {
         return None;
     }
-    // The grace period after the last election is one max-age.
+    // After the last election there is a grace period of one max-age, in which nothing expires.
     let_pass(max_age);
     let from_ns = clients.now_ns();
     let_pass(QUIET);
@@ -189,7 +194,7 @@ fn quiet(clients: &Recorded, max_age: Duration) -> Option<Window> {
     })
 }
 
-/// Checks that every node returns the same bytes at the same index.
+/// Checks that all nodes show the same bytes at the same log index.
 fn same_everywhere(stage: &Stage) -> Vec<String> {
     let bodies = until("all nodes answer at one index", FORM_LIMIT, || {
         let answers: Option<Vec<http::Response>> = stage
@@ -211,6 +216,7 @@ fn same_everywhere(stage: &Stage) -> Vec<String> {
     }
 }
 
+/// Checks that nodes close their descriptors within [`DESCRIPTORS_BACK_WITHIN`].
 fn descriptors_are_given_back(stage: &Stage, resources: &Resources) -> Vec<String> {
     let deadline = clock::now() + DESCRIPTORS_BACK_WITHIN;
     let nodes = stage
@@ -246,12 +252,14 @@ fn count(history: &[Operation], outcome: impl Fn(&RequestOutcome) -> bool) -> us
     history.iter().filter(|o| outcome(&o.outcome)).count()
 }
 
+/// Stores the history in a file.
 fn keep(history: &[Operation], path: &Path) {
     let file = File::create(path).expect("the soak's directory can be written");
     history::write(history, BufWriter::new(file)).expect("the soak's directory can be written");
 }
 
 impl Segment {
+    /// Checks the history in three ways: by search, against the log, and for late expiries.
     fn judge(
         &mut self,
         history: &[Operation],

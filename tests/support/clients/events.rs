@@ -1,4 +1,5 @@
-//! A reader of server-sent events on a blocking socket. It sees every line as it arrives.
+//! A reader of server-sent events on a blocking socket. It returns every event as soon as its last
+//! line arrives.
 
 use quorate::clock;
 use serde_json::Value;
@@ -6,25 +7,25 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// An event; a heartbeat has no name.
+/// A server-sent event, or a heartbeat, which has no name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub name: Option<String>,
-    /// Empty when the stream did not send one.
+    /// The id of the event; empty when the stream did not send one.
     pub id: String,
     pub data: Value,
 }
 
-/// An open stream.
+/// An open stream of server-sent events.
 pub struct Events {
     stream: TcpStream,
-    /// Bytes that were read but are not yet an event.
+    /// Bytes that were read but do not make up a whole event yet.
     rest: Vec<u8>,
 }
 
 impl Events {
-    /// Opens a stream, and resumes after an id if there is one. The request uses HTTP/1.0, so that
-    /// the body is not chunked.
+    /// Opens a stream. With an id, the stream resumes after that event. The request uses HTTP/1.0,
+    /// so that the body is not chunked.
     pub fn open(
         to: SocketAddr,
         path: &str,
@@ -48,8 +49,8 @@ impl Events {
         Ok(events)
     }
 
-    /// Returns the next event or heartbeat, or an error when none arrives in time or the stream
-    /// ends.
+    /// Returns the next event or heartbeat. Returns an error when none arrives in time, or when the
+    /// stream ends.
     pub fn next(&mut self, limit: Duration) -> Result<Event, Error> {
         let text = self.until(b"\n\n", limit)?;
         let mut event = Event {
@@ -104,7 +105,7 @@ impl Events {
     }
 }
 
-/// Returns the log index in an id.
+/// Returns the log index that is part of an event's id.
 pub fn index_of(id: &str) -> u64 {
     let index = id.split_once(':').and_then(|(_, index)| index.parse().ok());
     index.expect("an id is a cluster and an index")

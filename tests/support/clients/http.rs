@@ -1,6 +1,6 @@
-//! A small HTTP/1.1 client on a blocking socket: one connection for each request, and a time limit
-//! on the whole request. It is independent of the product, and performs none of the retries of a
-//! client library.
+//! A small HTTP/1.1 client on a blocking socket. Each request has its own connection and a time
+//! limit. The client is independent of the product, and never repeats a request, as client
+//! libraries do.
 
 use quorate::clock;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
-    /// The headers by lower-case name; the last value of a repeated one.
+    /// The headers by lower-case name. If a header is repeated, its last value.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
@@ -34,7 +34,8 @@ pub fn request(
     send(to, method, path, body, limit)?.answer()
 }
 
-/// Sends a request. The kernel accepts it even when the process at the other end is stopped.
+/// Sends a request, without waiting for its answer. This succeeds even if the process at the other
+/// end is stopped, because the kernel accepts the connection.
 pub fn send(
     to: SocketAddr,
     method: &str,
@@ -45,7 +46,7 @@ pub fn send(
     send_with(to, method, path, "", body, limit)
 }
 
-/// Sends a request like [`send`], with more header lines, each with its line end.
+/// Sends a request like [`send`], with additional header lines. Each line includes its line end.
 pub fn send_with(
     to: SocketAddr,
     method: &str,
@@ -80,7 +81,7 @@ impl Pending {
         peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// Waits for the answer until the request's time limit.
+    /// Waits for the answer, at most until the request's time limit.
     pub fn answer(mut self) -> Result<Response, Error> {
         let deadline = clock::now() + self.limit;
         let mut bytes = Vec::new();

@@ -1,5 +1,5 @@
-//! A client of HTTP/2 on a blocking socket that sends only the frames that a test requests: it
-//! opens windows, answers and pings on demand.
+//! An HTTP/2 client on a blocking socket that sends only the frames that a test asks for. It opens
+//! windows, acknowledges and pings only on demand.
 
 use quorate::clock;
 use std::io::{Error, ErrorKind, Read, Write};
@@ -18,7 +18,7 @@ const WINDOW_UPDATE: u8 = 8;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-/// `SETTINGS_INITIAL_WINDOW_SIZE`
+/// The identifier of `SETTINGS_INITIAL_WINDOW_SIZE`.
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// A received frame.
@@ -30,7 +30,7 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
-/// An open connection.
+/// An open HTTP/2 connection.
 pub struct Http2 {
     stream: TcpStream,
     next_stream: u32,
@@ -39,8 +39,8 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    /// Connects. The server may send `window` bytes on each stream until its window is opened
-    /// further.
+    /// Connects. The server may send `window` bytes on each stream until the test opens the
+    /// stream's window further.
     pub fn connect(to: SocketAddr, window: u32) -> Result<Http2, Error> {
         let mut stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
@@ -60,7 +60,8 @@ impl Http2 {
 
     /// Requests a path on a new stream, and returns the stream's number.
     pub fn get(&mut self, path: &str) -> Result<u32, Error> {
-        // Indexed: method GET, scheme http. Literal without indexing: path and authority.
+        // The header block, in HPACK: GET and http are indexed, and path and authority are literals
+        // without indexing.
         let mut block = vec![0x82, 0x86, 0x04, path.len() as u8];
         block.extend_from_slice(path.as_bytes());
         block.extend_from_slice(b"\x01\x04node");
@@ -74,7 +75,7 @@ impl Http2 {
         self.send(PING, 0, 0, &[0; 8])
     }
 
-    /// Allows `bytes` more on a stream, or on the connection (0).
+    /// Lets the server send `bytes` more on a stream, or on the whole connection if `stream` is 0.
     pub fn open_window(&mut self, stream: u32, bytes: u32) -> Result<(), Error> {
         self.send(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())
     }
@@ -87,11 +88,11 @@ impl Http2 {
         self.stream.write_all(&frame)
     }
 
-    /// Returns the next frame that is not an answer to one of this client's. Acknowledges the
-    /// server's settings.
+    /// Returns the next frame, except for answers to this client's settings and pings. Acknowledges
+    /// the server's settings.
     ///
     /// # Errors
-    /// `TimedOut` when no frame arrives in time; others when the connection has ended.
+    /// `TimedOut` when no frame arrives in time; other errors when the connection has ended.
     pub fn next(&mut self, limit: Duration) -> Result<Frame, Error> {
         let deadline = clock::now() + limit;
         loop {

@@ -1,9 +1,9 @@
-//! Helpers for tests with ten thousand clients.
+//! Prepares this process for ten thousand clients.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 
-/// Raises this process's limit of open sockets to the system's maximum.
+/// Raises this process's limit on open descriptors to the maximum that the system allows.
 pub fn raise_descriptors() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let raised = Rlimit {
@@ -13,7 +13,8 @@ pub fn raise_descriptors() {
     setrlimit(Resource::Nofile, raised).expect("the soft limit may be as the hard one");
 }
 
-/// Returns a runtime with one thread for all clients: the rest of the machine is for the nodes.
+/// Returns a runtime that runs all clients on one thread, so that the other processors are free for
+/// the nodes.
 pub fn runtime() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(1)

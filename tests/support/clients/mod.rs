@@ -1,4 +1,4 @@
-//! Clients of a node's protocols, and loads made of them.
+//! Clients that speak a node's protocols, and loads that consist of many clients.
 
 pub mod events;
 pub mod http;

@@ -1,7 +1,7 @@
-//! A minimal implementation of the protocol between nodes. It sends what a node that is not a
-//! member, or a peer that uses a member's name, may send.
+//! A minimal implementation of the protocol between nodes. It can send anything that a node that is
+//! not a member, or a peer that uses a member's name, may send.
 //!
-//! It is independent of the product's own code, which would refuse to send most of it.
+//! It is independent of the product's own code, which would refuse to send most of that.
 
 use crate::support::node::Node;
 use serde::{Deserialize, Serialize};
@@ -14,14 +14,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(3);
 const HTTP_HEAD_BYTES_MAX: usize = 4096;
 
-/// The kinds of requests, in the order of the protocol.
+/// The kinds of requests of the protocol, as they are numbered on the wire.
 pub const PROBE: u8 = 0;
 pub const JOIN: u8 = 1;
 pub const APPEND: u8 = 4;
 pub const SNAPSHOT: u8 = 5;
 pub const KINDS: u8 = 10;
 
-/// The id of a log entry.
+/// The id of a log entry, in its wire format.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct LogId {
     pub term: u64,
@@ -29,7 +29,7 @@ pub struct LogId {
     pub index: u64,
 }
 
-/// A vote.
+/// A vote, in its wire format.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Vote {
     pub term: u64,
@@ -37,7 +37,7 @@ pub struct Vote {
     pub is_committed: bool,
 }
 
-/// A node's description of itself.
+/// The identity that a node sends in its hello.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PeerIdentity {
     pub node_id: String,
@@ -49,7 +49,7 @@ pub struct PeerIdentity {
 }
 
 impl PeerIdentity {
-    /// Returns the identity of an unknown node.
+    /// Returns an identity that belongs to no node of the cluster.
     pub fn of_nobody() -> PeerIdentity {
         PeerIdentity {
             node_id: "nobody".to_owned(),
@@ -61,7 +61,7 @@ impl PeerIdentity {
         }
     }
 
-    /// Returns the raft id of this node.
+    /// Returns the raft id that a node with this identity has.
     pub fn raft_id(&self) -> u64 {
         let mut hash = Sha256::new();
         hash.update(b"quorate raft id\0");
@@ -76,8 +76,8 @@ impl PeerIdentity {
     }
 }
 
-/// The first message of a connection. `to` is the cluster and the raft id that the sender wants to
-/// reach.
+/// The first message of a connection. `to` names the cluster and the raft id of the node that the
+/// sender wants to reach.
 #[derive(Debug, Clone, Serialize)]
 pub struct Hello {
     pub version: u32,
@@ -86,7 +86,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// Returns the hello that `other` would send to `node`.
+    /// Returns the hello that the member `other` would send to `node`.
     pub fn in_the_name_of(other: &Node, node: &Node) -> Result<Hello, Error> {
         let (_, from) = PeerWire::as_non_member(other)?;
         let (_, target) = PeerWire::as_non_member(node)?;
@@ -166,7 +166,7 @@ impl PeerWire {
         PeerWire::handshake(node, &hello)
     }
 
-    /// Sends bytes unchanged.
+    /// Sends bytes unchanged, without a frame.
     pub fn raw(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.stream.write_all(bytes)
     }
@@ -177,7 +177,7 @@ impl PeerWire {
         self.raw(body)
     }
 
-    /// Sends the length of a frame without its body.
+    /// Sends the length of a frame that has this many bytes, but not its body.
     pub fn claim(&mut self, length: u32) -> Result<(), Error> {
         self.raw(&length.to_be_bytes())
     }
@@ -192,17 +192,18 @@ impl PeerWire {
     }
 }
 
-/// Returns the body of a frame that holds a message.
+/// Returns the body of a frame that contains a numbered message.
 pub fn message(number: u64, message: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(&(number, message)).expect("to memory")
 }
 
-/// Returns the body of a frame that holds a request of a kind, with these bytes as its content.
+/// Returns the body of a frame that contains a request of this kind, with these bytes as its
+/// content.
 pub fn request(kind: u8, content: &[u8]) -> Vec<u8> {
     [&[1, kind], content].concat()
 }
 
-/// Returns the content of a request to join.
+/// Returns the content of a join request.
 pub fn join_request(node_id: &str, incarnation: u64, address: &str) -> Vec<u8> {
     postcard::to_allocvec(&(node_id, incarnation, address, "test")).expect("to memory")
 }

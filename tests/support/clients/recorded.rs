@@ -1,4 +1,5 @@
-//! Clients that announce, renew, withdraw and look up without pause, and record what they observe.
+//! Clients that announce, renew, withdraw and look up without pause, and record each operation for
+//! the checker of histories.
 
 use super::http;
 use super::rivals::{Ask, outcome_of, request_of};
@@ -14,35 +15,37 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The pool of all announcements. With the type it forms a group, and each operation except a few
-/// lookups touches one group only.
+/// The pool of all announcements. Pool and type together identify a group, and each operation,
+/// except for a few lookups of everything, concerns a single group.
 const POOL: &str = "general";
-/// Pause after a rejection, similar to that of real clients.
+/// Pause after a request that was not served, similar to that of real clients.
 const BACK_OFF: Duration = Duration::from_millis(20);
-/// One in this many served requests is the client's last at its server. After a request that was
-/// not served, the client moves to the next server at once, as the engines' clients do. Clients
-/// that chose a server at random each time would soon all wait for a frozen one.
+/// After one in this many served requests, a client moves to the next server. After a request that
+/// was not served, it moves at once, as the engines' clients do. If clients chose a server at
+/// random each time, all of them would soon wait for a frozen one.
 const STAYS: u64 = 400;
-/// One in this many lookups is for everything.
+/// One in this many lookups requests the services of all types and pools.
 const EVERYTHING: u64 = 30;
-/// Longer than a write takes in a healthy cluster. In half of all cases the second client of a pair
-/// waits for this time, and then makes sure that the first one's write has arrived.
+/// Time between the writes of a pair, which is longer than a write takes in a healthy cluster. In
+/// half of all cases the second client waits for this time, and then makes sure that the first
+/// client's write has arrived.
 const HEAD_START: Duration = Duration::from_millis(25);
 
-/// The number of clients, and of their groups.
+/// The number of clients, and what they write.
 #[derive(Debug, Clone, Copy)]
 pub struct Workload {
     pub clients: u32,
     pub groups: u32,
-    /// Node ids of each client: while one is idle, the changes of the others are observed.
+    /// Number of node ids of each client. It is more than one, so that the others are observed
+    /// while one is idle.
     pub nodes_per_client: u64,
-    /// Number of additional pairs of clients that write the same node ids through different
-    /// servers.
+    /// Number of additional pairs of clients. Both clients of a pair write the same node ids,
+    /// through different servers.
     pub rivals: u32,
     pub seed: u64,
 }
 
-/// The running clients.
+/// The running clients. They stop when this is dropped.
 pub struct Recorded {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<Vec<Operation>>>,
@@ -51,14 +54,15 @@ pub struct Recorded {
 struct Shared {
     began: Instant,
     servers: Vec<SocketAddr>,
-    /// The last token that any client used.
+    /// The last token that any client has used. Tokens are unique in a history.
     tokens: AtomicU64,
-    /// Operations that were answered with 2xx.
+    /// Number of operations that were answered with 2xx.
     served: AtomicU64,
     stop: AtomicBool,
 }
 
 impl Recorded {
+    /// Starts the clients of a workload.
     pub fn start(workload: Workload, servers: Vec<SocketAddr>) -> Recorded {
         let shared = Arc::new(Shared {
             began: clock::now(),
@@ -71,7 +75,7 @@ impl Recorded {
             let client = Client::new(number, workload, shared.clone());
             std::thread::spawn(move || client.run(Client::write))
         });
-        // The second client of a pair has the number after that of the first.
+        // A pair has two client numbers: the one given here and the next.
         let pairs = (0..workload.rivals).map(|pair| {
             let client = Client::new(workload.clients + 2 * pair, workload, shared.clone());
             std::thread::spawn(move || client.run(Client::write_as_two))
@@ -85,12 +89,13 @@ impl Recorded {
         self.shared.served.load(Ordering::Relaxed)
     }
 
-    /// Returns the time of the history's clock.
+    /// Returns the current time of the clock that the history uses.
     pub fn now_ns(&self) -> u64 {
         self.shared.now_ns()
     }
 
-    /// Waits for pending operations to end, and returns all operations.
+    /// Stops the clients, waits for their pending operations, and returns all operations in the
+    /// order of their calls.
     pub fn stop(mut self) -> Vec<Operation> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let mut history: Vec<Operation> = self
@@ -115,22 +120,24 @@ impl Shared {
     }
 }
 
+/// One client, or a pair of clients, with the operations that it has recorded.
 struct Client {
     number: u32,
     group: Name,
     random: Random,
     shared: Arc<Shared>,
     nodes: Vec<Announced>,
-    /// The server that it sends requests to.
+    /// The number of the server that the client currently sends requests to.
     server: u32,
-    /// Equal names share one allocation: a long history has few different ones.
+    /// All names in the client's operations. Equal names share one allocation, because a long
+    /// history has many names but few different ones.
     names: HashSet<Name>,
-    /// Increases when a node id is given up.
+    /// The number of node ids that this client has used. It increases when a node id is given up.
     generation: u64,
     operations: Vec<Operation>,
 }
 
-/// A node id of one client alone, or of a pair.
+/// A node id that a client, or both clients of a pair, announce.
 struct Announced {
     node: Name,
     /// The last acknowledged token, or `None` if the node is withdrawn or was never announced.
@@ -157,6 +164,7 @@ impl Client {
         client
     }
 
+    /// Returns a node id that was never used.
     fn fresh(&mut self) -> Announced {
         self.generation += 1;
         Announced {
@@ -165,6 +173,7 @@ impl Client {
         }
     }
 
+    /// Sends requests until the clients are stopped: three of ten are writes.
     fn run(mut self, mut write: impl FnMut(&mut Client, u32) -> bool) -> Vec<Operation> {
         while !self.shared.stop.load(Ordering::Relaxed) {
             let server = self.server % self.shared.servers.len() as u32;
@@ -187,7 +196,8 @@ impl Client {
         self.operations
     }
 
-    /// Writes a new announcement, a renewal, or a withdrawal.
+    /// Writes one of the client's node ids: a new announcement, a renewal, or a withdrawal. Returns
+    /// whether it was acknowledged.
     fn write(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
         let held = self.nodes[at].token;
@@ -208,7 +218,8 @@ impl Client {
         let (outcome, index) = outcome_of(&write_of(answer));
         match outcome {
             RequestOutcome::Acked => self.nodes[at].token = then,
-            // The node's state is unknown; it is left to expire.
+            // It is unknown whether the node is announced, so its node id is given up and left to
+            // expire.
             RequestOutcome::Unknown => self.nodes[at] = self.fresh(),
             RequestOutcome::Refused | RequestOutcome::Found(_) => {}
         }
@@ -225,7 +236,7 @@ impl Client {
     }
 
     /// Writes one node id as two clients through different servers. The second write is sent before
-    /// the first one is answered.
+    /// the first one is answered. Returns whether both were acknowledged.
     fn write_as_two(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
         let inputs = [self.next_input(at), self.next_input(at)];
@@ -255,7 +266,7 @@ impl Client {
         self.learn(at, &operations);
         let served = operations.iter().all(Operation::succeeded);
         let acked = operations.iter().filter(|operation| operation.succeeded());
-        // The other write is counted by the caller, which learns whether both were served.
+        // If both writes succeeded, the caller counts one of them, so it is not counted here.
         let acked = acked.count().saturating_sub(usize::from(served));
         self.shared
             .served
@@ -264,7 +275,7 @@ impl Client {
         served
     }
 
-    /// Returns a write for a node: a renewal, a new announcement, or a withdrawal.
+    /// Returns the next write of a node id: a renewal, a new announcement, or a withdrawal.
     fn next_input(&mut self, at: usize) -> Input {
         let node = self.nodes[at].node.clone();
         match (self.nodes[at].token, self.random.below(3)) {
@@ -277,7 +288,7 @@ impl Client {
         }
     }
 
-    /// Updates a node's state from the outcomes of the writes of two clients.
+    /// Updates the last acknowledged token of a node id from the outcomes of a pair's two writes.
     fn learn(&mut self, at: usize, operations: &[Operation]) {
         let is_unknown = |operation: &Operation| operation.outcome == RequestOutcome::Unknown;
         if operations.iter().any(is_unknown) {
@@ -293,7 +304,7 @@ impl Client {
         }
     }
 
-    /// Looks up its own group, or everything.
+    /// Looks up the client's own group, or everything. Returns whether the lookup was served.
     fn look_up(&mut self, server: u32, own: bool) -> bool {
         let input = Input::Lookup {
             service_type: own.then(|| self.group.clone()),
@@ -320,6 +331,7 @@ impl Client {
         self.note(server, call_ns, return_ns, input, outcome, index)
     }
 
+    /// Records an operation, and returns whether it was served.
     fn note(
         &mut self,
         server: u32,
@@ -344,8 +356,8 @@ impl Client {
         served
     }
 
-    /// Returns the services of a lookup without the cluster's own, which the history does not
-    /// contain, and without those of the [`Workers`](super::workers::Workers).
+    /// Returns the services that these clients announced, as a history records them. Leaves out the
+    /// nodes' own services and those of the [`Workers`](super::workers::Workers).
     fn services_of(&mut self, found: &[serde_json::Value]) -> Vec<RecordedService> {
         let announced = found
             .iter()

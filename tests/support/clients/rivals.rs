@@ -1,5 +1,4 @@
-//! Two clients that write one node id through different nodes, with proof of which write arrived
-//! first.
+//! Writes one node id as two clients through different nodes, and proves which write arrived first.
 
 use super::http::{self, Pending};
 use crate::support::node::{PATIENCE, Write, announcement, announcement_path, write_of};
@@ -8,21 +7,21 @@ use quorate_checker::history::{Input, Operation, RequestOutcome};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Maximum duration of a stale lookup: a running node answers it at once, whether or not it can
-/// reach the others.
+/// Timeout of a stale lookup. A running node answers it at once, even if it cannot reach the
+/// others.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
-/// A write by one of the clients.
+/// A write that one of the two clients is about to send.
 pub struct Ask<'a> {
     pub client: u32,
     /// The number of the server, and its address.
     pub server: (u32, SocketAddr),
     pub input: Input,
-    /// The time of the history's clock.
+    /// Returns the current time of the clock that the history uses.
     pub now_ns: &'a dyn Fn() -> u64,
 }
 
-/// A write under way.
+/// A write that was sent and may not be answered yet.
 pub struct Underway<'a> {
     ask: Ask<'a>,
     call_ns: u64,
@@ -47,11 +46,12 @@ impl<'a> Ask<'a> {
 }
 
 impl Underway<'_> {
-    /// Waits for proof that the node has received the write: after a pause it answers a later
-    /// request. The pause is far longer than a thread of a running process is kept from its work.
+    /// Waits for proof that the node has received the write. After a pause, a later request is
+    /// sent: if the node answers that one, it has received the write too. The pause is far longer
+    /// than the operating system keeps a thread of a running process from its work.
     ///
-    /// The arrival stays unknown if the node does not answer, or has answered the write in the
-    /// meantime.
+    /// The time of arrival stays unknown if the node does not answer, or has answered the write in
+    /// the meantime.
     pub fn prove_arrival(&mut self, pause: Duration) {
         let Ok(pending) = &self.sent else { return };
         let_pass(pause);
@@ -63,7 +63,7 @@ impl Underway<'_> {
         }
     }
 
-    /// Waits for the answer.
+    /// Waits for the answer, and returns the write as an operation of a history.
     pub fn answer(self) -> Operation {
         let written = write_of(self.sent.and_then(Pending::answer));
         let return_ns = Some((self.ask.now_ns)());
@@ -81,7 +81,7 @@ impl Underway<'_> {
     }
 }
 
-/// Returns an answer as a history records it.
+/// Converts the outcome of a write to the outcome, and the log index, that a history records.
 pub fn outcome_of(written: &Write) -> (RequestOutcome, Option<u64>) {
     match written {
         Write::Acked(index) => (RequestOutcome::Acked, Some(*index)),
@@ -90,7 +90,7 @@ pub fn outcome_of(written: &Write) -> (RequestOutcome, Option<u64>) {
     }
 }
 
-/// Returns the request for an input: its method, path and body.
+/// Returns the HTTP request for an operation: its method, path and body.
 pub fn request_of(input: &Input) -> (&'static str, String, Option<String>) {
     match input {
         Input::Announce {

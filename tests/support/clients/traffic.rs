@@ -1,5 +1,5 @@
-//! Clients that write without pause and remember when each write was acknowledged, and clients that
-//! read and know what they must see.
+//! Clients that write without pause and record when each write was acknowledged, and readers that
+//! panic when a lookup lacks an acknowledged write.
 
 use super::http;
 use crate::support::node::{
@@ -18,14 +18,14 @@ const IDS_PER_WRITER: u64 = 20;
 /// Pause after a rejection, similar to that of real clients.
 const BACK_OFF: Duration = Duration::from_millis(5);
 
-/// The record of all writers.
+/// The record that all writers and readers share.
 #[derive(Default)]
 struct Record {
-    /// The time of each acknowledgement, in that order.
+    /// The times of all acknowledgements, in ascending order.
     acks: Mutex<Vec<Instant>>,
     ack_count: AtomicUsize,
     served_count: AtomicUsize,
-    /// The last acknowledged and the last sent token, by node id.
+    /// For each node id, the last acknowledged token and the last sent one.
     tokens: Mutex<BTreeMap<String, (Option<u64>, u64)>>,
     stop: AtomicBool,
 }
@@ -37,14 +37,14 @@ pub struct Traffic {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The results of the clients when they were stopped.
+/// The record of the clients after they were stopped.
 pub struct Done {
     acks: Vec<Instant>,
     tokens: BTreeMap<String, (Option<u64>, u64)>,
 }
 
 impl Traffic {
-    /// Starts a writer for each address. The tokens of each node id only increase.
+    /// Starts a writer for each address. The tokens that it announces for a node id only increase.
     pub fn start(kind: &str, to: &[SocketAddr]) -> Traffic {
         let record = Arc::new(Record::default());
         let writers = to
@@ -82,7 +82,7 @@ impl Traffic {
         self.record.ack_count.load(Ordering::Acquire)
     }
 
-    /// Waits for the writes in flight to end, and stops.
+    /// Stops the clients, waits for the writes in flight, and returns the record.
     pub fn stop(mut self) -> Done {
         self.record.stop.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
@@ -101,12 +101,13 @@ impl Drop for Traffic {
 }
 
 impl Done {
-    /// Returns the number of acknowledged writes.
+    /// Returns the total number of acknowledged writes.
     pub fn acked(&self) -> usize {
         self.acks.len()
     }
 
-    /// Returns the longest time between two acknowledgements, among those around `from` and later.
+    /// Returns the longest time between two consecutive acknowledgements, of which the second came
+    /// after `from`.
     pub fn longest_gap(&self, from: Instant) -> Duration {
         let first = self
             .acks
@@ -119,7 +120,8 @@ impl Done {
             .unwrap_or(Duration::MAX)
     }
 
-    /// Does the same for the results of every node, and also panics unless all nodes show the same.
+    /// Panics unless every node shows each node id with its last acknowledged token, or a later one
+    /// that was sent, and all nodes show the same.
     pub fn assert_nothing_lost_anywhere(&self, seen: &[Tokens]) {
         for (i, seen) in seen.iter().enumerate() {
             self.assert_nothing_lost(seen, &format!("running node {i}"));
@@ -131,6 +133,7 @@ impl Done {
     }
 
     /// Panics unless each node id shows its last acknowledged token, or a later one that was sent.
+    /// `by` describes the source in the message.
     pub fn assert_nothing_lost(&self, seen: &Tokens, by: &str) {
         let acked: Vec<_> = acknowledged(&self.tokens).collect();
         assert_shows(seen, &acked, by);
@@ -164,6 +167,7 @@ fn assert_shows(seen: &Tokens, acked: &[(String, u64)], by: &str) {
     }
 }
 
+/// Looks up without pause and panics if an acknowledged write is missing.
 fn read_until_stopped(record: &Record, kind: &str, address: SocketAddr) {
     let path = format!("/v1/service/{kind}/general");
     while !record.stop.load(Ordering::Acquire) {
@@ -184,6 +188,7 @@ fn read_until_stopped(record: &Record, kind: &str, address: SocketAddr) {
     }
 }
 
+/// Announces a writer's node ids in rotation, without pause.
 fn write_until_stopped(record: &Record, kind: &str, writer: usize, address: SocketAddr) {
     let mut token = 0;
     while !record.stop.load(Ordering::Acquire) {

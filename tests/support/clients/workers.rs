@@ -1,5 +1,5 @@
-//! Workers like those of an engine: each renews three times within max-age, and no lookup may miss
-//! one.
+//! Workers that renew like those of an engine, three times within max-age, and watchers that record
+//! every lookup in which one is missing.
 
 use super::http;
 use crate::support::etc::ENVIRONMENT;
@@ -13,19 +13,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// The service type of workers. Histories leave it out: a worker changes servers within one
-/// renewal, which is more than one operation.
+/// The service type of workers. Histories leave these services out, because a worker may send one
+/// renewal to several servers, which would be several operations.
 pub const WORKER: &str = "worker";
-/// Time that a worker waits for an answer before it moves to the next server.
+/// Timeout after which a worker sends its renewal to the next server.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Time between two attempts.
+/// Time between two attempts to renew.
 const BACK_OFF: Duration = Duration::from_millis(50);
-/// Time between two lookups at a server.
+/// Time between two lookups of a watcher.
 const LOOK: Duration = Duration::from_millis(100);
-/// All workers are announced well within this time.
+/// Timeout until all workers are announced. It is far longer than that takes.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Workers, and a client at each server that looks them up without pause.
+/// The running workers, and for each server a watcher that looks them up without pause.
 pub struct Workers {
     stop: Arc<AtomicBool>,
     renewals: Arc<AtomicU64>,
@@ -33,14 +33,14 @@ pub struct Workers {
     watchers: Vec<JoinHandle<SeenLookup>>,
 }
 
-/// The results of the workers and their watchers.
+/// The observations of the workers and the watchers.
 #[derive(Debug, Default)]
 pub struct SeenLookup {
-    /// Accepted renewals.
+    /// Number of accepted renewals.
     pub renewals: u64,
-    /// Answered lookups.
+    /// Number of lookups that were answered.
     pub lookups: u64,
-    /// The missing workers and the server, for each lookup that missed any.
+    /// For each lookup in which workers were missing: the server, and the missing workers.
     pub absences: Vec<String>,
 }
 
@@ -101,6 +101,7 @@ fn id_of(number: usize) -> String {
     format!("worker-{number}")
 }
 
+/// Renews a worker at the right times, at the next server whenever one fails, until it is stopped.
 fn renew(
     number: usize,
     max_age: Duration,
@@ -109,7 +110,7 @@ fn renew(
     renewals: &AtomicU64,
 ) {
     let id = id_of(number);
-    // The body has no token, so the history ignores the log's entries about workers.
+    // The body has no token, so that a history ignores the log entries of workers.
     let body = json!({"environment": ENVIRONMENT, "nodeId": id, "pool": "general",
         "location": format!("/{id}"),
         "services": [{"id": format!("service-of-{id}"), "type": WORKER,
@@ -133,6 +134,7 @@ fn renew(
     }
 }
 
+/// Looks up the workers without pause until it is stopped.
 fn watch(server: SocketAddr, count: usize, stop: &AtomicBool) -> SeenLookup {
     let mut seen = SeenLookup::default();
     while !stop.load(Ordering::Relaxed) {

@@ -1,4 +1,5 @@
-//! Faults of disks.
+//! Applies faults of disks: slow, failing and full disks, power cuts, flipped bits and emptied
+//! directories.
 
 use super::kind::Kind;
 use super::stage::{Fault, Stage, Struck};
@@ -8,12 +9,13 @@ use quorate::config::exit_code;
 use std::fs;
 use std::time::Duration;
 
-/// Additional duration of a sync on a slow disk.
+/// Additional duration of a sync on a slow disk ([`Kind::SlowDisk`]).
 const SLOWER: Duration = Duration::from_millis(500);
-/// Bytes that may be written before a disk is full.
+/// Number of bytes that may still be written before a disk is full ([`Kind::FullDisk`]).
 const ROOM_BYTES: u64 = 20_000;
 
 impl Stage {
+    /// Orders the disk of a node to be slow, to fail or to be full.
     pub(super) fn order(&mut self, kind: Kind, victim: usize) {
         let order = match kind {
             Kind::SlowDisk => Order::slow_syncs(SLOWER),
@@ -28,7 +30,8 @@ impl Stage {
         self.disks[victim].fail(&order);
     }
 
-    /// Applies a power cut to the disk of a killed node.
+    /// Applies a power cut to the disk of a killed node: its unsynced data is lost, at least
+    /// partly.
     pub(super) fn cut_power(&mut self, kind: Kind, victim: usize) {
         let cut = match (kind, self.random.below(2)) {
             (Kind::TornWrite, _) => Cut::LastTorn,
@@ -46,7 +49,7 @@ impl Stage {
         self.disks[victim].replaced();
     }
 
-    /// Flips one bit of a killed node's log.
+    /// Flips one random bit of a killed node's log or database.
     pub(super) fn flip_bit(&mut self, victim: usize) {
         let file = ["raft.redb", "raft.journal"][self.random.below(2) as usize];
         let raft = self.cluster.nodes[victim].etc.data_dir().join("raft");
@@ -57,10 +60,12 @@ impl Stage {
         fs::write(&log, bytes).expect("a killed node's log can be written");
     }
 
-    /// Replaces the disk of a node with a flipped bit in its log. Such a node refuses to start, or
-    /// has not read the bit. In the last batch, which was not sealed yet, the bit looks like a torn
-    /// write: the node starts without that batch, and the others refuse it. The disk is replaced in
-    /// every case, since a wrong bit on a second disk could be one too many.
+    /// Ends a node in whose log a bit was flipped, and replaces its disk.
+    ///
+    /// Either such a node has refused to start, or it has not read the wrong bit. If the bit is in
+    /// the last batch, which was not sealed yet, it looks like a torn write: the node starts
+    /// without that batch, and the others refuse it. The disk is replaced in every case, because
+    /// together with a wrong bit on a second disk it could be one too many.
     pub(super) fn replace_flipped(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         if node.is_alive() {
@@ -91,8 +96,8 @@ impl Stage {
         self.cluster.nodes[victim].start();
     }
 
-    /// Starts the nodes that ended because of their disks after these were mended, unless another
-    /// fault affects them.
+    /// Starts the nodes that ended late because of their disks, after these were mended, unless
+    /// another fault affects them.
     pub fn start_the_late(&mut self) {
         for victim in 0..self.cluster.nodes.len() {
             let is_free = self.disk_struck[victim] && !self.node_struck[victim];
@@ -103,6 +108,7 @@ impl Stage {
         }
     }
 
+    /// Asserts that a node has ended with the exit code of a failed disk.
     fn assert_ended_on_disk(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         let status = node.ended("its disk");
@@ -114,7 +120,7 @@ impl Stage {
         );
     }
 
-    /// Returns whether the orders of a finished fault had any effect.
+    /// Returns whether the order to the disk of a finished fault made any operation fail or slower.
     pub(super) fn orders_struck(&self, fault: &Fault) -> bool {
         !self.disks[fault.victims[0]].report().is_empty()
     }

@@ -11,62 +11,65 @@ pub enum Kind {
     /// Kills the leader and enough others that no majority remains.
     KillMajority,
     KillAll,
-    /// Sends SIGTERM to one node after the other; each must be back before the next.
+    /// Stops all nodes one after the other with SIGTERM. Each must serve again before the next is
+    /// stopped.
     StopEachInTurn,
     FreezeLeader,
     FreezeFollower,
     FreezeAll,
-    /// The leader, and with five nodes one follower, can reach no other node.
+    /// Cuts links: the leader, and with five nodes one follower with it, can reach no other node.
     PartLeaderWithMinority,
-    /// The leader and a majority cannot reach the rest.
+    /// Cuts links: the leader and a majority cannot reach the other nodes.
     PartLeaderWithMajority,
-    /// Requests to the leader are lost.
+    /// Loses all requests to the leader, which can still send its own.
     DeafLeader,
-    /// Requests of the leader are lost.
+    /// Loses all requests of the leader, which still receives those of others.
     DumbLeader,
-    /// Two halves connected by only one node; neither half has a majority without it.
+    /// Cuts links: two halves are connected by only one node. Neither half has a majority without
+    /// it.
     Bridge,
-    /// Each node reaches only the previous and the next one.
+    /// Cuts links: the nodes are in a chain, in which each reaches only its neighbours.
     Chain,
-    /// Three of ten transmissions on every link are delayed by one retransmission or more.
+    /// On every link, three of ten transmissions are delayed by one TCP retransmission or more.
     LossyLinks,
-    /// Every transmission on every link takes 150 to 250 ms.
+    /// On every link, each transmission takes 150 to 250 ms.
     SlowLinks,
-    /// Every sync takes 500 ms longer.
+    /// Every sync of one node takes 500 ms longer.
     SlowDisk,
-    /// A sync or a write fails once.
+    /// One sync or one write of a node fails.
     FailingDisk,
-    /// Every write fails for lack of space.
+    /// Every write of one node fails for lack of space.
     FullDisk,
-    /// Kills a node; any part of its unsynced data is lost.
+    /// Kills a node, and removes all or a random part of its unsynced data.
     PowerCut,
-    /// Cuts the power of all nodes at once.
+    /// Kills all nodes at once, and removes all or a random part of the unsynced data of each.
     PowerCutAll,
-    /// Kills a node; the end of its last write is lost.
+    /// Kills a node, and removes the end of its last write.
     TornWrite,
-    /// Kills a node and flips a bit of its log.
+    /// Kills a node, and flips a bit of its log or database.
     FlippedBit,
     /// Kills a node and removes its data directory.
     EmptiedDisk,
-    /// Sets a wall clock an hour ahead, or behind.
+    /// Sets the wall clock of one node an hour ahead, or behind.
     WrongClock,
-    /// A process gets a tenth of its time.
+    /// Lets the process of one node run for only a tenth of the time.
     Throttled,
 }
 
-/// The effect of a fault on the service, as far as the guarantees go.
+/// The effect of a fault on the service, from which it follows which guarantees hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Harm {
-    /// A majority with working links remains: writes continue within two seconds.
+    /// A majority with working links remains, so writes continue within two seconds.
     Minority,
     /// Everything works, but slower.
     Slows,
-    /// Only the form of the answers is guaranteed: 503, or no answer from a node that is down.
+    /// Service may stop. Only the answers are guaranteed to be right: 503, or no answer from a node
+    /// that is down.
     Outage,
 }
 
 impl Kind {
-    /// All kinds.
+    /// All kinds of fault.
     pub const ALL: [Kind; 26] = [
         Kind::KillLeader,
         Kind::FreezeLeader,
@@ -96,7 +99,7 @@ impl Kind {
         Kind::KillAll,
     ];
 
-    /// Returns whether the fault needs a known leader.
+    /// Returns whether the fault affects the leader, and therefore needs to know it.
     pub fn names_leader(self) -> bool {
         !matches!(
             self,
@@ -114,8 +117,8 @@ impl Kind {
         )
     }
 
-    /// Returns whether a disk loses synced data, so that no other disk may before this one is whole
-    /// again.
+    /// Returns whether the fault makes a disk lose synced data. No other disk may lose any until
+    /// this node has caught up again, because the data must stay on a majority.
     pub fn destroys(self) -> bool {
         matches!(self, Kind::FlippedBit | Kind::EmptiedDisk)
     }
@@ -135,13 +138,14 @@ impl Kind {
         )
     }
 
-    /// Returns the effect on the service.
+    /// Returns the effect of the fault on the service.
     pub fn harm(self) -> Harm {
         match self {
             Kind::KillMajority | Kind::KillAll | Kind::FreezeAll | Kind::PowerCutAll => {
                 Harm::Outage
             }
-            // With these links a leader cannot be deposed, or half of the nodes cannot hear it.
+            // The leader may be a node that cannot be deposed over these links, but that half of
+            // the nodes cannot hear.
             Kind::Bridge | Kind::Chain => Harm::Outage,
             Kind::LossyLinks | Kind::SlowLinks | Kind::SlowDisk | Kind::Throttled => Harm::Slows,
             Kind::WrongClock => Harm::Slows,
@@ -150,7 +154,7 @@ impl Kind {
     }
 }
 
-/// Displays the variant's name in words.
+/// Displays the name of the variant in words.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = format!("{self:?}");

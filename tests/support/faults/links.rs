@@ -1,17 +1,18 @@
-//! The links that a fault affects.
+//! Chooses the links that a fault affects.
 
 use super::kind::Kind;
 use crate::support::proxy::Pace;
 use quorate_checker::random::Random;
 use std::time::Duration;
 
-/// The node that dials, and the node that it dials.
+/// A link for one direction: the node that dials, and the node that it dials.
 pub type Link = (usize, usize);
 
-/// The duration of a retransmission: the minimum timeout of Linux.
+/// The delay of a retransmission. It is the minimum retransmission timeout of Linux.
 const RESENT: Duration = Duration::from_millis(200);
 
-/// Returns the behaviour of the links under a fault that only slows them.
+/// Returns the pace of the links under a fault that slows them, or `None` for a fault that cuts
+/// them.
 pub fn pace(kind: Kind) -> Option<Pace> {
     match kind {
         Kind::LossyLinks => Some(Pace::Lossy {
@@ -26,7 +27,7 @@ pub fn pace(kind: Kind) -> Option<Pace> {
     }
 }
 
-/// Returns the nodes that a fault of the links cuts off from a majority, and the lost links.
+/// Returns the nodes that a fault of links cuts off from a majority, and the links that it cuts.
 pub fn cut(
     kind: Kind,
     nodes: usize,
@@ -56,7 +57,8 @@ pub fn cut(
             (cut.to_vec(), between(cut, &side))
         }
         Kind::Bridge => {
-            // The leader is in one of the halves; the node between them reaches all others.
+            // The leader is in one of the two halves. The node between the halves reaches all other
+            // nodes.
             let (with, rest) = others.split_at(minority - 1);
             let side = [with, &[leader]].concat();
             (Vec::new(), between(&side, &rest[..minority]))
@@ -77,14 +79,14 @@ pub fn cut(
     }
 }
 
-/// Returns both directions of every link between two sides.
+/// Returns every link between two sets of nodes, in both directions.
 fn between(some: &[usize], others: &[usize]) -> Vec<Link> {
     some.iter()
         .flat_map(|a| others.iter().flat_map(move |b| [(*a, *b), (*b, *a)]))
         .collect()
 }
 
-/// Shuffles the items.
+/// Shuffles the items at random.
 pub fn shuffle<T>(items: &mut [T], random: &mut Random) {
     for i in (1..items.len()).rev() {
         items.swap(i, random.below(i as u64 + 1) as usize);

@@ -1,11 +1,11 @@
-//! The committed log, gathered from nodes that are down: entries that one has purged another may
-//! have kept.
+//! Collects the committed log from nodes that are down. All nodes contribute, because one may have
+//! purged entries that another still has.
 
 use super::stage::Stage;
 use quorate_checker::log::CommittedLog;
 
 impl Stage {
-    /// Adds the committed log of a node that does not run.
+    /// Adds the committed log of a node that does not run to the collected log.
     ///
     /// # Panics
     /// When two nodes committed different entries at one index.

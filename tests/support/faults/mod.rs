@@ -1,4 +1,4 @@
-//! Faults of a cluster of real processes, one at a time or several at once.
+//! Applies faults to a cluster of real processes, one at a time or several at once.
 
 mod disks;
 mod kind;

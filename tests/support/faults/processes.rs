@@ -1,11 +1,12 @@
-//! Faults of processes.
+//! Applies faults of processes: kills, freezes and stops.
 
 use super::kind::Kind;
 use super::stage::{Fault, Stage, Struck};
 
 impl Stage {
+    /// Kills nodes at the same time, and collects their logs.
     pub(super) fn kill(&mut self, victims: &[usize]) {
-        // All nodes are paused first, so that none sees another one die.
+        // All nodes are paused first, so that none of them reacts to the end of another.
         victims.iter().for_each(|i| self.cluster.nodes[*i].pause());
         for victim in victims {
             self.cluster.nodes[*victim].kill9();
@@ -25,8 +26,8 @@ impl Stage {
         victims.iter().for_each(|i| self.cluster.nodes[*i].resume());
     }
 
-    /// Stops the next node of a rolling stop, once the previous one is back. Returns whether all
-    /// are done.
+    /// Advances a rolling stop: restarts a node that has stopped, and stops the next one once that
+    /// node serves again. Returns whether all nodes were stopped and serve again.
     pub(super) fn next_turn(&mut self, fault: &mut Fault) -> bool {
         debug_assert_eq!(fault.kind, Kind::StopEachInTurn);
         let Some(victim) = fault.victims.get(fault.turn).copied() else {

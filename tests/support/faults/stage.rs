@@ -1,5 +1,5 @@
-//! A cluster to which any fault can be applied, and a record of the nodes and links that faults
-//! affect.
+//! A cluster to which any fault can be applied. It records which nodes and links are affected, so
+//! that faults that exclude each other do not overlap.
 
 use super::kind::Kind;
 use super::links::{self, Link, shuffle};
@@ -16,30 +16,32 @@ use quorate_checker::random::Random;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A healthy node reports its status well within this time.
+/// Timeout of a status request. A healthy node answers it far earlier.
 const STATUS_LIMIT: Duration = Duration::from_millis(300);
 const HOUR_S: i64 = 3_600;
 
-/// Whether a fault had its intended effect.
+/// Whether a fault has had its intended effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Struck {
     /// The fault always has its effect.
     Surely,
-    /// A node was asked to stop, and has not stopped yet.
+    /// A node was asked to stop, and has not stopped yet. The fault has had no effect so far.
     Stopping,
-    /// Only the report of the links or of the disk shows the effect.
+    /// The effect is unknown until the end of the fault. Then the report of the links or of the
+    /// disk shows it.
     ByReport,
 }
 
 /// A fault in progress.
 pub struct Fault {
     pub kind: Kind,
-    /// The affected nodes; for a fault of links, the nodes that are cut off.
+    /// The affected nodes. For a fault of links, the nodes that are cut off from a majority.
     pub victims: Vec<usize>,
     pub(super) struck: Struck,
-    /// Whether the fault was undone, as far as the test can undo it.
+    /// Whether the fault was undone, as far as the test can undo it. An affected node may still
+    /// have to recover.
     pub is_mended: bool,
-    /// The position of the current node in a rolling stop.
+    /// The position, in `victims`, of the node that a rolling stop stops at present.
     pub(super) turn: usize,
     links: Vec<Link>,
     reported_before: u64,
@@ -48,23 +50,24 @@ pub struct Fault {
 
 /// The cluster, its disks, clocks and links.
 pub struct Stage {
-    // Dropped before the rest, so that the processes end before their proxies and disks.
+    // The cluster is the first field, so that its processes end before their proxies and disks are
+    // dropped.
     pub cluster: Cluster,
     mesh: Mesh,
     pub(super) disks: Vec<FailingDisk>,
     clocks: Vec<WrongClock>,
     pub(super) random: Random,
-    /// The committed log, as far as nodes that were down knew it.
+    /// The committed log that was collected so far from nodes that were down.
     pub(super) log: Option<CommittedLog>,
-    /// Sectors lost by power cuts.
+    /// Number of sectors that power cuts have removed.
     pub sectors_taken: u64,
-    /// Power cuts that lost any sector.
+    /// Number of power cuts that have removed at least one sector.
     pub cuts_that_took: u64,
-    /// Nodes that refused to start with a flipped bit.
+    /// Number of nodes that refused to start because of a flipped bit.
     pub flips_refused: u64,
     pub(super) node_struck: Vec<bool>,
-    /// Nodes whose disk failed: a node that hit the failure at the last moment ends after all
-    /// faults are mended.
+    /// Whether the disk of each node was made to fail since all nodes were last ready. A node may
+    /// meet the failure at the last moment, and end after all faults are mended.
     pub(super) disk_struck: Vec<bool>,
     clock_struck: Vec<bool>,
     are_links_cut: bool,
@@ -73,7 +76,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts a cluster.
+    /// Starts a cluster with links, disks and clocks that can be made to fail.
     pub fn start(nodes: usize, options: Options, seed: u64) -> Stage {
         let mut cluster = Cluster::prepare(nodes, options);
         let disks = cluster.nodes.iter_mut().map(FailingDisk::of).collect();
@@ -102,7 +105,7 @@ impl Stage {
         }
     }
 
-    /// Begins a fault, if it is possible now, beside the faults in progress.
+    /// Begins a fault, beside the faults in progress. Returns `None` if it is not possible now.
     pub fn begin(&mut self, kind: Kind) -> Option<Fault> {
         if kind.destroys() && (self.is_disk_destroyed || !self.is_whole()) {
             return None;
@@ -127,7 +130,7 @@ impl Stage {
         Some(fault)
     }
 
-    /// Undoes a fault, as far as the test can undo it.
+    /// Undoes a fault, as far as the test can undo it. Does nothing if that was already done.
     pub fn mend(&mut self, fault: &mut Fault) {
         if std::mem::replace(&mut fault.is_mended, true) {
             return;
@@ -140,7 +143,8 @@ impl Stage {
             | Kind::PowerCutAll
             | Kind::TornWrite
             | Kind::EmptiedDisk => self.start_again(&fault.victims),
-            // The nodes were restarted when the fault began.
+            // Nothing is to be undone: the nodes were restarted when the fault began, or are
+            // restarted in turn.
             Kind::KillAll | Kind::StopEachInTurn => {}
             Kind::FlippedBit => self.replace_flipped(fault.victims[0]),
             Kind::FreezeLeader | Kind::FreezeFollower | Kind::FreezeAll => {
@@ -156,14 +160,15 @@ impl Stage {
             }
             Kind::WrongClock => self.clocks[fault.victims[0]].correct(),
             Kind::Throttled => fault.throttle = None,
-            // The one sync or write that fails may not have happened yet.
+            // A failing disk is mended later, by `supervise` or `give_up`, because the one sync or
+            // write that fails may not have happened yet.
             Kind::FailingDisk => fault.is_mended = false,
             _ => self.disks[fault.victims[0]].mend(),
         }
     }
 
-    /// Advances a fault; to be called often, from its beginning on. Returns whether the fault is
-    /// over.
+    /// Advances a fault, and returns whether it is over. Must be called often, from the beginning
+    /// of the fault on.
     pub fn is_over(&mut self, fault: &mut Fault) -> bool {
         let is_over = match fault.kind {
             Kind::StopEachInTurn => self.next_turn(fault),
@@ -180,7 +185,7 @@ impl Stage {
         is_over
     }
 
-    /// Gives up a failing disk to which nothing was written.
+    /// Mends a failing disk to which nothing was written, so that its fault can end.
     pub fn give_up(&mut self, fault: &mut Fault) {
         if fault.kind == Kind::FailingDisk && !fault.is_mended {
             self.disks[fault.victims[0]].mend();
@@ -202,7 +207,7 @@ impl Stage {
         }
     }
 
-    /// Returns whether a node reports that it is a voter that serves.
+    /// Returns whether a node reports that it is a voter and serves.
     pub fn is_ready(&self, node: usize) -> bool {
         let address = self.cluster.nodes[node].address();
         http::request(address, "GET", "/v1/cluster/ready", None, STATUS_LIMIT)
@@ -220,14 +225,15 @@ impl Stage {
         self.disk_struck.fill(false);
     }
 
-    /// Stops the cluster and returns the committed log, from the first index that any node knew.
+    /// Stops the cluster and returns its committed log, from the first index that any node has
+    /// kept.
     pub fn stop(&mut self) -> CommittedLog {
         self.cluster.stop_all();
         (0..self.cluster.nodes.len()).for_each(|node| self.note_log(node));
         self.log.take().expect("there are nodes")
     }
 
-    /// Returns the leader, if an unaffected node leads now.
+    /// Returns the node that leads in the highest term, if it is unaffected by faults.
     pub fn leader(&self) -> Option<usize> {
         let claims = self.unstruck().into_iter().filter_map(|node| {
             let status = self.status(node)?;
@@ -236,7 +242,7 @@ impl Stage {
         claims.max().map(|(_, node)| node)
     }
 
-    /// Returns whether the leader sees exactly the cluster's nodes, all as voters.
+    /// Returns whether the leader sees exactly the cluster's nodes as members, all of them voters.
     fn is_whole(&self) -> bool {
         let count = self.cluster.nodes.len();
         self.leader()
@@ -253,12 +259,14 @@ impl Stage {
         serde_json::from_str(&answer.body).ok()
     }
 
+    /// Returns the nodes that no fault affects at present.
     fn unstruck(&self) -> Vec<usize> {
         let nodes = 0..self.cluster.nodes.len();
         nodes.filter(|i| !self.node_struck[*i]).collect()
     }
 
-    /// Returns the nodes and links for a fault, or `None` if they are affected already.
+    /// Chooses the nodes and links for a fault. Returns `None` if nodes or links that it needs are
+    /// affected already.
     fn victims(&mut self, kind: Kind, leader: Option<usize>) -> Option<(Vec<usize>, Vec<Link>)> {
         let count = self.cluster.nodes.len();
         let unstruck = self.unstruck();
@@ -305,6 +313,7 @@ impl Stage {
         nodes.get(at).copied()
     }
 
+    /// Records the nodes and links of a fault as affected, or as no longer affected.
     fn mark(&mut self, fault: &Fault, struck: bool) {
         match fault.kind {
             Kind::LossyLinks | Kind::SlowLinks => self.are_links_paced = struck,
@@ -320,6 +329,7 @@ impl Stage {
         }
     }
 
+    /// Applies a fault to its nodes and links.
     fn strike(&mut self, fault: &mut Fault) {
         let victims = fault.victims.clone();
         match fault.kind {
@@ -364,6 +374,7 @@ impl Stage {
         }
     }
 
+    /// Cuts or slows the links of a fault.
     fn strike_links(&self, kind: Kind, fault: &mut Fault) {
         match links::pace(kind) {
             Some(pace) => {

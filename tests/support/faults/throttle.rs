@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Time for which the process runs before it is stopped for [`RESTS`]: a tenth of the total.
+/// Time for which a throttled process runs before it is stopped for [`RESTS`]. It is a tenth of
+/// both together.
 const RUNS: Duration = Duration::from_millis(10);
 const RESTS: Duration = Duration::from_millis(90);
 
-/// A process that is stopped nine tenths of the time, until this is dropped.
+/// A throttle on a process: it is stopped nine tenths of the time, until this is dropped.
 pub struct Throttle {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -23,7 +24,8 @@ impl Throttle {
         let over = is_over.clone();
         let pid = Pid::from_raw(pid as i32).expect("a process id is not 0");
         let thread = thread::spawn(move || {
-            // A failed signal means that the process has ended; the caller detects that.
+            // A signal that cannot be sent means that the process has ended, which the caller
+            // detects.
             while !over.load(Ordering::SeqCst) && kill_process(pid, Signal::STOP).is_ok() {
                 let_pass(RESTS);
                 let _ = kill_process(pid, Signal::CONT);
@@ -41,7 +43,7 @@ impl Drop for Throttle {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
-            // The thread leaves the process running.
+            // The thread ends after it has sent SIGCONT, so the process continues to run.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! The times, durations and overlaps of faults.
+//! Runs faults one after the other and overlapping, and records their times.
 
 use super::kind::Kind;
 use super::links::shuffle;
@@ -16,39 +16,43 @@ use std::time::Duration;
 
 /// Interval between two steps of the faults in progress.
 const LOOK: Duration = Duration::from_millis(20);
-/// A failing disk to which nothing was written within this time is given up.
+/// Time after a failing disk should be mended at which it is given up, if nothing was written to
+/// it.
 const STRIKES_WITHIN: Duration = Duration::from_secs(5);
-/// Far above the documented limits: the measured times are checked elsewhere.
+/// Timeout of a burst, and of the recovery after it. It is far above the documented limits, because
+/// the measured times are checked elsewhere.
 const OVER_WITHIN: Duration = Duration::from_secs(60);
-/// Interval between two checks of whether a node serves again. The timeout of a check is ten times
-/// as long.
+/// Interval between two checks of whether a node serves again. The timeout of each check is ten
+/// times as long.
 const PROBE: Duration = Duration::from_millis(50);
 
-/// The pattern of faults.
+/// The random durations and the overlaps of faults.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     /// Duration of a fault before it is mended.
     pub lasts: Range<Duration>,
-    /// Time between the beginning of a fault and the next overlapping one.
+    /// Time between the beginning of a fault and the beginning of the next one in the same burst.
     pub staggers: Range<Duration>,
-    /// Percentage of bursts with a second fault, of these with a third, and so on.
+    /// Percentage of bursts that have a second fault. The same percentage of these has a third, and
+    /// so on.
     pub more_percent: u64,
     /// Maximum number of faults in a burst.
     pub most: usize,
 }
 
-/// A fault that is over. Times are of the clients' clock.
+/// A fault that is over. All times are those of the clients' clock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Happened {
     pub kind: Kind,
     pub victims: Vec<usize>,
     pub from_ns: u64,
-    /// The time at which the fault was undone, as far as the test can undo it.
+    /// The time at which the fault was undone, as far as the test can undo it. The affected nodes
+    /// may have recovered later.
     pub mended_ns: u64,
     pub over_ns: u64,
-    /// Whether another fault was in progress at the same time.
+    /// Whether another fault was in progress at any time during this one.
     pub overlapped: bool,
-    /// Whether the fault had its intended effect; otherwise it does not count.
+    /// Whether the fault had its intended effect. If not, it does not count.
     pub has_struck: bool,
 }
 
@@ -58,17 +62,19 @@ pub struct Burst {
     pub faults: Vec<Happened>,
     /// The time at which the last fault was mended.
     pub healed_ns: u64,
-    /// The time from then until each node first answered a lookup sent after it.
+    /// For each node, the time from `healed_ns` until it first answered a lookup that was sent
+    /// after `healed_ns`.
     pub served_after_ns: Vec<u64>,
 }
 
-/// Faults in rounds: each kind once in a round, in random order.
+/// A sequence of faults in rounds. Each round contains each kind once, in random order.
 pub struct Timeline {
     pattern: Pattern,
     random: Random,
     deck: Vec<Kind>,
 }
 
+/// A fault in progress, with its times.
 struct UnderWay {
     fault: Fault,
     from_ns: u64,
@@ -86,7 +92,8 @@ impl Timeline {
         }
     }
 
-    /// Runs the next faults, from the first until every node serves again and is a voter.
+    /// Runs the next burst of faults. Returns when all faults are over and every node serves again
+    /// as a voter.
     pub fn burst(&mut self, stage: &mut Stage, clients: &Recorded) -> Burst {
         let mut size = 1;
         while size < self.pattern.most && self.random.below(100) < self.pattern.more_percent {
@@ -101,7 +108,8 @@ impl Timeline {
             let now = clock::now();
             assert!(now < gives_up_at, "not over: {:?}", kinds(&under_way));
             if begun < size && now >= next_at {
-                // No further fault may be possible beside those in progress.
+                // If no further fault is possible beside those in progress, the burst ends with
+                // them.
                 if let Some(new) = self.begin(stage, clients, !under_way.is_empty()) {
                     under_way.iter_mut().for_each(|one| one.overlapped = true);
                     under_way.push(new);
@@ -111,7 +119,8 @@ impl Timeline {
                 }
                 next_at = clock::now() + between(&self.pattern.staggers, &mut self.random);
             }
-            // Unfinished faults may depend on these nodes.
+            // Nodes whose disks were mended late are started, because unfinished faults may depend
+            // on them.
             stage.start_the_late();
             under_way.retain_mut(|one| {
                 let is_over = look_after(stage, clients, one);
@@ -133,7 +142,7 @@ impl Timeline {
         }
     }
 
-    /// Begins the next kind of the round that is possible now.
+    /// Begins the next kind of the round that is possible now. Returns `None` if there is none.
     fn begin(&mut self, stage: &mut Stage, clients: &Recorded, beside: bool) -> Option<UnderWay> {
         if self.deck.is_empty() {
             self.deck = Kind::ALL.to_vec();
@@ -161,6 +170,7 @@ fn kinds(under_way: &[UnderWay]) -> Vec<Kind> {
     under_way.iter().map(|one| one.fault.kind).collect()
 }
 
+/// Mends a fault when its time has come, and returns whether it is over.
 fn look_after(stage: &mut Stage, clients: &Recorded, one: &mut UnderWay) -> bool {
     let now = clock::now();
     if now >= one.mend_at {
@@ -170,7 +180,7 @@ fn look_after(stage: &mut Stage, clients: &Recorded, one: &mut UnderWay) -> bool
         stage.give_up(&mut one.fault);
     }
     let is_over = stage.is_over(&mut one.fault);
-    // A rolling stop is mended when its last node is.
+    // A rolling stop counts as mended only when its last node serves again.
     let is_mended = one.fault.is_mended && one.fault.kind != Kind::StopEachInTurn;
     if one.mended_ns.is_none() && (is_mended || is_over) {
         one.mended_ns = Some(clients.now_ns());
@@ -178,6 +188,7 @@ fn look_after(stage: &mut Stage, clients: &Recorded, one: &mut UnderWay) -> bool
     is_over
 }
 
+/// Returns the record of a fault that is over.
 fn happened(stage: &Stage, clients: &Recorded, one: &UnderWay) -> Happened {
     let over_ns = clients.now_ns();
     Happened {
@@ -196,7 +207,8 @@ fn between(range: &Range<Duration>, random: &mut Random) -> Duration {
     range.start + Duration::from_millis(random.below(span.as_millis().max(1) as u64))
 }
 
-/// Probes every node until it serves, and returns the time from `since_ns` until each did.
+/// Sends lookups to every node until it serves. Returns, for each node, the time from `since_ns`
+/// until then.
 fn first_served(stage: &mut Stage, clients: &Recorded, since_ns: u64) -> Vec<u64> {
     let addresses: Vec<SocketAddr> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
     thread::scope(|scope| {

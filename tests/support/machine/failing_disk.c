@@ -1,7 +1,5 @@
 /*
- * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
- *
- * A disk that fails on demand, for a process started with LD_PRELOAD: writes, syncs, truncations
+ * A disk that fails on demand, for a process started with LD_PRELOAD. Writes, syncs, truncations
  * and renames of files below FAILING_DISK_DIR pass through this library.
  * tests/support/machine/failing_disk.rs builds it and writes the orders.
  *
@@ -9,21 +7,25 @@
  *
  *     OPERATIONS NAME ERRNO FROM TO BYTES
  *
- * The order selects operations of these kinds (letters: w write, s sync, t truncate, r rename) on a
- * file whose path ends with NAME (or on any file, for *). Those numbered FROM to TO since the order
- * was given fail with ERRNO, once BYTES bytes have been written. A negative ERRNO delays them by
- * that many milliseconds instead. The library writes to FAILING_DISK_REPORT, one line each, the
- * operations that failed or were delayed and, after the first failure, those that were still
- * performed: `failed s /path`, `slowed s /path`, `passed w /path`.
+ * OPERATIONS are letters (w write, s sync, t truncate, r rename). The order selects operations of
+ * these kinds on a file whose path ends with NAME, or on any file if NAME is *. The selected
+ * operations are counted from the time of the order. Number FROM to number TO fail with ERRNO, once
+ * BYTES bytes have been written. If ERRNO is negative, they are delayed by that many milliseconds
+ * instead. FAILING_DISK_REPORT names a file to which the library writes a line for each operation
+ * that failed or was delayed and, after the first failure, for each that was still performed:
+ * `failed s /path`, `slowed s /path`, `passed w /path`.
  *
  * FAILING_DISK_UNDO names a directory. The contents that a write or a truncation replaces are kept
- * there until the file is synced, so that a power cut of a killed process can be simulated. A file
- * there has the name of the file whose bytes it keeps. It consists of records with a header (three
- * numbers of 8 bytes in the byte order of the machine: the offset, the length of the file before,
- * and the number of bytes that follow, which is the requested number) and the previous bytes, with
- * zeros after the end of the file.
+ * there until the file is synced, so that a power cut of a killed process can be simulated. For
+ * each file it contains a file of the same name with records. A record is a header and the replaced
+ * bytes, with zeros after the end of the file. The header has three numbers of 8 bytes, in the byte
+ * order of the machine: the offset, the length of the file before, and the number of bytes that
+ * follow (the number that the write or truncation requested to replace).
  *
- * System calls are made directly: nothing here calls a function that it replaces.
+ * The library makes system calls directly, because it must not call a function that it replaces.
+ *
+ * It works with glibc, and with a program that is linked with glibc dynamically, as cargo links on
+ * Linux.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -56,8 +58,8 @@ static void report(const char *what, char kind, const char *path)
 }
 
 /*
- * Returns how many of the bytes may be written, or less than 0 when the operation fails, with errno
- * set.
+ * Applies the order to an operation: returns how many of the bytes may be written, or less than 0,
+ * with errno set, when the operation fails.
  */
 static long allowed(char kind, const char *path, long bytes)
 {
@@ -121,8 +123,8 @@ static long allowed_on(char kind, int fd, long bytes)
 }
 
 /*
- * Opens the file that keeps the replaced contents of this one, with these flags. Returns less than
- * 0 if there is none.
+ * Opens, with these flags, the file in FAILING_DISK_UNDO that keeps the replaced contents of the
+ * file `fd`. Returns less than 0 if there is none.
  */
 static long undo_of(int fd, int flags)
 {
@@ -142,7 +144,7 @@ static void keep(int fd, off64_t at, size_t bytes)
     struct stat now;
     long undo = undo_of(fd, O_WRONLY | O_CREAT | O_APPEND);
     if (undo >= 0 && fstat(fd, &now) == 0 && S_ISREG(now.st_mode)) {
-        /* A truncation replaces everything from there to the end. */
+        /* A truncation replaces everything from its offset to the end of the file. */
         if (bytes == 0 && now.st_size > at)
             bytes = (size_t)(now.st_size - at);
         int64_t header[3] = {at, now.st_size, (int64_t)bytes};

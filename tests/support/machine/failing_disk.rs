@@ -1,8 +1,8 @@
-//! A disk of a real process that fails on demand. A small library intercepts the C library's
-//! writes, syncs and renames of files below one directory.
+//! A disk of a real process that fails on demand. A small library intercepts the writes, syncs,
+//! truncations and renames that the process makes, through the C library, below one directory.
 //!
-//! The library reports the failures it caused, so that no test passes without a failure. It also
-//! keeps the data that a power cut would lose: [`FailingDisk::cut_power`].
+//! The library reports the failures that it caused, so that no test passes without one. It also
+//! keeps the data that a power cut would remove: see [`FailingDisk::cut_power`].
 
 use super::power_cut::{self, Cut};
 use super::preloaded::preload;
@@ -12,30 +12,30 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// An input or output error.
+/// The errno of an input or output error.
 pub const EIO: i32 = 5;
-/// No space left.
+/// The errno of a write without disk space.
 pub const ENOSPC: i32 = 28;
 
-/// The operations that fail.
+/// An order to a disk: the operations that fail or are delayed.
 #[derive(Debug, Clone)]
 pub struct Order {
     /// The kinds of operation: `w` write, `s` sync, `t` truncate, `r` rename.
     pub kinds: &'static str,
-    /// The end of the path; `*` for any path.
+    /// The end of the path of the affected files; `*` for any path.
     pub name: &'static str,
     pub errno: i32,
-    /// The first and the last of the operations that fail, counted from 1 since the order was
-    /// given.
+    /// The numbers of the first and of the last operation that fails. Matching operations are
+    /// counted from 1, from the time of the order on.
     pub from: u64,
     pub to: u64,
-    /// Bytes that may be written before the first failure.
+    /// Number of bytes that may be written before the first failure.
     pub after_bytes: u64,
 }
 
 impl Order {
-    /// Lets the next operation of that kind fail, and those after it succeed, which is the hardest
-    /// case.
+    /// Lets the next operation of these kinds fail, and all later ones succeed. This is the hardest
+    /// case, because the process could continue as if nothing had happened.
     pub fn once(kinds: &'static str, name: &'static str, errno: i32) -> Order {
         Order {
             kinds,
@@ -47,7 +47,7 @@ impl Order {
         }
     }
 
-    /// Lets all operations of that kind fail.
+    /// Lets all further operations of these kinds fail.
     pub fn from_now_on(kinds: &'static str, name: &'static str, errno: i32) -> Order {
         Order {
             to: u32::MAX.into(),
@@ -55,7 +55,7 @@ impl Order {
         }
     }
 
-    /// Makes every sync take that much longer, and succeed.
+    /// Lets every sync take this much longer and succeed.
     pub fn slow_syncs(by: Duration) -> Order {
         Order::from_now_on("s", "*", -(by.as_millis() as i32))
     }
@@ -73,15 +73,14 @@ impl Order {
 pub struct FailingDisk {
     order: PathBuf,
     report: PathBuf,
-    /// The earlier contents of each file, for changes that are not synced.
+    /// The directory of the earlier contents of files, for changes that are not synced yet.
     undo: PathBuf,
-    /// The directory of these files.
+    /// The directory of the files that the library intercepts.
     raft: PathBuf,
 }
 
 impl FailingDisk {
-    /// Puts the disk of a node that does not run under the control of the test. It works until an
-    /// order is given.
+    /// Returns the disk of a node that does not run. The disk works until the test gives an order.
     ///
     /// # Panics
     /// When the library cannot be built.
@@ -107,7 +106,7 @@ impl FailingDisk {
         disk
     }
 
-    /// Applies an order from now on.
+    /// Gives an order to the disk, in place of any earlier one.
     pub fn fail(&self, order: &Order) {
         let Order {
             kinds,
@@ -118,19 +117,19 @@ impl FailingDisk {
             after_bytes,
         } = order;
         let line = format!("{kinds} {name} {errno} {from} {to} {after_bytes}\n");
-        // The order is replaced atomically, since the process may read it at any time.
+        // The file is replaced atomically, since the process may read it at any time.
         let written = self.order.with_extension("new");
         fs::write(&written, line).expect("a temporary directory");
         fs::rename(&written, &self.order).expect("a temporary directory");
     }
 
-    /// Makes the disk work again.
+    /// Makes the disk work again: removes the order.
     pub fn mend(&self) {
         fs::remove_file(&self.order).expect("an order was given");
     }
 
-    /// Returns the operations that failed or were delayed, and those after the first failure, in
-    /// order: `failed s /path`.
+    /// Returns the operations that failed or were delayed and, after the first failure, those that
+    /// succeeded, each like `failed s /path`.
     pub fn report(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.report).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -141,15 +140,15 @@ impl FailingDisk {
         fs::write(&self.report, "").expect("a temporary directory");
     }
 
-    /// Removes from the files of a killed node what a power cut may lose. Returns the number of
-    /// lost sectors.
+    /// Removes data that a power cut may lose from the files of a killed node. Returns the number
+    /// of lost sectors.
     pub fn cut_power(&self, cut: Cut, random: &mut Random) -> usize {
         let taken = power_cut::apply(&self.undo, &self.raft, cut, random);
         self.replaced();
         taken
     }
 
-    /// Resets the record of unsynced data, for a device that was replaced.
+    /// Forgets the unsynced data, since the disk was replaced or a power cut was applied.
     pub fn replaced(&self) {
         fs::remove_dir_all(&self.undo).expect("a temporary directory");
         fs::create_dir_all(&self.undo).expect("a temporary directory");

@@ -1,4 +1,4 @@
-//! Disks, networks, name servers and clocks that fail on demand.
+//! The parts of a machine that fail on demand: disks, networks, name servers and clocks.
 
 pub mod failing_disk;
 pub mod network;

@@ -1,11 +1,11 @@
-//! Separate networks for tests: a namespace for one node, so that a test does not depend on the
-//! network of its machine.
+//! Runs nodes in network namespaces of their own, so that a test does not depend on the network of
+//! its machine.
 
 use crate::support::node::Node;
 use std::process::Command;
 
-/// Lets a node start in a network of its own, which the commands set up first. Returns the reason
-/// as `Err` when this user may not create one, which containers often forbid.
+/// Lets a node start in a new network namespace, which the shell commands set up first. Returns
+/// `Err` with the reason if this user may not create namespaces, which containers often forbid.
 pub fn enclose(node: &mut Node, commands: &str) -> Result<(), String> {
     let root = rustix::process::geteuid().is_root();
     let script = format!("set -e; ip link set lo up; {commands}; exec \"$@\"");
@@ -24,7 +24,7 @@ pub fn enclose(node: &mut Node, commands: &str) -> Result<(), String> {
     }
 }
 
-/// Runs a command in the network of a node and returns its output.
+/// Runs a command in the network namespace of a node and returns its output.
 pub fn inside(node: &Node, words: &[&str]) -> String {
     let root = rustix::process::geteuid().is_root();
     let pid = node.pid().to_string();

@@ -1,6 +1,6 @@
-// Replaces the C library's socket(), which fails for IPv6 as on a kernel that was built or booted
-// without it. Disabling IPv6 in a network namespace is not enough: a process can then still listen
-// on an IPv6 address.
+// Replaces the C library's socket(), so that it fails for IPv6 as on a kernel without IPv6.
+// Disabling IPv6 in a network namespace is not enough: a process can then still listen on an IPv6
+// address.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

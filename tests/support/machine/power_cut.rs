@@ -1,9 +1,9 @@
-//! The data that a power cut removes from the files of a killed process: any sector that was not
+//! Simulates a power cut: removes, from the files of a killed process, sectors that were not
 //! synced.
 //!
-//! The library of [`FailingDisk`](super::failing_disk::FailingDisk) keeps the contents before each
-//! write and truncation since a file's last sync. Directory entries are not removed: the simulated
-//! disk tests them.
+//! The library of [`FailingDisk`](super::failing_disk::FailingDisk) keeps the earlier contents of
+//! all writes and truncations since a file's last sync. Creating and renaming files is not undone
+//! here; the simulated disk of the storage crate tests that.
 
 use quorate_checker::random::Random;
 use std::fs::{self, OpenOptions};
@@ -11,40 +11,40 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Devices write units of this size atomically.
+/// Size of a sector in bytes, which devices write atomically.
 const SECTOR: usize = 512;
-/// Three numbers before the bytes of a record.
+/// Size of the header of a record in bytes: three numbers of 8 bytes.
 const HEADER: usize = 24;
 
-/// The data that a cut removes.
+/// The part of the unsynced data that a power cut removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
     /// All unsynced data.
     All,
-    /// Any part of the unsynced data.
+    /// A random part of the unsynced data.
     Some,
     /// The end of the last write.
     LastTorn,
 }
 
-/// The contents that a write or a truncation of a file replaced.
+/// A record of one write or truncation: the contents that it replaced.
 #[derive(Debug)]
 struct Taken {
     at: usize,
-    /// The previous length of the file.
+    /// The length of the file before.
     len: usize,
-    /// The previous contents, with zeros after the end.
+    /// The replaced contents, with zeros after the end of the file.
     bytes: Vec<u8>,
 }
 
-/// Applies a cut to the files of a directory. Returns the number of lost sectors.
+/// Applies a power cut to the files of a directory. Returns the number of lost sectors.
 pub fn apply(undo: &Path, dir: &Path, cut: Cut, random: &mut Random) -> usize {
     let mut sectors = 0;
     for entry in fs::read_dir(undo).expect("the undo directory is there") {
         let kept = entry.expect("a directory entry").path();
         let file = dir.join(kept.file_name().expect("a file has a name"));
         let records = records_of(&fs::read(&kept).expect("it can be read"));
-        // The file may have been removed since.
+        // A file may have been removed since it was written.
         if file.exists() && !records.is_empty() {
             sectors += take(&file, &records, cut, random);
         }
@@ -52,7 +52,7 @@ pub fn apply(undo: &Path, dir: &Path, cut: Cut, random: &mut Random) -> usize {
     sectors
 }
 
-/// Returns the records, without one that the kill truncated: its write did not happen.
+/// Parses records. Ignores a last record that the kill truncated, because its write did not happen.
 fn records_of(bytes: &[u8]) -> Vec<Taken> {
     let mut records = Vec::new();
     let mut rest = bytes;
@@ -72,6 +72,7 @@ fn records_of(bytes: &[u8]) -> Vec<Taken> {
     records
 }
 
+/// Removes sectors from a file, by writing their earlier contents. Returns their number.
 fn take(path: &Path, records: &[Taken], cut: Cut, random: &mut Random) -> usize {
     let now = fs::read(path).expect("a killed node's file can be read");
     let records = match cut {
@@ -107,7 +108,7 @@ fn take(path: &Path, records: &[Taken], cut: Cut, random: &mut Random) -> usize 
     lost.len()
 }
 
-/// Returns the file as it was before the records.
+/// Returns the contents of a file before the writes and truncations of these records.
 fn undone(mut file: Vec<u8>, records: &[Taken]) -> Vec<u8> {
     for record in records.iter().rev() {
         let end = record.at + record.bytes.len();
@@ -118,7 +119,7 @@ fn undone(mut file: Vec<u8>, records: &[Taken]) -> Vec<u8> {
     file
 }
 
-/// Returns the sectors in which the two differ.
+/// Returns the sectors in which two versions of a file differ.
 fn sectors_of(now: &[u8], before: &[u8]) -> Vec<Range<usize>> {
     let end = now.len().max(before.len());
     let sector = |bytes: &[u8], range: &Range<usize>| {

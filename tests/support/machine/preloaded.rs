@@ -1,6 +1,6 @@
-//! Small libraries that are loaded before the C library of a node.
+//! Builds small libraries that a node loads before the C library, whose functions they replace.
 //!
-//! They are built by `cc`, which the product's own build needs too.
+//! They are built by `cc`, which the build of the product needs too.
 
 use crate::support::node::Node;
 use std::ffi::OsString;
@@ -8,11 +8,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Builds a library from its source in tests/support/machine, and lets the node load it from its
-/// next start on.
+/// Builds a library from its source in tests/support/machine. The node loads it from its next start
+/// on.
 ///
 /// # Panics
-/// When it cannot be built.
+/// When the library cannot be built.
 pub fn preload(node: &mut Node, source: &str) {
     let dir = node.etc.dir.join("preloaded");
     fs::create_dir_all(&dir).expect("a temporary directory");
@@ -36,7 +36,7 @@ pub fn preload(node: &mut Node, source: &str) {
 /// Builds a library from its source in tests/support/machine.
 ///
 /// # Panics
-/// When it cannot be built.
+/// When the library cannot be built.
 pub fn build(source: &str, library: &Path) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/support/machine")

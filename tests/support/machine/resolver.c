@@ -1,6 +1,4 @@
 /*
- * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
- *
  * A name server that a test controls, for a process started with LD_PRELOAD. It resolves the names
  * that end with ".test", and leaves all others to the system. tests/support/machine/resolver.rs
  * builds it and writes the orders.
@@ -10,11 +8,14 @@
  *
  *     NAME ADDRESS     the name has this address
  *     NAME fail        the name cannot be resolved for now (EAI_AGAIN)
- *     NAME hang        no answer, until the file says otherwise
- *     NAME slow MS     127.0.0.1, after this delay
+ *     NAME hang        there is no answer until the file changes
+ *     NAME slow MS     the name has the address 127.0.0.1, after this delay
  *
  * NAME is * for any name. A name without a matching line has the address 127.0.0.1. The library
- * writes each answer to RESOLVER_REPORT, one line each: `fail NAME`.
+ * writes a line for each answer to the file that RESOLVER_REPORT names, such as `fail NAME`.
+ *
+ * It works with glibc, and with a program that is linked with glibc dynamically, as cargo links on
+ * Linux.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -34,7 +35,7 @@ static void pass_ms(long ms)
     nanosleep(&time, NULL);
 }
 
-/* Finds the order for a name. */
+/* Finds the order for a name: the first line of the file that matches. */
 static void order_for(const char *name, char *what, long *ms)
 {
     const char *path = getenv("RESOLVER_ORDER");

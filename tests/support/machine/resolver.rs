@@ -10,15 +10,15 @@ use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
-/// The names of a cluster's nodes.
+/// The name server of a cluster's nodes.
 pub struct Resolver {
     order: PathBuf,
     report: PathBuf,
 }
 
 impl Resolver {
-    /// Gives the nodes of a cluster that does not run names in place of addresses, and puts the
-    /// names under the control of the test. All resolve at first.
+    /// Gives the nodes of a cluster that does not run names instead of addresses, which this name
+    /// server resolves. At first all names resolve.
     pub fn of(cluster: &mut Cluster) -> Resolver {
         let resolver = Resolver {
             order: cluster.dir().join("resolver-order"),
@@ -44,9 +44,10 @@ impl Resolver {
         format!("{node_id}.test")
     }
 
-    /// Applies these lines from now on: `NAME ADDRESS`, `NAME fail`, `NAME hang` or `NAME slow MS`.
+    /// Replaces the orders of the name server by these lines: `NAME ADDRESS`, `NAME fail`, `NAME
+    /// hang` or `NAME slow MS`.
     pub fn order(&self, lines: &str) {
-        // The order is replaced atomically, since the processes may read it at any time.
+        // The file is replaced atomically, since the processes may read it at any time.
         let written = self.order.with_extension("new");
         fs::write(&written, format!("{lines}\n")).expect("a temporary directory");
         fs::rename(&written, &self.order).expect("a temporary directory");
@@ -57,7 +58,7 @@ impl Resolver {
         self.order("");
     }
 
-    /// Returns the number of answers of a kind.
+    /// Returns the number of answers of this kind so far.
     pub fn count(&self, what: &str) -> usize {
         let text = fs::read_to_string(&self.report).unwrap_or_default();
         let of_kind = text

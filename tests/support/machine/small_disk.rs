@@ -1,5 +1,5 @@
-//! Real file systems that are small and fill up: a tmpfs for each node, in a mount namespace of its
-//! own, which disappears when the test ends in any way.
+//! Small real file systems that fill up. Each node has a tmpfs, in a mount namespace of the test,
+//! which disappears when the test ends in any way.
 
 use crate::support::node::Node;
 use rustix::fs::statvfs;
@@ -8,10 +8,10 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// The unit of allocation of a file system.
+/// The unit in which a file system allocates space, in bytes.
 const STEP: u64 = 4096;
 
-/// The namespace. It disappears when this is dropped, and when the test dies.
+/// The mount namespace of all disks. It disappears when this is dropped, and when the test dies.
 pub struct SmallDisks {
     holder: Child,
     _held_open: ChildStdin,
@@ -19,13 +19,14 @@ pub struct SmallDisks {
 
 /// The disk of one node.
 pub struct SmallDisk {
-    /// Its data directory as the test sees it.
+    /// The data directory of the node, by a path at which the test can reach it from outside the
+    /// namespace.
     dir: PathBuf,
 }
 
 impl SmallDisks {
-    /// Gives each of the nodes, which do not run, a data directory of that size. Returns the reason
-    /// as `Err` when this user may not mount here, which containers often forbid.
+    /// Gives each of the nodes, which do not run, a data directory of this size. Returns `Err` with
+    /// the reason if this user may not mount file systems, which containers often forbid.
     pub fn of(nodes: &mut [Node], mebibytes: u64) -> Result<(Self, Vec<SmallDisk>), String> {
         let root = rustix::process::geteuid().is_root();
         let mut mounts = String::from("set -e\n");
@@ -35,7 +36,7 @@ impl SmallDisks {
             let dir = dir.display();
             mounts += &format!("mount -t tmpfs -o size={mebibytes}m tmpfs '{dir}'\n");
         }
-        // The holder lives while the test holds its input open.
+        // The namespace exists as long as this process, which ends when the test closes its input.
         mounts += "echo mounted; exec cat";
         let mut holder = Command::new("unshare")
             .args(if root { &["-m"][..] } else { &["-r", "-m"][..] })
@@ -86,25 +87,26 @@ impl Drop for SmallDisks {
 }
 
 impl SmallDisk {
-    /// Returns the number of bytes that may still be written.
+    /// Returns the number of bytes that are free.
     pub fn free(&self) -> u64 {
         let stat = statvfs(&self.dir).expect("it is mounted");
         stat.f_bavail * stat.f_frsize
     }
 
-    /// Takes space as another program would, until only `left` bytes are free.
+    /// Fills the disk as another program would, until only `left` bytes are free.
     pub fn fill(&self, left: u64) {
         let mut number = 0;
         while self.free() >= left + STEP {
             let part = self.dir.join(format!("other-program-{number}"));
             let bytes = (self.free() - left).min(1 << 20);
-            // Other processes write at the same time, so less space may be free than was measured.
+            // An error is ignored: other processes write at the same time, so less space may be
+            // free than was measured.
             let _ = fs::write(part, vec![0xA5; bytes as usize]);
             number += 1;
         }
     }
 
-    /// Removes a file below the data directory.
+    /// Removes a file, by its path below the data directory.
     pub fn remove(&self, path: &str) {
         fs::remove_file(self.dir.join(path)).expect("it is there");
     }

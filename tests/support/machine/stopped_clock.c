@@ -1,6 +1,4 @@
 /*
- * For glibc on Linux and a program that is linked with it dynamically, as cargo links.
- *
  * Clocks that stop while the process is stopped, like those of a virtual machine that is paused,
  * for a process started with LD_PRELOAD. The file that STOPPED_CLOCK names contains two numbers of
  * 64 bits: the nanoseconds by which CLOCK_MONOTONIC and CLOCK_BOOTTIME are behind. The test writes
@@ -9,6 +7,9 @@
  *
  * The kernel's own timers continue: a thread that waits for a time wakes too early by these clocks,
  * and checks the time again.
+ *
+ * It works with glibc, and with a program that is linked with glibc dynamically, as cargo links on
+ * Linux.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -40,7 +41,7 @@ __attribute__((constructor)) static void map_behind(void)
 
 static long long behind_ns(clockid_t clock)
 {
-    /* Constructors of other libraries may run before the one above. */
+    /* The file is not mapped yet: constructors of other libraries may run before the one above. */
     if (!behind)
         return 0;
     switch (clock) {

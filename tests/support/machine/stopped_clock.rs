@@ -1,4 +1,4 @@
-//! Clocks that stop while a process is stopped, as in a virtual machine that was paused.
+//! Clocks that stop while a process is stopped, as in a virtual machine (a guest) that is paused.
 
 use super::preloaded;
 use crate::support::node::Node;
@@ -24,23 +24,22 @@ pub enum Stopped {
     Both,
 }
 
-/// The clocks of one process.
+/// The clocks of one process, from which pauses can be subtracted.
 pub struct StoppedClock {
-    /// The file that the process has mapped, with the time by which its clocks are behind.
+    /// The file that the process has mapped. It contains the times by which its clocks are behind.
     behind: PathBuf,
     monotonic: Duration,
     boottime: Duration,
 }
 
-/// A pause that has not ended.
+/// A pause of a process that has not ended yet.
 pub struct Pause {
     pid: u32,
     began: Instant,
 }
 
 impl StoppedClock {
-    /// Puts the clocks of a node that does not run under the control of the test. They are right at
-    /// first.
+    /// Returns the clocks of a node that does not run. At first they are right.
     pub fn of(node: &mut Node) -> StoppedClock {
         preloaded::preload(node, LIBRARY);
         let clock = StoppedClock::in_file(&node.etc.dir.join("clock-behind"));
@@ -48,8 +47,8 @@ impl StoppedClock {
         clock
     }
 
-    /// Returns the clocks of a process that is not a node, in a directory of its own, and the
-    /// environment that it needs.
+    /// Returns the clocks of a process that is not a node, with their files in this directory, and
+    /// the environment with which the process must be started.
     pub fn in_dir(dir: &Path) -> (StoppedClock, Vec<(&'static str, OsString)>) {
         let clock = StoppedClock::in_file(&dir.join("clock-behind"));
         let library = dir.join("stopped_clock.so");
@@ -90,7 +89,7 @@ impl StoppedClock {
 }
 
 impl Pause {
-    /// Begins once a process to which SIGSTOP was sent is stopped.
+    /// Waits until a process to which SIGSTOP was sent is stopped. The pause begins then.
     pub fn of(pid: u32) -> Pause {
         until("the process is stopped", STOPS_WITHIN, || {
             is_stopped(pid).then_some(())
@@ -99,7 +98,7 @@ impl Pause {
         Pause { pid, began }
     }
 
-    /// Returns the duration so far.
+    /// Returns the duration of the pause so far.
     pub fn lasted(&self) -> Duration {
         self.began.elapsed()
     }

@@ -1,10 +1,11 @@
 /*
- * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
- *
  * Clocks that are wrong on demand, for a process started with LD_PRELOAD. While the file that
  * WRONG_CLOCK names exists, it contains the seconds by which CLOCK_REALTIME is ahead, or behind.
  * While the file that SLOW_CLOCK names exists, CLOCK_MONOTONIC is slower by the factor in it.
  * tests/support/machine/wrong_clock.rs builds this library.
+ *
+ * It works with glibc, and with a program that is linked with glibc dynamically, as cargo links on
+ * Linux.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -46,7 +47,7 @@ static void slow_down(struct timespec *now)
     if (__atomic_compare_exchange_n(&slow_from_ns, &from_ns, now_ns, 0, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST))
         from_ns = now_ns;
-    /* Another thread may have read the clock earlier than this one and continue later. */
+    /* Another thread may have set slow_from_ns after this thread read the clock. */
     if (now_ns > from_ns)
         now_ns = from_ns + (now_ns - from_ns) / factor;
     now->tv_sec = now_ns / SECOND_NS;

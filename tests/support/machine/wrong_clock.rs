@@ -1,19 +1,18 @@
-//! Clocks of real processes that are wrong on demand.
+//! Clocks of real nodes that are wrong or slow on demand.
 
 use super::preloaded::preload;
 use crate::support::node::Node;
 use std::fs;
 use std::path::PathBuf;
 
-/// The clocks of one node.
+/// The clocks of one node, which a test can set.
 pub struct WrongClock {
     ahead: PathBuf,
     slower: PathBuf,
 }
 
 impl WrongClock {
-    /// Puts the clocks of a node that does not run under the control of the test. They are right at
-    /// first.
+    /// Returns the clocks of a node that does not run. At first they are right.
     pub fn of(node: &mut Node) -> WrongClock {
         preload(node, "wrong_clock.c");
         let ahead = node.etc.dir.join("clock-ahead-s");
@@ -23,8 +22,8 @@ impl WrongClock {
         WrongClock { ahead, slower }
     }
 
-    /// Does the same as [`WrongClock::of`], with a monotonic clock that can be slowed down too.
-    /// This makes every read of that clock slow.
+    /// Returns clocks like [`WrongClock::of`], of which the monotonic clock can also be slowed
+    /// down. This makes every read of that clock take long.
     pub fn that_can_be_slow(node: &mut Node) -> WrongClock {
         let clock = WrongClock::of(node);
         let slower = clock.slower.clone().into_os_string();

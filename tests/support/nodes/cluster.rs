@@ -1,4 +1,4 @@
-//! A group of nodes in one temporary directory.
+//! A group of nodes whose files are in one temporary directory.
 
 use super::etc::Etc;
 use super::node::{Node, Tokens};
@@ -11,11 +11,11 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Maximum time for a group to form, or to recover, before a test gives up. Far above the
+/// Maximum time for a group to form, or to recover, before a test gives up. It is far above the
 /// documented limit, which has its own test.
 pub const FORM_LIMIT: Duration = Duration::from_secs(20);
 const LOG_LINES_SHOWN: usize = 80;
-/// The leader's log message after the level was raised.
+/// The leader's log message after the feature level of commands was raised.
 const LEVEL_RAISED: &str = "every voter knows a higher level of commands";
 
 /// The options of a test's cluster.
@@ -23,19 +23,19 @@ const LEVEL_RAISED: &str = "every voter knows a higher level of commands";
 pub struct Options {
     /// Lines of every config.properties.
     pub settings: Vec<(&'static str, &'static str)>,
-    /// The share of the machine that it takes.
+    /// The share of the machine that the cluster takes.
     pub room: Room,
 }
 
-/// The share of the machine that a cluster takes.
+/// The share of the machine that a cluster takes, in slots of [`Slots`].
 #[derive(Default)]
 pub enum Room {
-    /// One slot.
+    /// One slot, beside clusters of other tests.
     #[default]
     Shared,
     /// The whole machine, for tests that measure time.
     Alone,
-    /// No slot: the test's first cluster holds one already.
+    /// No slot, because the test's first cluster has one already.
     Beside,
 }
 
@@ -63,10 +63,11 @@ impl Options {
     }
 }
 
-/// A running group. Dropping it ends every process; when the test failed, their logs are shown.
+/// A group of nodes. When it is dropped, every process is killed; if the test failed, their logs
+/// are printed.
 pub struct Cluster {
-    // Dropped before the rest, so that the processes end before their directories and their slot
-    // are released.
+    // The nodes are the first field, so that their processes end before their directories and their
+    // slot are released.
     pub nodes: Vec<Node>,
     /// Time from the first start until each node had answered a linearizable lookup.
     pub formed_in: Duration,
@@ -85,7 +86,8 @@ impl Cluster {
         cluster
     }
 
-    /// Writes the files of `count` nodes that know each other, and starts none.
+    /// Writes the files of `count` nodes that list each other in their inventories, and starts
+    /// none.
     pub fn prepare(count: usize, options: Options) -> Cluster {
         let slots = match options.room {
             Room::Shared => Slots::one(),
@@ -121,19 +123,22 @@ impl Cluster {
         }
     }
 
-    /// Returns the directory of the nodes' directories, which also has room for a test's own files.
+    /// Returns the directory that contains the nodes' directories. A test may put its own files
+    /// there.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
+    /// Starts all nodes that do not run.
     pub fn start_all(&mut self) {
         for node in &mut self.nodes {
             node.start();
         }
     }
 
+    /// Kills all nodes with SIGKILL at the same time.
     pub fn kill9_all(&mut self) {
-        // All nodes are paused first, so that none sees another one die.
+        // All nodes are paused first, so that none of them reacts to the end of another.
         for node in &self.nodes {
             node.pause();
         }
@@ -142,6 +147,7 @@ impl Cluster {
         }
     }
 
+    /// Stops all nodes with SIGTERM.
     pub fn stop_all(&mut self) {
         for node in &self.nodes {
             node.ask_to_stop();
@@ -151,24 +157,27 @@ impl Cluster {
         }
     }
 
+    /// Waits until every node answers a linearizable lookup.
     pub fn wait_serving(&self) {
         for node in &self.nodes {
             node.wait_serving(FORM_LIMIT);
         }
     }
 
+    /// Waits until every node is a voter that serves.
     pub fn wait_ready(&self) {
         for node in &self.nodes {
             node.wait_ready(FORM_LIMIT);
         }
     }
 
-    /// Returns the position of the leader, once a node reports that it leads.
+    /// Waits until a node reports that it is the leader, and returns its position.
     pub fn leader(&self) -> usize {
         self.leader_other_than(None)
     }
 
-    /// Does the same, ignoring one node (for example a stopped one that believes that it leads).
+    /// Waits until a node other than `except` reports that it is the leader, and returns its
+    /// position. `except` may be a stopped leader that would still believe that it leads.
     pub fn leader_other_than(&self, except: Option<usize>) -> usize {
         until("a node leads", FORM_LIMIT, || {
             (0..self.nodes.len())
@@ -181,14 +190,14 @@ impl Cluster {
         })
     }
 
-    /// Returns the positions of all other nodes.
+    /// Returns the positions of all nodes except one.
     pub fn others(&self, than: usize) -> Vec<usize> {
         (0..self.nodes.len()).filter(|i| *i != than).collect()
     }
 
-    /// Waits until the group has agreed on the level of commands that carry the knowledge of the
-    /// node that received the request, and until every node has learned of it. From then on the
-    /// order of writes of one node id is guaranteed.
+    /// Waits until the order of writes of one node id is guaranteed: the group has raised the
+    /// feature level of commands to that from which a write carries its `Arrival` at the node that
+    /// received it, and every node has learned of the new level.
     pub fn wait_ordered(&self) {
         until("the level of commands is raised", FORM_LIMIT, || {
             let mut nodes = self.nodes.iter();
@@ -199,7 +208,7 @@ impl Cluster {
         self.wait_serving();
     }
 
-    /// Waits until a running node sees exactly the cluster's nodes as voters.
+    /// Waits until a running node sees exactly the cluster's nodes as members, all of them voters.
     pub fn wait_all_voters(&self, seen_by: usize) {
         until(&format!("{} voters", self.nodes.len()), FORM_LIMIT, || {
             let status = self.nodes[seen_by].status()?;
@@ -209,8 +218,8 @@ impl Cluster {
         });
     }
 
-    /// Returns the tokens of a type at each running node, one node after the other; each must serve
-    /// at its first request.
+    /// Returns the tokens in a lookup of a type, for each running node. Every node must serve its
+    /// first lookup.
     pub fn tokens_everywhere(&mut self, kind: &str) -> Vec<Tokens> {
         let mut seen = Vec::new();
         for node in &mut self.nodes {

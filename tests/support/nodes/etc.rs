@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 /// The environment of every test cluster.
 pub const ENVIRONMENT: &str = "test";
 
-/// The contents of one node's files. A test changes a field, or a file after [`Etc::write`].
+/// The contents of one node's files. A test may change a field, and after [`Etc::write`] also a
+/// file.
 #[derive(Debug, Clone)]
 pub struct Etc {
     /// The node's own directory, which contains `etc` and `data`.
     pub dir: PathBuf,
     pub node_id: String,
     pub port: u16,
-    /// Lines of config.properties beside port and inventory.
+    /// The lines of config.properties, except for the port and the inventory.
     pub settings: Vec<(String, String)>,
-    /// The nodes of the inventory, each with its port. Without nodes there is no inventory.
+    /// The nodes of the inventory, each with its port. If there are none, no inventory is written.
     pub inventory: Vec<(String, u16)>,
 }
 
@@ -31,7 +32,7 @@ impl Etc {
         self.dir.join("data")
     }
 
-    /// Writes every file that airlift's launcher expects.
+    /// Writes every file that airlift's launcher expects in etc/.
     pub fn write(&self) {
         let etc = self.etc_dir();
         fs::create_dir_all(&etc).expect("a temporary directory");
@@ -75,7 +76,7 @@ pub fn inventory_of(nodes: &[(String, u16)]) -> Value {
     json!({"environment": ENVIRONMENT, "services": services})
 }
 
-/// Writes a file of the test's own.
+/// Writes a file, or panics with its path.
 pub fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

@@ -1,17 +1,18 @@
-//! A cluster whose members reach each other through proxies, one for each direction of each pair.
+//! A cluster whose members reach each other through proxies. Each direction of each pair has its
+//! own proxy, a link.
 
 use super::cluster::Cluster;
 use super::proxy::{Pace, Proxy};
 
-/// The links of a cluster, by the dialling and the dialled node. Clients connect to the nodes
-/// directly.
+/// The links of a cluster, by the dialling and then the dialled node. Clients connect to the nodes
+/// directly, not through links.
 pub struct Mesh {
     links: Vec<Vec<Option<Proxy>>>,
 }
 
 impl Mesh {
-    /// Puts the proxies into the links of a cluster that has formed, and restarts it: only nodes
-    /// whose inventories agree can found a group.
+    /// Puts a proxy into each link of a cluster that has formed, and restarts the cluster. The
+    /// cluster must form first, because only nodes whose inventories agree can found a group.
     pub fn between(cluster: &mut Cluster) -> Mesh {
         let count = cluster.nodes.len();
         let links: Vec<Vec<Option<Proxy>>> = (0..count)
@@ -36,21 +37,21 @@ impl Mesh {
     }
 
     /// Loses all data on the connections that `from` has opened to `to`, in both directions,
-    /// without closing them.
+    /// without closing the connections.
     pub fn lose(&self, from: usize, to: usize) {
         if let Some(link) = &self.links[from][to] {
             link.lose();
         }
     }
 
-    /// Closes the connections of this link; new ones are forwarded.
+    /// Closes the connections of the link. New connections are forwarded.
     pub fn break_off(&self, from: usize, to: usize) {
         if let Some(link) = &self.links[from][to] {
             link.break_off();
         }
     }
 
-    /// Returns the number of bytes lost on all links so far.
+    /// Returns the number of bytes that were lost on all links so far.
     pub fn lost_bytes(&self) -> u64 {
         self.links
             .iter()
@@ -60,7 +61,7 @@ impl Mesh {
             .sum()
     }
 
-    /// Makes this link work again. Lost data stays lost.
+    /// Makes the link work again. Data that was lost stays lost.
     pub fn mend(&self, from: usize, to: usize) {
         if let Some(link) = &self.links[from][to] {
             link.heal();
@@ -74,7 +75,7 @@ impl Mesh {
         }
     }
 
-    /// Returns the number of pieces delayed on all links so far.
+    /// Returns the number of pieces of data that were delayed on all links so far.
     pub fn held_back(&self) -> u64 {
         self.links
             .iter()

@@ -1,4 +1,4 @@
-//! Processes of quorate: a cluster of them, their configuration and their links.
+//! Runs quorate processes: a cluster of them, their configuration and their links.
 
 pub mod cluster;
 pub mod etc;

@@ -1,4 +1,4 @@
-//! One quorate process: its life cycle, and the requests of a client.
+//! One quorate process: starts and ends it, and sends it the requests of a client.
 
 use super::etc::Etc;
 use crate::support::http::{self, Response};
@@ -13,38 +13,39 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// The built product.
+/// The quorate binary that this build has produced.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_quorate");
-/// A client's timeout, longer than the product may take for any answer.
+/// Timeout of a client. It is longer than the product may take for any answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 const EXIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A node of a test cluster, running or not.
 pub struct Node {
     pub etc: Etc,
-    /// The program of the process: [`BINARY`], unless a test replaces it by another release.
+    /// The program that the process runs: [`BINARY`], unless a test replaces it by another release.
     pub program: PathBuf,
-    /// Command-line options beside `--etc-dir`.
+    /// The command-line options, except for `--etc-dir`.
     pub options: Vec<String>,
-    /// Variables of its environment.
+    /// Environment variables of the process.
     pub environment: Vec<(&'static str, OsString)>,
-    /// A program, with its arguments, that starts the node; empty if the test starts it directly.
+    /// A wrapper program, with its arguments, that starts the node. Empty if the test starts the
+    /// node directly.
     pub started_by: Vec<String>,
     child: Option<Child>,
 }
 
-/// The conclusion that a client may draw from the answer to a write.
+/// The outcome of a write, as far as a client can tell from the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// The write was acknowledged, at this log index.
     Acked(u64),
-    /// The write certainly did not happen.
+    /// The write was certainly not applied.
     NotApplied(String),
-    /// The write may have happened.
+    /// The write may or may not have been applied.
     Unknown(String),
 }
 
-/// The tokens of a lookup, by node id.
+/// The token of each node id in a lookup.
 pub type Tokens = BTreeMap<String, u64>;
 
 impl Node {
@@ -53,7 +54,7 @@ impl Node {
         Node::new_as_written(etc)
     }
 
-    /// Returns a node with files that the test has written or changed itself.
+    /// Returns a node whose files the test has already written.
     pub fn new_as_written(etc: Etc) -> Node {
         Node {
             etc,
@@ -91,7 +92,7 @@ impl Node {
         self.child = Some(command.spawn().expect("the product starts"));
     }
 
-    /// Sends SIGKILL and waits for the end.
+    /// Sends SIGKILL and waits for the end of the process.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("a child can be killed");
@@ -99,18 +100,18 @@ impl Node {
         }
     }
 
-    /// Sends SIGTERM and returns the exit status.
+    /// Sends SIGTERM, waits for the end of the process, and returns its exit status.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.ended("SIGTERM")
     }
 
-    /// Sends SIGTERM, without waiting for the end.
+    /// Sends SIGTERM, without waiting for the end of the process.
     pub fn ask_to_stop(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Waits for the process to end for the given reason, and returns its exit status.
+    /// Waits until the process ends, for the given reason, and returns its exit status.
     pub fn ended(&mut self, reason: &str) -> ExitStatus {
         let child = self.child.as_mut().expect("the node was started");
         let status = until(&format!("{reason} ends the process"), EXIT_LIMIT, || {
@@ -153,10 +154,10 @@ impl Node {
         self.etc.dir.join("quorate.log")
     }
 
-    /// Returns the committed log, one line of JSON for each entry. The node must not run.
+    /// Returns the committed log of a node that does not run, with a line of JSON for each entry.
     ///
-    /// This reads a copy: opening a database that was not closed repairs it, and that is the node's
-    /// own task.
+    /// The log is read from a copy, because opening a database that was not closed repairs it, and
+    /// the test must not do that in place of the node.
     pub fn committed_log(&self) -> String {
         assert!(self.child.is_none(), "a running node's log is its own");
         let copy = self.etc.dir.join("data-copy");
@@ -171,7 +172,7 @@ impl Node {
         String::from_utf8(output.stdout).expect("JSON is text")
     }
 
-    /// Returns the indexes of the committed entries that changed a type, in order. The node must
+    /// Returns the log indexes at which committed entries changed a type, in order. The node must
     /// not run.
     pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
         let text = self.committed_log();
@@ -187,7 +188,7 @@ impl Node {
             .collect()
     }
 
-    /// Returns everything that the node has written to its standard streams, over all starts.
+    /// Returns everything that the node has written to its standard streams since its first start.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
@@ -218,7 +219,8 @@ impl Node {
         ))
     }
 
-    /// Does the same, and panics unless the write is acknowledged. Returns the log index.
+    /// Announces one service like [`Node::announce`], and panics unless the write is acknowledged.
+    /// Returns its log index.
     pub fn announce_acked(&self, kind: &str, node_id: &str, token: u64) -> u64 {
         match self.announce(kind, node_id, token) {
             Write::Acked(index) => index,
@@ -229,6 +231,7 @@ impl Node {
         }
     }
 
+    /// Withdraws the announcement of a node id.
     pub fn withdraw(&self, node_id: &str) -> Write {
         write_of(http::request(
             self.address(),
@@ -253,17 +256,18 @@ impl Node {
         )
     }
 
-    /// Performs a linearizable lookup; returns `None` when it was not served.
+    /// Performs a linearizable lookup of a type. Returns `None` when it was not served.
     pub fn lookup(&self, kind: &str) -> Option<Vec<Value>> {
         services(&self.get(&format!("/v1/service/{kind}/general")).ok()?)
     }
 
-    /// Returns the tokens of a linearizable lookup.
+    /// Performs a linearizable lookup of a type and returns its tokens. Returns `None` when it was
+    /// not served.
     pub fn tokens(&self, kind: &str) -> Option<Tokens> {
         Some(tokens_of(&self.lookup(kind)?))
     }
 
-    /// Returns `/v1/cluster/status`, which every running node provides.
+    /// Returns the answer of `/v1/cluster/status`, which every running node gives.
     pub fn status(&self) -> Option<Value> {
         let response = self.get("/v1/cluster/status").ok()?;
         (response.status == 200).then(|| serde_json::from_str(&response.body).ok())?
@@ -280,7 +284,7 @@ impl Node {
         self.child.as_ref().expect("the node runs").id()
     }
 
-    /// Returns the resident memory.
+    /// Returns the resident memory of the process, in kilobytes.
     #[cfg(target_os = "linux")]
     pub fn resident_kb(&self) -> u64 {
         let pid = self.pid();
@@ -290,7 +294,7 @@ impl Node {
         kilobytes.expect("VmRSS is a number of kB")
     }
 
-    /// Returns the processor time used.
+    /// Returns the processor time that the process has used, in milliseconds.
     #[cfg(target_os = "linux")]
     pub fn processor_ms(&self) -> u64 {
         let stat =
@@ -298,7 +302,7 @@ impl Node {
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let ticks = |i: usize| fields[i].parse::<u64>().expect("a number");
-        // The unit is a hundredth of a second on every Linux that runs this.
+        // The times in /proc are in hundredths of a second on every Linux on which this runs.
         10 * (ticks(11) + ticks(12))
     }
 
@@ -325,7 +329,7 @@ impl Drop for Node {
     }
 }
 
-/// Returns the body that announces one service.
+/// Returns the body that announces one service of type `kind`, with `token` as a property.
 pub fn announcement(kind: &str, node_id: &str, token: u64) -> String {
     json!({"environment": "test", "nodeId": node_id, "pool": "general",
         "location": format!("/{node_id}"),
@@ -339,7 +343,7 @@ pub fn announcement_path(node_id: &str) -> String {
     format!("/v1/announcement/{node_id}")
 }
 
-/// Returns the services of a served lookup, or `None` if it was not served.
+/// Returns the services in the answer to a lookup, or `None` if the lookup was not served.
 pub fn services(response: &Response) -> Option<Vec<Value>> {
     if response.status != 200 {
         return None;
@@ -370,7 +374,7 @@ pub fn tokens_of(services: &[Value]) -> Tokens {
         .collect()
 }
 
-/// Returns the conclusion that a client may draw from an answer.
+/// Returns the outcome of a write that follows from its answer.
 ///
 /// # Panics
 /// When the documentation does not allow the answer.

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// Below every range of outgoing ports, so that a killed node's port is still free when it
-/// restarts.
+/// The lowest port. The range is below every range of outgoing ports, so that no connection takes a
+/// killed node's port before the node restarts.
 const LOWEST: u16 = 10_000;
 const HIGHEST: u16 = 32_000;
 

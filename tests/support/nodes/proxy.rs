@@ -1,5 +1,5 @@
-//! A proxy in front of a node's port, which can lose every connection without closing one, or delay
-//! the forwarded data.
+//! A proxy in front of a node's port. It can lose every connection without closing one, or delay
+//! the data that it forwards.
 
 use crate::support::wait::let_pass;
 use quorate_checker::random::Random;
@@ -10,44 +10,46 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// Forwards a port of its own to a node. After [`Proxy::lose`] no connection accepted so far
-/// carries data any more, and neither end is notified, as with a machine that vanished.
+/// A proxy that forwards a port of its own to a node. After [`Proxy::lose`], no connection accepted
+/// so far carries data any more, and neither end is notified, as if a machine had vanished.
 pub struct Proxy {
     /// The port of the proxy.
     pub port: u16,
     state: Arc<State>,
 }
 
-/// The treatment of each piece that a link forwards.
+/// The way in which a proxy forwards each piece of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// Each piece is forwarded at once.
     Prompt,
-    /// Each piece is delayed by `by`, and up to `jitter` more.
+    /// Each piece is delayed by `by`, plus a random part of `jitter`.
     Late { by: Duration, jitter: Duration },
-    /// This percentage is lost and sent again, as by TCP: after `resent`, then after twice as long.
+    /// This percentage of pieces is lost and sent again, as by TCP. A piece is delayed by `resent`,
+    /// and with each further loss by twice the delay so far plus `resent`.
     Lossy { percent: u64, resent: Duration },
 }
 
 struct State {
-    /// Increases with each loss; a connection forwards only in the generation in which it was
-    /// opened.
+    /// Increases with each [`Proxy::lose`] and [`Proxy::heal`]. A connection forwards data only
+    /// while this has the value that it had when the connection was opened, and only if that value
+    /// is even.
     generation: AtomicU64,
     lost_bytes: AtomicU64,
     held_back: AtomicU64,
     pace: Mutex<(Pace, Random)>,
-    /// The ends of lost connections, closed only when the proxy is dropped.
+    /// The open ends of lost connections. They are closed only when the proxy is dropped.
     never_closed: Mutex<Vec<Arc<TcpStream>>>,
-    /// The accepted connections, if they are still open.
+    /// The accepted connections, as long as they are open.
     accepted: Mutex<Vec<Weak<TcpStream>>>,
     is_over: AtomicBool,
 }
 
-/// While the generation is odd, new connections are lost too.
+/// The bit of the generation that is set while new connections are lost too.
 const LOSING: u64 = 1;
 
 impl Proxy {
-    /// Starts to forward to a node that may start later.
+    /// Starts a proxy to a node, which may start later.
     pub fn start(to: SocketAddr) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("it is bound").port();
@@ -72,12 +74,13 @@ impl Proxy {
         Proxy { port, state }
     }
 
-    /// Loses every connection, and those opened until [`Proxy::heal`].
+    /// Loses every open connection, and all connections that are opened until [`Proxy::heal`].
     pub fn lose(&self) {
         self.state.generation.fetch_or(LOSING, Ordering::SeqCst);
     }
 
-    /// Closes every connection at once; data in transit is lost. New connections are forwarded.
+    /// Closes every open connection at once, which loses the data in transit. New connections are
+    /// forwarded.
     pub fn break_off(&self) {
         for connection in self.state.accepted().drain(..).filter_map(|c| c.upgrade()) {
             // The connection may be closed already.
@@ -85,23 +88,23 @@ impl Proxy {
         }
     }
 
-    /// Sets the pace from now on.
+    /// Sets the way in which data is forwarded from now on.
     pub fn set_pace(&self, pace: Pace) {
         self.state.pace().0 = pace;
     }
 
-    /// Returns the number of bytes received but not forwarded so far.
+    /// Returns the number of bytes that were received but not forwarded so far.
     pub fn lost_bytes(&self) -> u64 {
         self.state.lost_bytes.load(Ordering::SeqCst)
     }
 
-    /// Returns the number of delayed pieces so far.
+    /// Returns the number of pieces of data that were delayed so far.
     pub fn held_back(&self) -> u64 {
         self.state.held_back.load(Ordering::SeqCst)
     }
 
-    /// Forwards new connections again; the lost ones stay lost. Has no effect on a proxy that loses
-    /// none.
+    /// Forwards new connections again. Lost connections stay lost. Has no effect on a proxy that
+    /// loses none.
     pub fn heal(&self) {
         let healed = |generation: u64| (generation & LOSING != 0).then_some(generation + 1);
         // An error means that the proxy was not losing connections.
@@ -115,8 +118,8 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.is_over.store(true, Ordering::SeqCst);
-        // This wakes the listener, which waits for a connection. A failed connection does not
-        // matter.
+        // This connection wakes the listener, which then ends. It does not matter if the connection
+        // fails.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         self.state.never_closed().clear();
     }
@@ -143,7 +146,7 @@ impl State {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the delay of the next piece.
+    /// Chooses the delay of the next piece of data.
     fn hold(&self) -> Duration {
         let (pace, random) = &mut *self.pace();
         match *pace {
@@ -162,6 +165,7 @@ impl State {
     }
 }
 
+/// Connects an accepted connection to the node, and forwards both directions.
 fn accept(from: TcpStream, to: SocketAddr, state: &Arc<State>) {
     let opened = state.generation.load(Ordering::SeqCst);
     let Ok(to) = TcpStream::connect(to) else {
@@ -170,13 +174,14 @@ fn accept(from: TcpStream, to: SocketAddr, state: &Arc<State>) {
     let (from, to) = (Arc::new(from), Arc::new(to));
     state.note_accepted(&from);
     for (source, sink) in [(from.clone(), to.clone()), (to, from)] {
-        // Otherwise the last segment of a message waits for an acknowledgement.
+        // Without TCP_NODELAY, the last segment of a message waits for an acknowledgement.
         let _ = sink.set_nodelay(true);
         let state = state.clone();
         thread::spawn(move || pipe(&source, sink, opened, &state));
     }
 }
 
+/// Forwards one direction of a connection until it ends.
 fn pipe(mut source: &TcpStream, sink: Arc<TcpStream>, opened: u64, state: &State) {
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -192,7 +197,8 @@ fn pipe(mut source: &TcpStream, sink: Arc<TcpStream>, opened: u64, state: &State
                 let _ = sink.shutdown(Shutdown::Both);
                 return;
             }
-            // A lost connection is not closed here either, while the other end keeps it.
+            // One end has closed a lost connection. The connection to the other end stays open, so
+            // that the other end does not notice.
             (0, false) => {
                 if !state.is_over.load(Ordering::SeqCst) {
                     state.never_closed().push(sink);

@@ -1,5 +1,5 @@
-//! Limits the number of clusters that run at once, across all test processes: time limits mean
-//! little on a machine that runs ten groups.
+//! Limits the number of clusters that run at the same time, across all test processes. Time limits
+//! would mean little on a machine that runs ten clusters.
 
 use crate::support::wait::until;
 use std::fs::File;
@@ -7,15 +7,16 @@ use std::path::Path;
 use std::time::Duration;
 
 const SLOTS: usize = 2;
-/// Far longer than the whole suite takes: on a machine with many cores every test waits here from
-/// the beginning.
+/// Timeout for a slot. It is far longer than the whole suite takes, because on a machine with many
+/// cores all tests start to wait at the same time.
 const LIMIT: Duration = Duration::from_secs(3_600);
 
-/// A permit to run a cluster. It is released on drop, and by the system when the process dies.
+/// A permit to run a cluster, which consists of slots. It is released on drop, and by the operating
+/// system when the process dies.
 pub struct Slots(#[expect(dead_code, reason = "held for its lock")] Vec<File>);
 
 impl Slots {
-    /// Waits for a permit for one cluster beside others.
+    /// Waits for one slot, to run a cluster beside others.
     pub fn one() -> Slots {
         let _queue = queue_lock();
         until("a free slot for a cluster", LIMIT, || {
@@ -25,12 +26,12 @@ impl Slots {
         })
     }
 
-    /// Returns a permit that holds no slot.
+    /// Returns a permit without a slot.
     pub fn none() -> Slots {
         Slots(Vec::new())
     }
 
-    /// Waits for the whole machine, for tests that measure time.
+    /// Waits for all slots, that is, the whole machine, for tests that measure time.
     pub fn all() -> Slots {
         let _queue = queue_lock();
         Slots(
@@ -45,8 +46,8 @@ impl Slots {
     }
 }
 
-/// Waits for the lock that is held while a test waits for slots. Without it, tests that need one
-/// slot would pass a test that needs all, again and again.
+/// Waits for the lock that a test holds while it waits for slots. Without this lock, tests that
+/// need one slot would overtake a test that needs all of them, again and again.
 fn queue_lock() -> File {
     until("the turn to wait for a slot", LIMIT, || try_lock("turn"))
 }

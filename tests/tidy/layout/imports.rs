@@ -1,23 +1,23 @@
-//! Finds the items that each file takes from others: from the use to the defining file, through
-//! re-exports. It relies on the format of rustfmt: items and `use` of a module begin in the first
-//! column.
+//! Finds the items that each file takes from other files, by following each `use` through
+//! re-exports to the file that defines the item. It relies on the format of rustfmt, in which the
+//! items and the `use` of a module begin in the first column.
 
 use crate::source::{code_of, test_part_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The name of the library, by which its own binary and tests import it.
+/// The name of the library, with which its own binary and tests import it.
 const LIBRARY: &str = "quorate";
 
-/// Names of modules from the root of the crate, with an item at the end.
+/// The path of an item from the root of its crate: the names of its modules, and the item itself.
 type Names = Vec<String>;
 
-/// A file as a module of its crate.
+/// A file, as a module of its crate.
 struct Module {
     file: PathBuf,
-    /// The names that it defines, without modules.
+    /// The names of the items that the file defines, without modules.
     defined: BTreeSet<String>,
-    /// The names that its `use` declarations bind, with their paths.
+    /// The names that the file's `use` declarations bind, with the paths that they stand for.
     bound: BTreeMap<String, Names>,
     /// The paths of the items that it uses.
     taken: Vec<Names>,
@@ -27,11 +27,12 @@ struct Module {
 #[derive(Default)]
 pub struct Modules(BTreeMap<Names, Module>);
 
-/// The items that each file takes from each other file.
+/// For each file, the items that it takes from each other file.
 pub type Imports = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 
 impl Modules {
-    /// Reads files, each by its path below the crate's root, without their own tests.
+    /// Reads the modules of a crate. Each file is given by its path in the repository, its path
+    /// below the root of the crate, and its source. The tests inside a file are ignored.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a Path, &'a Path, &'a str)>) -> Modules {
         let files: Vec<_> = files.into_iter().collect();
         let paths: BTreeSet<Names> = files.iter().map(|(_, at, _)| module_path(at)).collect();
@@ -63,8 +64,8 @@ impl Modules {
         imports
     }
 
-    /// Returns the file that defines the item of a path, and the item's name; `None` for a module
-    /// itself.
+    /// Returns the file that defines the item of a path, and the item's name. Returns `None` if the
+    /// path is that of a module.
     fn definition(&self, path: &[String], depth: usize) -> Option<(&Path, String)> {
         const REEXPORTS_MAX: usize = 8;
         if depth > REEXPORTS_MAX || self.0.contains_key(path) {
@@ -104,8 +105,8 @@ impl Module {
                 let Some(names) = absolute(&names) else {
                     continue;
                 };
-                // A module's root re-exports the items of its children, which does not count as a
-                // use.
+                // A re-export by the root of a module of the items of its children does not count
+                // as a use.
                 if !(is_public && is_face) {
                     module.taken.push(names.clone());
                 }
@@ -124,7 +125,7 @@ impl Module {
     }
 }
 
-/// Returns whether a file is the root of a folder's module, or of a crate.
+/// Returns whether a file is the root of a module with a folder, or of a crate.
 pub fn is_root(file: &Path) -> bool {
     ["mod.rs", "lib.rs", "main.rs"]
         .iter()
@@ -143,10 +144,11 @@ fn module_path(at: &Path) -> Names {
     names
 }
 
-/// Returns the path from the crate's root, or `None` when it leads out of the crate.
+/// Returns the path from the root of the crate, or `None` when the path leads out of the crate.
 fn absolute(names: &[String], module: &[String], paths: &BTreeSet<Names>) -> Option<Names> {
     let join = |base: &[String], rest: &[String]| base.iter().chain(rest).cloned().collect();
-    // A file that is no folder's root has no module below it, and main.rs has those of the crate.
+    // A file that is no root of a folder has no modules below it. main.rs has the modules of the
+    // crate.
     let base = if module == ["main"] { &[][..] } else { module };
     match names[0].as_str() {
         "crate" | LIBRARY => Some(names[1..].to_vec()),
@@ -163,8 +165,8 @@ fn absolute(names: &[String], module: &[String], paths: &BTreeSet<Names>) -> Opt
     }
 }
 
-/// Returns the trees of the `use` declarations, each with whether it is public, and the code
-/// without them.
+/// Returns the trees of all `use` declarations, each with whether it is public, and the code
+/// without these declarations.
 fn split_uses(code: &str) -> (Vec<(String, bool)>, String) {
     let (mut uses, mut rest) = (Vec::new(), String::new());
     let mut open: Option<(String, bool)> = None;
@@ -196,7 +198,7 @@ fn split_uses(code: &str) -> (Vec<(String, bool)>, String) {
     (uses, rest)
 }
 
-/// Returns the paths of a `use` tree, each with the name that it binds.
+/// Returns the paths that a `use` tree imports, each with the name that it binds.
 fn leaves(tree: &str) -> Vec<(Names, String)> {
     let mut found = Vec::new();
     collect_leaves(&[], tree, &mut found);
@@ -234,7 +236,7 @@ fn names_of(path: &str) -> Names {
         .collect()
 }
 
-/// Returns the parts of a group whose opening brace is already removed.
+/// Returns the elements of a group in a `use` tree. The group is given without its opening brace.
 fn split_group(group: &str) -> Vec<&str> {
     let (mut depth, mut from, mut parts) = (0usize, 0, Vec::new());
     for (at, c) in group.char_indices() {
@@ -256,7 +258,7 @@ fn split_group(group: &str) -> Vec<&str> {
     parts
 }
 
-/// Returns the name that a line in the first column defines.
+/// Returns the name of the item that a line defines, if an item begins in its first column.
 fn defined_name(line: &str) -> Option<String> {
     const KINDS: &[&str] = &[
         "fn",
@@ -289,7 +291,7 @@ fn defined_name(line: &str) -> Option<String> {
     None
 }
 
-/// Returns every path of two names or more in code.
+/// Returns every path of at least two names in the code.
 fn paths_in(code: &str) -> Vec<Names> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let words = code.split(|c: char| !is_part(c));

@@ -15,8 +15,8 @@ const FOLDER_MAX: usize = 14;
 /// Maximum number of lines of a file of the product, including its own tests.
 const LINES_MAX: usize = 400;
 
-/// The checked crates: the folders of the files of each, and the module to which each folder
-/// belongs.
+/// The crates to check. Each has the folders of its source files, and for each folder the module to
+/// which it belongs.
 const CRATES: &[&[(&str, &str)]] = &[
     &[("src", "")],
     &[("crates/checker/src", "")],
@@ -53,7 +53,7 @@ fn imports_of(mounts: &[(&str, &str)]) -> Imports {
         .imports()
 }
 
-/// Returns the groups of files that import each other in a cycle.
+/// Returns the groups of files whose imports form a cycle.
 fn circles(imports: &Imports) -> Vec<String> {
     let reachable = |from: &Path| {
         let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
@@ -82,7 +82,8 @@ fn circles(imports: &Imports) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Returns the files that take an item from the root of a folder that contains them.
+/// Returns the files that take an item from the root of a folder that contains them. Such an import
+/// would point upwards.
 fn arrows_up(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
     for (file, targets) in imports {
@@ -113,7 +114,7 @@ fn no_files_import_each_other_in_a_circle_or_from_above() {
     assert_none(&complaints);
 }
 
-/// Returns the imports of files that are given as path and source.
+/// Returns the imports between files that are given by path and source.
 fn sample(files: &[(&str, &str)]) -> Imports {
     let files = files.iter();
     Modules::of(files.map(|(file, source)| {
@@ -178,7 +179,7 @@ fn an_arrow_up_is_found() {
     assert_eq!(arrows_up(&sample(&from_the_crate)).len(), 1);
 }
 
-/// Returns those of the given folders that have too many source files.
+/// Returns the folders that contain more than [`FOLDER_MAX`] of these files.
 fn crowded(files: &[PathBuf]) -> Vec<String> {
     let mut counts: BTreeMap<&Path, usize> = BTreeMap::new();
     for file in files {
@@ -227,7 +228,8 @@ fn a_long_file_of_the_product_is_found() {
     assert!(long_file(file, &"fn f() {}\n".repeat(LINES_MAX + 1)).is_some());
 }
 
-/// Returns files beside a folder of the same name, whose module belongs into the folder's `mod.rs`.
+/// Returns the files beside a folder of the same name. The module of such a file belongs into the
+/// folder's `mod.rs`.
 fn beside_their_folders(files: &[PathBuf]) -> Vec<String> {
     let beside = files.iter().filter(|file| {
         let folder = file.with_extension("");

@@ -1,15 +1,15 @@
-//! Checks the width of source lines.
+//! Checks that source lines are not too wide.
 
 use crate::scripts::scripts;
 use crate::tree::{all_files, assert_none, files_of, read};
 use std::path::PathBuf;
 
-/// The limit that rustfmt keeps for code. It does not wrap comments, strings, or code whose strings
-/// are too long.
+/// Maximum number of columns of a line. rustfmt keeps it for code, but does not wrap comments,
+/// strings, or code whose strings are too long.
 const MAX_COLUMNS: usize = 100;
 
-/// Returns a complaint about every line that is too wide, with its number. Each character counts as
-/// one column, whatever its length in bytes.
+/// Returns a complaint, with the line number, about every line that is too wide. Each character
+/// counts as one column, even if it has several bytes.
 fn wide_lines(text: &str) -> Vec<String> {
     text.lines()
         .zip(1_usize..)
@@ -19,8 +19,8 @@ fn wide_lines(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns all sources: what is compiled, interpreted or run by a shell. Documents and test data
-/// may have longer lines.
+/// Returns all sources, which are files that are compiled, interpreted or run by a shell. Documents
+/// and test data may have longer lines.
 fn sources() -> Vec<PathBuf> {
     let others = ["crates", "examples", "tests"]
         .into_iter()
@@ -50,7 +50,7 @@ fn a_wide_line_is_found() {
     assert_eq!(wide_lines(&text), ["3: 101 columns, at most 100"]);
 }
 
-/// Each language is checked, so that no folder is left out by mistake.
+/// Sources of every language are found, so that no folder is left out by mistake.
 #[test]
 fn sources_of_every_language_are_found() {
     let sources = sources();

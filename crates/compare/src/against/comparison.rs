@@ -1,4 +1,5 @@
-//! The comparison of two builds: the ratio and the verdict of each load.
+//! Compares the slices of two builds: computes the ratio of their speeds for each load, and the
+//! verdict on it.
 
 use super::interval::Median;
 use crate::measure::figures::{Slice, median};
@@ -6,47 +7,49 @@ use crate::measure::tasks::Task;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// A ratio whose whole confidence interval is below this value is a loss.
+/// A load is a loss if the whole confidence interval of new speed / old speed is below this value.
 pub const LOSS_BELOW: f64 = 0.98;
 
-/// One of the servers that are compared.
+/// The three servers that run side by side in a comparison: the two builds and the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The build of this tree.
     New,
-    /// The build that it is compared with.
+    /// The build that this tree is compared with (`--against`).
     Old,
-    /// axum, which returns the same bytes and replicates nothing.
-    Limit,
+    /// The baseline: an axum server that returns the same bytes and replicates nothing.
+    #[serde(rename = "limit")]
+    Baseline,
 }
 
-/// The slices of one load on all sides.
+/// One load, with its slices on all sides.
 #[derive(Debug, Serialize)]
 pub struct Load {
-    /// The load.
+    /// The description of the load.
     pub task: Task,
-    /// The slices, in order.
+    /// The slices, in the order in which they were measured.
     pub slices: Vec<TakenSlice>,
 }
 
-/// One slice of a load on one side.
+/// One slice of a load on one side: its figures, or the reason why it failed.
 #[derive(Debug, Serialize)]
 pub struct TakenSlice {
     /// The round, counted from 1: slices of one round are compared with each other.
     pub round: u32,
-    /// The side.
+    /// The server on which the slice was measured.
     pub side: Side,
     /// The figures, or the reason why the slice failed.
     pub slice: Result<Slice, String>,
 }
 
-/// The outcome of one load.
+/// The verdict on one load: whether the new build is slower than the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadVerdict {
-    /// The interval is not entirely below [`LOSS_BELOW`].
+    /// The confidence interval of the ratio is not entirely below [`LOSS_BELOW`].
     NoLoss,
-    /// The interval is entirely below [`LOSS_BELOW`].
+    /// The confidence interval of the ratio is entirely below [`LOSS_BELOW`]: the new build is
+    /// slower.
     Loss,
     /// A slice failed, more requests failed on the new build than on the old one, or there are too
     /// few slices for an interval.
@@ -54,8 +57,8 @@ pub enum LoadVerdict {
 }
 
 impl Load {
-    /// Returns the figure by which builds are compared: requests per second or, for a load at a
-    /// given rate, requests per second of processor time. More is better.
+    /// Returns the figure by which builds are compared: the requests per second or, for a load at a
+    /// given rate, the requests per second of processor time. More is better.
     fn speed(&self, slice: &Slice) -> f64 {
         match self.task.rate {
             None => slice.figures.rate_per_second,
@@ -63,6 +66,7 @@ impl Load {
         }
     }
 
+    /// Returns the speed of one side in one round, or `None` if it was not measured then.
     fn of(&self, side: Side, round: u32) -> Option<f64> {
         let taken = self
             .slices
@@ -71,7 +75,8 @@ impl Load {
         Some(self.speed(taken.slice.as_ref().ok()?))
     }
 
-    /// Returns the ratio of two sides in each round in which both were measured.
+    /// Returns, for each round in which both sides were measured, the speed of `of` divided by the
+    /// speed of `to`.
     fn ratios(&self, of: Side, to: Side) -> Vec<f64> {
         let rounds = self.slices.iter().map(|taken| taken.round).max();
         (1..=rounds.unwrap_or(0))
@@ -80,16 +85,19 @@ impl Load {
             .collect()
     }
 
-    /// Returns the new build's speed divided by the old one's.
+    /// Returns the median, over all rounds, of the new build's speed divided by the old build's,
+    /// with its confidence interval.
     pub fn ratio(&self) -> Option<Median> {
         Median::of(&self.ratios(Side::New, Side::Old))
     }
 
+    /// Returns the median speed of one side over its slices.
     fn median_speed(&self, side: Side) -> Option<f64> {
         let speeds = self.slices.iter().filter(|taken| taken.side == side);
         median(speeds.filter_map(|taken| Some(self.speed(taken.slice.as_ref().ok()?))))
     }
 
+    /// Returns the number of failed requests of one side, summed over its slices.
     fn errors(&self, side: Side) -> u64 {
         let slices = self.slices.iter().filter(|taken| taken.side == side);
         slices
@@ -98,7 +106,7 @@ impl Load {
             .sum()
     }
 
-    /// Judges the load.
+    /// Judges the load by the interval of its ratio. A loss is reported even if slices failed.
     pub fn verdict(&self) -> LoadVerdict {
         let failed = self.slices.iter().any(|taken| taken.slice.is_err());
         match self.ratio() {
@@ -134,7 +142,7 @@ impl Load {
             },
             number(self.median_speed(Side::New)),
             number(self.median_speed(Side::Old)),
-            number(median(self.ratios(Side::New, Side::Limit))),
+            number(median(self.ratios(Side::New, Side::Baseline))),
             self.errors(Side::New),
             self.errors(Side::Old),
         )
@@ -143,9 +151,10 @@ impl Load {
 
 /// Returns the table of all loads, in Markdown.
 pub fn table(loads: &[Load]) -> String {
-    let mut text = "| load | requests | new | old | new / old (95 %) | new / limit | errors | |\n\
+    let mut text =
+        "| load | requests | new | old | new / old (95 %) | new / baseline | errors | |\n\
                     |---|---|---|---|---|---|---|---|\n"
-        .to_owned();
+            .to_owned();
     for load in loads {
         let _ = writeln!(text, "{}", load.row());
     }
@@ -178,8 +187,8 @@ mod tests {
         }
     }
 
-    /// Returns rounds in which the machine becomes slower and slower. The ratio of the builds is
-    /// `ratio`, plus or minus a hundredth.
+    /// Returns a load with this many rounds, during which the machine becomes slower and slower.
+    /// The ratio of the builds is `ratio`, plus or minus a hundredth.
     fn load(ratio: f64, rounds: u32) -> Load {
         let mut slices = Vec::new();
         for round in 1..=rounds {
@@ -188,7 +197,7 @@ mod tests {
             for (side, rate) in [
                 (Side::New, machine * ratio * jitter),
                 (Side::Old, machine),
-                (Side::Limit, machine * 2.0),
+                (Side::Baseline, machine * 2.0),
             ] {
                 let slice = Ok(slice(rate, 0));
                 slices.push(TakenSlice { round, side, slice });
@@ -200,8 +209,8 @@ mod tests {
         }
     }
 
-    /// A loss of 5 % is detected although the machine's speed changes by a factor of twenty. Equal
-    /// builds have no loss.
+    /// A loss of 5 % is detected although the machine's speed changes by a factor of twenty during
+    /// the measurement. Equal builds have no loss.
     #[test]
     fn a_slower_build_is_a_loss() {
         assert_eq!(load(1.0, 20).verdict(), LoadVerdict::NoLoss);
@@ -212,7 +221,8 @@ mod tests {
         assert!(text.contains("| **loss** |"), "{text}");
     }
 
-    /// Builds under a load at a given rate are compared by their processor time.
+    /// Builds under a load at a given rate are compared by the processor time that they need for
+    /// it.
     #[test]
     fn a_paced_load_is_judged_by_processor_time() {
         let paced = Task {

@@ -1,6 +1,7 @@
-//! The median of a sample and its confidence interval.
+//! The median of a sample, and its confidence interval from the binomial distribution.
 
-/// Probability that the interval does not contain the true median, split over both of its ends.
+/// Probability that the interval does not contain the true median. Each end may miss it with half
+/// of this probability.
 const MISSES: f64 = 0.05;
 
 /// A median with its 95 % confidence interval.
@@ -32,8 +33,8 @@ impl Median {
     }
 }
 
-/// Returns the number of values that can be cut off at each end of a sorted sample so that the rest
-/// still covers the median in 95 % of all samples.
+/// Returns the number of values that can be cut off at each end of a sorted sample so that the
+/// interval between the remaining extremes contains the true median in 95 % of all samples.
 fn values_cut(count: usize) -> Option<usize> {
     let mut cut = None;
     // P(exactly k of `count` values are below the median), for k = 0, 1, ...
@@ -54,8 +55,9 @@ fn values_cut(count: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// The ranks equal those in the table for the 95 % interval of a median (Conover, Practical
-    /// Nonparametric Statistics): n = 6: 1 and 6; 10: 2 and 9; 15: 4 and 12; 25: 8 and 18.
+    /// The ranks of the interval's ends equal those in the table for the 95 % interval of a median
+    /// (Conover, Practical Nonparametric Statistics): n = 6: 1 and 6; 10: 2 and 9; 15: 4 and 12;
+    /// 25: 8 and 18.
     #[test]
     fn ranks_are_those_of_the_table() {
         for (count, rank) in [(6, 1), (8, 1), (9, 2), (10, 2), (15, 4), (20, 6), (25, 8)] {

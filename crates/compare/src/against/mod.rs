@@ -1,8 +1,9 @@
-//! The comparison of two builds: `scripts/bench --against BINARY`.
+//! Compares two builds: `scripts/bench --against BINARY`.
 //!
-//! Whole runs vary by a third on a shared machine. Therefore both builds and the limit run at the
-//! same time, and take turns being under load for a short slice. Only slices of the same round are
-//! compared, so that a minute in which the machine is slow affects all of them alike.
+//! Whole runs vary by a third on a shared machine. Therefore both builds and the baseline run at
+//! the same time, and take turns being under load for a short slice. Only slices of the same round
+//! are compared with each other, so that a minute in which the machine is slow affects all of them
+//! alike.
 
 mod comparison;
 mod interval;
@@ -17,10 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Factor by which a slice of a load of length [`Length::Long`] is longer than the others.
+/// Factor by which a slice of a load of length [`Length::Long`] is longer than the slices of other
+/// loads.
 const LONG: u32 = 4;
 
-/// The arguments of a comparison.
+/// The arguments of `against`.
 #[derive(Debug, clap::Args)]
 pub struct AgainstArguments {
     #[command(flatten)]
@@ -39,7 +41,7 @@ pub struct AgainstArguments {
     loads: Vec<String>,
 }
 
-/// The results of a comparison, with every raw number.
+/// The results of a comparison, with every raw number, as they are written to the JSON file.
 #[derive(Serialize)]
 struct Comparison {
     old: String,
@@ -47,7 +49,7 @@ struct Comparison {
     loads: Vec<Load>,
 }
 
-/// Measures, prints the table, and writes the results.
+/// Measures all loads on both builds, prints the table, and writes the results.
 ///
 /// # Errors
 /// Fails if a cluster does not start or the results cannot be written. Also fails, after the
@@ -87,6 +89,7 @@ pub async fn run(arguments: AgainstArguments) -> anyhow::Result<()> {
     }
 }
 
+/// Starts and warms up a cluster of each build, and one of the baseline.
 async fn start(
     arguments: &AgainstArguments,
     dir: &TempDir,
@@ -96,7 +99,7 @@ async fn start(
     for (side, name, quorate) in [
         (Side::New, Name::Quorate, new),
         (Side::Old, Name::Quorate, &arguments.against),
-        (Side::Limit, Name::Limit, new),
+        (Side::Baseline, Name::Baseline, new),
     ] {
         let programs = Programs {
             itself: std::env::current_exe()?,
@@ -115,14 +118,15 @@ async fn start(
     Ok(clusters)
 }
 
+/// Starts a cluster and warms it up.
 async fn start_one(programs: &Programs, name: Name, place: &Path) -> anyhow::Result<Cluster> {
     let cluster = programs.start(name, place).await?;
     cluster.warm_up().await?;
     Ok(cluster)
 }
 
-/// Measures slices of one load on all sides, which alternate. Each round begins with a different
-/// side, so that no side always follows the same other one.
+/// Measures the slices of one load, on all sides in turn. Each round begins with a different side,
+/// so that no side always follows the same other side.
 async fn compare(
     arguments: &AgainstArguments,
     clusters: &mut [(Side, Cluster)],
@@ -136,7 +140,7 @@ async fn compare(
     let mut slices = Vec::new();
     for round in 1..=arguments.slices {
         for (side, cluster) in clusters.iter_mut() {
-            if *side == Side::Limit && !task.of.contains(&Name::Limit) {
+            if *side == Side::Baseline && !task.of.contains(&Name::Baseline) {
                 continue;
             }
             let slice = cluster.measure_slice(task, round, duration).await;

@@ -1,11 +1,11 @@
-//! The acknowledgements of all writers, and the longest gap between two of them.
+//! Records the acknowledgements of all writers, and finds the longest gap between two of them.
 
 use quorate::clock::{Instant, now};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The acknowledgements of all writers.
+/// The record of the acknowledgements of all writers.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
     seen: Mutex<Seen>,
@@ -25,7 +25,7 @@ impl Acknowledged {
         self.count.send_modify(|count| *count += 1);
     }
 
-    /// Begins to measure gaps at `at`. Earlier acknowledgements do not count.
+    /// Begins to measure gaps at `at`. Gaps between earlier acknowledgements do not count.
     pub fn begin(&self, at: Instant) {
         *self.lock() = Seen {
             last: Some(at),
@@ -33,7 +33,7 @@ impl Acknowledged {
         };
     }
 
-    /// Returns the longest gap since [`Acknowledged::begin`].
+    /// Returns the longest time without an acknowledgement since [`Acknowledged::begin`].
     pub fn longest_gap(&self) -> Duration {
         self.lock().longest_gap
     }
@@ -45,7 +45,7 @@ impl Acknowledged {
 
     /// Waits until this number of writes has been acknowledged.
     pub async fn reached(&self, count: u64) {
-        // Cannot fail: `self` holds the sender.
+        // The wait cannot fail, because `self` holds the sender.
         let _ = self.count.subscribe().wait_for(|now| *now >= count).await;
     }
 
@@ -56,7 +56,8 @@ impl Acknowledged {
 
 impl Seen {
     fn note(&mut self, at: Instant) {
-        // Times may be out of order: an acknowledgement that was in flight may be recorded late.
+        // Times may be out of order, because an acknowledgement that was in flight may be recorded
+        // late. Then the gap is zero.
         let since = self
             .last
             .map_or(Duration::ZERO, |last| at.saturating_duration_since(last));
@@ -69,7 +70,8 @@ impl Seen {
 mod tests {
     use super::*;
 
-    /// The longest gap counts. A gap directly after the beginning counts too, earlier ones do not.
+    /// The longest gap since the beginning of the measurement is returned. A gap directly after the
+    /// beginning counts too, and gaps before it do not.
     #[test]
     fn the_longest_gap_counts() {
         let ms = Duration::from_millis;

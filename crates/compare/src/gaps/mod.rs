@@ -1,4 +1,4 @@
-//! The duration of a write outage, as seen through the other nodes, after the leader is killed or
+//! Measures for how long clients of the other nodes cannot write after the leader is killed or
 //! stopped.
 
 mod acknowledged;
@@ -16,16 +16,16 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use writer::Writer;
 
-/// Number of writes that must be acknowledged before the leader is ended, so that all writers are
-/// working.
+/// Number of writes that must be acknowledged before the leader is killed or stopped, so that all
+/// writers are working by then.
 const WARM_WRITES: u64 = 500;
-/// Minimum time for which the longest gap is measured after the end of the leader.
+/// Minimum time after the leader is killed or stopped during which gaps are measured.
 const WATCHED: Duration = Duration::from_secs(3);
 /// Timeout for writes to be acknowledged. It is far longer than any election, so a cluster that
 /// exceeds it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The arguments of this measurement.
+/// The arguments of `gaps`.
 #[derive(Debug, clap::Args)]
 pub struct GapsArguments {
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub struct GapsArguments {
     writers: u32,
 }
 
-/// The results, with every raw number.
+/// The results, with every raw number, as they are written to the JSON file.
 #[derive(Debug, Serialize)]
 struct Gaps {
     writers: u32,
@@ -49,7 +49,7 @@ struct Gaps {
     stopped_ms: Vec<f64>,
 }
 
-/// Measures, prints, and writes the results.
+/// Measures the gaps, prints them, and writes the results.
 ///
 /// # Errors
 /// Fails if the cluster does not become ready again, or does not accept writes again.
@@ -94,7 +94,8 @@ fn line(gaps_ms: &[f64]) -> String {
     }
 }
 
-/// Ends the leader, and returns the longest time without an acknowledgement since then.
+/// Kills or stops the leader under writes through the other nodes, and returns the longest time
+/// without an acknowledgement since then. Starts the node again.
 async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Result<Duration> {
     let leader = nodes.leader().await?;
     let acknowledged = Arc::new(Acknowledged::default());

@@ -1,4 +1,4 @@
-//! A client that sends one announcement after the other.
+//! A client that sends one announcement after the other to one node.
 
 use super::acknowledged::Acknowledged;
 use crate::etc::ENVIRONMENT;
@@ -8,14 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Pause after a failed write.
+/// Pause after a failed write, before the next attempt.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Timeout of a write. A node responds within 2 s, with or without a quorum.
+/// Timeout of a write, from the request to the acknowledgement. It is longer than 2 s, the time
+/// within which a node responds, with or without a quorum.
 const LIMIT: Duration = Duration::from_secs(3);
-/// Maximum size of a response's head. An acknowledgement has no body.
+/// Maximum size of a response's head. Only the head is awaited, because an acknowledgement has no
+/// body.
 const HEAD_BYTES_MAX: usize = 4_096;
 
-/// A client that writes through one node.
+/// A client that writes through one node, on one connection.
 pub struct Writer {
     port: u16,
     number: u32,
@@ -47,8 +49,8 @@ impl Writer {
         }
     }
 
-    /// Sends one announcement and waits for its acknowledgement. After an error, the connection is
-    /// in an unknown state.
+    /// Sends one announcement and waits for its acknowledgement. After an error, the connection
+    /// is closed, because the rest of a response may still arrive on it.
     async fn write(&mut self) -> anyhow::Result<()> {
         self.token += 1;
         let request = self.request();
@@ -109,8 +111,8 @@ mod tests {
     const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nnone";
     const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
-    /// A refusal is recognized as soon as it arrives, although its body arrives together with its
-    /// head. The writer then sends a new write.
+    /// A refusal is recognized as soon as its head arrives, even if its body arrives together with
+    /// the head. The writer then sends a new write.
     #[tokio::test]
     async fn a_refusal_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -1,5 +1,5 @@
-//! The cost of many idle connections: memory of the node that holds them, and latency of the
-//! lookups of other clients there.
+//! Measures the cost of many idle connections: the memory of the node that has them, and the
+//! latency of lookups by other clients of that node.
 
 mod waiting;
 
@@ -16,13 +16,14 @@ use std::time::Duration;
 use tokio::process::Command;
 use waiting::Waiting;
 
-/// Time without requests before each measurement. A connection is parked one second after its last
-/// request, and the allocator returns its buffers over the next ten.
+/// Time without requests before each measurement. A connection is parked, which frees its buffers,
+/// one second after its last request, and the allocator returns them to the system over the next
+/// ten.
 const WAITED: Duration = Duration::from_secs(15);
 /// The service type of all lookups.
 const SERVICE_TYPE: &str = "idle";
 
-/// The arguments of this measurement.
+/// The arguments of `idle`.
 #[derive(Debug, clap::Args)]
 pub struct IdleArguments {
     #[command(flatten)]
@@ -45,7 +46,7 @@ pub struct IdleArguments {
     rate: u32,
 }
 
-/// The results, with every raw number.
+/// The results, with every raw number, as they are written to the JSON file.
 #[derive(Debug, Serialize)]
 struct Idle {
     connections: u32,
@@ -54,22 +55,24 @@ struct Idle {
     repeats: Vec<Repeat>,
 }
 
-/// The same load twice: without and with the idle connections.
+/// The results of the same load twice: without and with the idle connections.
 #[derive(Debug, Serialize)]
 struct Repeat {
     without: Figures,
     with: Figures,
-    /// Resident memory of the node after each of them, in megabytes.
+    /// Resident memory of the node at the end of the load without and of the load with idle
+    /// connections, in megabytes.
     without_mb: f64,
     with_mb: f64,
 }
 
-/// Measures, prints, and writes the results.
+/// Measures the cost, prints it, and writes the results.
 ///
 /// # Errors
 /// Fails if the cluster does not start, a load does not end, or an idle connection is closed.
 pub async fn run(arguments: IdleArguments) -> anyhow::Result<()> {
-    // If there are too few, the connections that cannot be opened report it.
+    // If the limit on descriptors cannot be raised far enough, an error is reported later, by the
+    // first connection that cannot be opened.
     let _ = raise_descriptors();
     let dir = arguments.occasion.dir()?;
     let program = &arguments.occasion.quorate;
@@ -80,8 +83,8 @@ pub async fn run(arguments: IdleArguments) -> anyhow::Result<()> {
         rate: arguments.rate,
         repeats: Vec::new(),
     };
-    // Memory that the node takes with the first load and keeps must not be attributed to the
-    // connections.
+    // One load runs before the first measurement. Otherwise, memory that the node allocates under
+    // its first load and keeps would be attributed to the connections.
     load(&arguments, &nodes).await?;
     for time in 1..=arguments.repeats {
         let repeat = measure(&arguments, &nodes).await?;
@@ -116,7 +119,8 @@ async fn measure(arguments: &IdleArguments, nodes: &Nodes) -> anyhow::Result<Rep
     })
 }
 
-/// Runs lookups of a hundred services at a constant rate on the node that holds the connections.
+/// Runs lookups of a hundred services at a constant rate, on the node that has the idle
+/// connections.
 async fn load(arguments: &IdleArguments, nodes: &Nodes) -> anyhow::Result<Figures> {
     let lasts = Duration::from_secs(arguments.seconds);
     let mut command = Command::new(&arguments.occasion.quorate);

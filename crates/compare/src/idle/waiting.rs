@@ -1,4 +1,4 @@
-//! Idle connections: each has sent one request and received the response.
+//! Opens idle connections. Each has sent one request and received the response.
 
 use anyhow::{Context, ensure};
 use std::io::ErrorKind;
@@ -7,14 +7,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Maximum number of connections that are being opened at the same time.
+/// Maximum number of connections that are being opened concurrently.
 const OPENING_AT_ONCE: usize = 100;
-/// Interval between opening two connections: 10,000 take 10 s. If they were opened faster, the
-/// kernel's keep-alive probes, one per connection every 10 s, would all be sent in the same second.
+/// Interval between opening two connections, so that 10,000 take 10 s. If they were opened faster,
+/// the kernel's keep-alive probes, one per connection every 10 s, would all be sent in the same
+/// second.
 const PACE: Duration = Duration::from_millis(1);
 /// Timeout for opening a connection and receiving the response.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// A lookup of a type that no service has; the response lists no services.
+/// A lookup of a type that no service has. The response lists no services, so it is small.
 const REQUEST: &[u8] = b"GET /v1/service/none HTTP/1.1\r\nHost: idle\r\n\r\n";
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 

@@ -1,18 +1,20 @@
-//! The results of one load.
+//! The figures of one load: rates, latencies, errors, processor time and memory.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The results as `quorate bench --json` prints them; the load generator for etcd prints the same.
+/// The results of a load generator. `quorate bench --json` prints them, and so does the load
+/// generator for etcd.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Figures {
-    /// Number of requests that were served.
+    /// Number of requests that were answered successfully.
     pub served: u64,
     /// Number of responses per second.
     pub rate_per_second: f64,
     /// Mean size of a response body, in bytes.
     pub bytes_per_answer: u64,
-    /// Latencies, counted from when a request was sent or, at a given rate, was due.
+    /// Latencies of the responses. They are counted from when a request was sent or, at a given
+    /// rate, was due.
     pub latency_ms: Latency,
     /// Number of failed requests by error.
     pub errors: BTreeMap<String, u64>,
@@ -27,33 +29,34 @@ pub struct Latency {
     pub max: f64,
 }
 
-/// One load on one server: the results of the clients, and the resources that its nodes used.
+/// The results of one load on one server: the clients' figures, and the resources that its nodes
+/// used.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measured {
-    /// The results of the clients.
+    /// The figures of the clients.
     pub figures: Figures,
-    /// Processor time of all nodes together, in seconds: during the load, and for announcing the
-    /// services before it and withdrawing them after it.
+    /// Processor time of all nodes together, in seconds. It includes the time for announcing the
+    /// services before the load and for withdrawing them after it.
     pub processor_s: f64,
-    /// Processor time that the other servers, which should be at rest, used in that time, in
+    /// Processor time that the other servers, which should be at rest, used during this load, in
     /// seconds.
     pub others_s: f64,
-    /// Whether the other servers had come to rest before the load.
+    /// Whether the other servers had come to rest before this load began.
     pub others_at_rest: bool,
     /// Peak resident memory of the largest node since its start, in megabytes.
     pub memory_mb: f64,
 }
 
-/// One short load on one build, alternating with those on another build.
+/// The results of one short load on one build. Slices of one build alternate with those of another.
 #[derive(Debug, Clone, Serialize)]
 pub struct Slice {
-    /// The results of the clients.
+    /// The figures of the clients.
     pub figures: Figures,
     /// Processor time of all nodes together, in seconds.
     pub processor_s: f64,
 }
 
-/// A figure of a measurement.
+/// The name of one of the figures in [`Measured`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
     /// Responses per second.
@@ -64,14 +67,14 @@ pub enum Figure {
     P99,
     /// Processor time, in seconds.
     Processor,
-    /// Peak memory of the largest node so far, in megabytes.
+    /// Peak memory of the largest node since its start, in megabytes.
     Memory,
     /// Number of requests that were not served.
     Errors,
 }
 
 impl Measured {
-    /// Returns one of the figures.
+    /// Returns one of the figures as a number.
     pub fn get(&self, figure: Figure) -> f64 {
         let figures = &self.figures;
         match figure {

@@ -1,4 +1,4 @@
-//! The loads, and the means to measure them.
+//! Describes the loads, runs load generators, and measures figures, processor time and memory.
 
 pub mod figures;
 pub mod load;

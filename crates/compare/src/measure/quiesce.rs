@@ -1,8 +1,8 @@
 //! Waits until the servers that are not being measured are at rest.
 //!
 //! A JVM continues to compile after its load has ended, and the processor time that it uses is not
-//! available to the server being measured. A JVM at rest may start again. Therefore the results
-//! also contain the processor time that the other servers used beside each load.
+//! available to the server being measured. A JVM that was at rest may also start compiling again.
+//! Therefore the results contain the processor time that the other servers used during each load.
 
 use quorate::clock;
 use std::time::Duration;
@@ -13,9 +13,11 @@ use tokio::time::sleep;
 /// (benches/results, 2026-11-27T0220Z).
 const AT_REST_S: f64 = 0.035;
 const LOOK_AFTER: Duration = Duration::from_millis(500);
-/// Number of consecutive checks at rest that are required, because a compiler may only have paused.
+/// Number of consecutive checks in which the processes must be at rest. One is not enough, because
+/// a compiler may only have paused.
 const LOOKS_AT_REST: u32 = 3;
-/// Maximum time to wait. The run then continues beside busy processes, and its results say so.
+/// Maximum time to wait for rest. After it, the load is measured beside busy processes, and the
+/// results say so.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until the processes whose total processor time `took_s` returns are at rest. Returns
@@ -42,8 +44,8 @@ pub async fn came_to_rest(took_s: impl Fn() -> f64) -> bool {
 mod tests {
     use super::*;
 
-    /// Returns the processor time, in seconds, that has been used since `began` by processes that
-    /// work during these intervals (milliseconds since `began`).
+    /// Returns the processor time, in seconds, used since `began` by processes that work during
+    /// these intervals (in milliseconds since `began`).
     fn worked_s(began: clock::Instant, works: &[(u64, u64)]) -> f64 {
         let now_ms = (clock::now() - began).as_millis() as u64;
         let in_ms = |(from_ms, to_ms): &(u64, u64)| now_ms.clamp(*from_ms, *to_ms) - from_ms;
@@ -61,7 +63,8 @@ mod tests {
         assert_eq!(waited_ms(&[]).await, (true, 1_500));
         assert_eq!(waited_ms(&[(0, 2_000)]).await, (true, 3_500));
         assert_eq!(waited_ms(&[(0, 900), (1_950, 3_000)]).await, (true, 4_500));
-        // Three ticks of work between two checks still count as rest; four do not.
+        // A check in which processes used up to three ticks still counts as rest. Four ticks do
+        // not.
         assert_eq!(waited_ms(&[(200, 230), (700, 730)]).await, (true, 1_500));
         assert_eq!(waited_ms(&[(200, 240)]).await, (true, 2_000));
     }

@@ -1,10 +1,10 @@
-//! The loads, and the servers that each of them is run on.
+//! The loads of a run, and the servers on which each of them is measured.
 
 use anyhow::bail;
 use serde::Serialize;
 use std::fmt;
 
-/// A server that is measured.
+/// A kind of server that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Name {
@@ -14,8 +14,10 @@ pub enum Name {
     Airlift,
     /// etcd: linearizable reads of a prefix, durable writes.
     Etcd,
-    /// axum, which returns the same bytes and replicates nothing.
-    Limit,
+    /// The baseline: an axum server that returns the same bytes and replicates nothing.
+    #[serde(rename = "limit")]
+    #[value(name = "limit")]
+    Baseline,
 }
 
 impl fmt::Display for Name {
@@ -24,15 +26,16 @@ impl fmt::Display for Name {
             Name::Quorate => "quorate",
             Name::Airlift => "airlift",
             Name::Etcd => "etcd",
-            Name::Limit => "limit",
+            Name::Baseline => "baseline",
         })
     }
 }
 
-/// All servers.
-pub const ALL: &[Name] = &[Name::Quorate, Name::Airlift, Name::Etcd, Name::Limit];
-/// Servers that have renewals: announcements that change nothing.
-const WITH_RENEWALS: &[Name] = &[Name::Quorate, Name::Airlift, Name::Limit];
+/// All kinds of servers.
+pub const ALL: &[Name] = &[Name::Quorate, Name::Airlift, Name::Etcd, Name::Baseline];
+/// Servers for which a renewal, which is an announcement that changes nothing, differs from a
+/// change.
+const WITH_RENEWALS: &[Name] = &[Name::Quorate, Name::Airlift, Name::Baseline];
 /// Servers that expire announcements that are not renewed.
 const DISCOVERY: &[Name] = &[Name::Quorate, Name::Airlift];
 
@@ -58,36 +61,36 @@ pub enum To {
     Follower,
 }
 
-/// The duration of a load.
+/// The length of a load, relative to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
     /// The duration given by `--seconds`.
     Usual,
-    /// Five times as long, for a load whose effects take a while to show.
+    /// Five times as long in a run, for a load whose effects take a while to show.
     Long,
 }
 
-/// One load.
+/// One load: requests of one kind, sent by a number of clients to a cluster.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Task {
-    /// Its name in tables and results.
+    /// The name of the load in tables and results.
     pub name: &'static str,
-    /// The requests of the clients.
+    /// The kind of request that the clients send.
     pub asked: SentRequest,
     /// The nodes that receive the requests.
     pub to: To,
     /// Number of concurrent clients.
     pub clients: u32,
-    /// Number of announced nodes, with one service each. They are also renewed every 8 s, except on
-    /// etcd, where they do not expire.
+    /// Number of announced nodes, with one service each. Each node is also renewed every 8 s,
+    /// except on etcd, where announcements do not expire.
     pub nodes: u32,
-    /// Number of requests per second. Without it, each client sends its next request when it has
-    /// the response.
+    /// Number of requests per second. If it is `None`, each client sends its next request as soon
+    /// as it has the response.
     pub rate: Option<u32>,
-    /// Its duration.
+    /// The duration of the load.
     pub length: Length,
-    /// The servers that it is measured on.
+    /// The servers on which the load is measured.
     pub of: &'static [Name],
 }
 
@@ -105,7 +108,7 @@ const USUAL: Task = Task {
 /// The load that warms up a cluster before its first measurement.
 pub const WARM: Task = USUAL;
 
-/// All loads.
+/// All loads of a run, in order.
 pub const TASKS: &[Task] = &[
     Task {
         name: "lookup-100",
@@ -149,7 +152,8 @@ pub const TASKS: &[Task] = &[
         of: WITH_RENEWALS,
         ..USUAL
     },
-    // Most of this load is the renewals beside the lookups: 1,250 a second.
+    // Most requests of this load are the renewals of the 10,000 nodes (1,250 a second) and not the
+    // 50 lookups a second.
     Task {
         name: "crowd-10000",
         nodes: 10_000,
@@ -183,8 +187,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Each load has a unique name and is measured on quorate, which the other servers are compared
-    /// with.
+    /// Each load has a unique name. Each is measured on quorate, because the figures of the other
+    /// servers are compared with quorate's.
     #[test]
     fn tasks_are_told_apart() {
         let names: BTreeSet<&str> = TASKS.iter().map(|task| task.name).collect();

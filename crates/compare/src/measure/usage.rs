@@ -1,11 +1,11 @@
-//! Processor time and memory of processes, as Linux reports them in /proc.
+//! Reads the processor time and the memory of processes from /proc.
 
 use rustix::param::clock_ticks_per_second;
 use std::fs;
 
 const KB_PER_MB: f64 = 1_000.0 / 1.024;
-/// Indexes of user and system time among the fields of `/proc/PID/stat` after the name in
-/// parentheses (proc(5)).
+/// Indexes of user and system time in `/proc/PID/stat` (proc(5)), among the fields after the
+/// process's name, which is in parentheses.
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 
@@ -23,7 +23,8 @@ pub fn processor_s(pids: &[u32]) -> f64 {
     ticks as f64 / clock_ticks_per_second() as f64
 }
 
-/// Returns the peak resident memory since its start of the largest process, in megabytes.
+/// Returns the peak resident memory of the process that has the highest, in megabytes. A peak is
+/// counted since the start of its process.
 pub fn peak_memory_mb(pids: &[u32]) -> f64 {
     let peaks = pids.iter().filter_map(|pid| memory_mb(*pid, "VmHWM:"));
     peaks.fold(0.0, f64::max)
@@ -34,7 +35,7 @@ pub fn resident_memory_mb(pid: u32) -> Option<f64> {
     memory_mb(pid, "VmRSS:")
 }
 
-/// Returns the value of a line of `/proc/PID/status` (proc(5)), in megabytes.
+/// Returns the value of a line of `/proc/PID/status` (proc(5)), converted to megabytes.
 fn memory_mb(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;
@@ -46,7 +47,7 @@ fn memory_mb(pid: u32, name: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// This process has used memory and processor time.
+    /// The usage of a running process, this one, is read from /proc and is not zero.
     #[test]
     fn usage_is_read() {
         let own = [std::process::id()];

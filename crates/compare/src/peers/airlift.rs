@@ -10,10 +10,11 @@ use anyhow::anyhow;
 use std::path::Path;
 use tokio::process::Command;
 
-/// The version, which is that of the artifact io.airlift.discovery:discovery-server.
+/// The name and version of the server, which is the artifact io.airlift.discovery:discovery-server.
 pub const VERSION: &str = "airlift discovery-server 1.34";
 const MAIN_CLASS: &str = "io.airlift.discovery.server.DiscoveryServer";
 
+/// Starts three nodes of airlift's discovery server.
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let airlift = programs.airlift.as_ref().map_err(|why| anyhow!("{why}"))?;
     let ports = free_ports(NODES)?;
@@ -23,7 +24,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
         let mut command = Command::new(airlift.java_home.join("bin/java"));
         command
             .args(["-server", "-Xmx1G"])
-            // Its old versions of Guice and LevelDB access internals of the JDK.
+            // airlift's old versions of Guice and LevelDB access internals of the JDK.
             .args(["--add-opens=java.base/java.lang=ALL-UNNAMED"])
             .args(["--add-opens=java.base/java.nio=ALL-UNNAMED"])
             .arg(format!(
@@ -39,7 +40,8 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
                 "-Dnode.id={}",
                 node.file_name().unwrap_or_default().display()
             ))
-            // The node announces itself, as the nodes of a cluster do.
+            // The URI of the discovery server to which the node announces itself: this node. The
+            // nodes of a production cluster do the same.
             .arg(format!("-Ddiscovery.uri=http://127.0.0.1:{port}"))
             .arg("-cp")
             .arg(airlift.dir.join("lib/*"))
@@ -50,7 +52,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let servers = urls(&ports);
     Ok(Cluster {
         name: Name::Airlift,
-        // There is no leader, so that every node can serve as the follower.
+        // airlift has no leader, so any node can serve as the follower.
         follower: servers[1].clone(),
         processes,
         servers,

@@ -1,4 +1,4 @@
-//! Starts the limit: three servers that do not communicate with each other.
+//! Starts the baseline: three axum servers that do not communicate with each other.
 
 use super::cluster::Cluster;
 use super::process::{Process, free_ports};
@@ -8,20 +8,25 @@ use crate::measure::tasks::Name;
 use std::path::Path;
 use tokio::process::Command;
 
-/// Three running servers. Their processes are killed when this is dropped.
-pub struct Limits {
+/// Three running servers of the baseline. Their processes are killed when this is dropped.
+pub struct Baselines {
     pub processes: Vec<Process>,
     /// The URLs of the servers, in the format of the load generator.
     pub servers: Vec<String>,
 }
 
-impl Limits {
-    /// Starts the servers, and returns when each serves. They respond to every lookup with this
-    /// number of services, or without `services` to each load with its own.
+impl Baselines {
+    /// Starts three servers, and returns when each of them serves. If `services` is given, they
+    /// respond to every lookup with that number of services. Otherwise they respond with the
+    /// services of the load whose type is looked up.
     ///
     /// # Errors
     /// Fails if a server does not serve in time.
-    pub async fn start(itself: &Path, dir: &Path, services: Option<u32>) -> anyhow::Result<Limits> {
+    pub async fn start(
+        itself: &Path,
+        dir: &Path,
+        services: Option<u32>,
+    ) -> anyhow::Result<Baselines> {
         let ports = free_ports(NODES)?;
         let mut processes = Vec::new();
         for port in &ports {
@@ -33,17 +38,18 @@ impl Limits {
             processes.push(Process::start(&mut command, &dir.join(port.to_string()))?);
         }
         wait_serving(&ports, START_LIMIT, &mut processes).await?;
-        Ok(Limits {
+        Ok(Baselines {
             processes,
             servers: urls(&ports),
         })
     }
 }
 
+/// Starts the baseline for a run: each load has its own number of services.
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
-    let Limits { processes, servers } = Limits::start(&programs.itself, dir, None).await?;
+    let Baselines { processes, servers } = Baselines::start(&programs.itself, dir, None).await?;
     Ok(Cluster {
-        name: Name::Limit,
+        name: Name::Baseline,
         follower: servers[1].clone(),
         processes,
         servers,

@@ -1,10 +1,10 @@
-//! A running cluster of one of the servers.
+//! A running cluster of three nodes, of any kind of server.
 
 use super::process::Process;
 use crate::measure::tasks::Name;
 use std::path::PathBuf;
 
-/// A running cluster. Its processes are killed when it is dropped.
+/// A running cluster of one kind of server. Its processes are killed when it is dropped.
 pub struct Cluster {
     pub(super) name: Name,
     pub(super) processes: Vec<Process>,

@@ -28,6 +28,7 @@ pub async fn follower(program: &Path, servers: &[String]) -> anyhow::Result<Stri
         .context("not every node serves")?
 }
 
+/// Starts three members of etcd.
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let etcd = programs.etcd.as_ref().map_err(|why| anyhow!("{why}"))?;
     let ports = free_ports(2 * NODES)?;

@@ -1,4 +1,4 @@
-//! Puts a load on a cluster and measures it.
+//! Warms up a cluster, puts a load on it, and measures its figures.
 
 use super::cluster::Cluster;
 use super::{etcd, quorate};
@@ -11,26 +11,29 @@ use anyhow::{Context, bail};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Duration of the load before it is measured.
+/// Duration of a load before it is measured, in which its connections are opened.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Duration of the load before a slice is measured, in which its connections are opened.
+/// Duration of a slice before it is measured, in which its connections are opened.
 const SLICE_WARM_UP: Duration = Duration::from_millis(200);
-/// Duration of a round of warm-up.
+/// Duration of one round of warm-up after the start of a cluster.
 const ROUND: Duration = Duration::from_secs(1);
-/// Duration of a round of warm-up of a JVM. A JVM compiles code only after it has run often, and
-/// has little processor time for that beside two other JVMs on the same machine.
+/// Duration of one round of warm-up of a JVM. It is longer than [`ROUND`], because a JVM compiles
+/// code only after that code has run often, and has little processor time for compiling beside two
+/// other JVMs on the same machine.
 const JVM_ROUND: Duration = Duration::from_secs(5);
-/// Number of consecutive rounds, each less than a twentieth faster than the best before them, after
-/// which a JVM counts as warmed up for a kind of load.
+/// Number of consecutive rounds without gain after which a JVM counts as warmed up for a kind of
+/// load. A round is without gain if it is less than a twentieth faster than the best round before.
 const JVM_ROUNDS_WITHOUT_GAIN: u32 = 3;
 /// Maximum number of rounds of warm-up of a JVM with each kind of load.
 const JVM_ROUNDS: u32 = 12;
 
-/// Minimum number of bytes of a service in a response; in quorate's responses it has 280.
+/// Minimum number of bytes of one service in a complete response. A service has 280 bytes in
+/// quorate's responses.
 const SERVICE_BYTES_MIN: u64 = 150;
 
 impl Cluster {
-    /// Measures a load on the cluster, after waiting until the `others` processes are at rest.
+    /// Measures a load on the cluster. Waits first until the processes of the other servers,
+    /// `others`, are at rest.
     ///
     /// # Errors
     /// Fails if the load does not end or prints no figures, no request was served, services are
@@ -58,10 +61,11 @@ impl Cluster {
         })
     }
 
-    /// Measures one short load on the cluster, without waiting until other processes are at rest.
+    /// Measures a slice: one short load on the cluster, without waiting until other processes are
+    /// at rest.
     ///
     /// # Errors
-    /// Fails like [`Cluster::measure`].
+    /// Fails for the reasons of [`Cluster::measure`].
     pub async fn measure_slice(
         &mut self,
         task: &Task,
@@ -109,18 +113,18 @@ impl Cluster {
         Ok((figures, processor_s))
     }
 
-    /// Determines a follower again, because the leader may have changed since the last load.
+    /// Finds a follower again, because the leader may have changed since the last load.
     async fn look_for_follower(&mut self) -> anyhow::Result<()> {
         self.follower = match self.name {
             Name::Quorate => quorate::follower(&self.servers).await?,
             Name::Etcd => etcd::follower(&self.load, &self.servers).await?,
-            Name::Airlift | Name::Limit => return Ok(()),
+            Name::Airlift | Name::Baseline => return Ok(()),
         };
         Ok(())
     }
 
-    /// Puts each kind of load on the cluster for a while, so that effects of its first requests are
-    /// not measured.
+    /// Warms up the cluster with lookups and then with changes, so that effects of its first
+    /// requests are not measured.
     ///
     /// # Errors
     /// Fails if a load does not end or prints no figures.
@@ -151,8 +155,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Runs the load generator and returns its figures. Each load has its own service type, because
-    /// a server that replicates late shows the services of the last load for a while.
+    /// Runs the load generator and returns its figures. Each load has a service type of its own,
+    /// because a server that replicates late still shows the services of the last load for a while.
     async fn load(
         &self,
         task: &Task,
@@ -186,7 +190,8 @@ impl Cluster {
     }
 }
 
-/// Returns the minimum size of a response with all services of a load, regardless of its format.
+/// Returns the minimum size of a response that contains all services of a load, in any server's
+/// format.
 fn answer_bytes_min(task: &Task) -> u64 {
     u64::from(task.nodes) * SERVICE_BYTES_MIN
 }

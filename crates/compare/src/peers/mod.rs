@@ -1,4 +1,4 @@
-//! The servers that are measured: each can be started and put under load.
+//! Starts the servers that are measured, and puts load on them.
 
 mod airlift;
 pub mod baseline;

@@ -26,8 +26,8 @@ impl Process {
     pub fn start(command: &mut Command, dir: &Path) -> anyhow::Result<Process> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let log = dir.join("log");
-        // Opened for appending: if the process is started again, the end of its earlier log is
-        // worth keeping.
+        // The log is opened for appending: if the process is started again, the end of its earlier
+        // log is worth keeping.
         let file = File::options().create(true).append(true).open(&log);
         let file = file.with_context(|| log.display().to_string())?;
         let child = command
@@ -104,7 +104,8 @@ pub fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
     while ports.len() < count {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         ports.insert(listener.local_addr()?.port());
-        // Held until all ports are found, so that they are different.
+        // The listener is kept open until all ports are found, so that the system does not return a
+        // port twice.
         held.push(listener);
     }
     Ok(ports.into_iter().collect())

@@ -1,4 +1,4 @@
-//! The programs of the servers that are measured.
+//! The paths of the programs of all servers that are measured.
 
 use crate::measure::tasks::Name;
 use anyhow::bail;
@@ -11,16 +11,16 @@ pub const NODES: usize = 3;
 /// Timeout from the start of the processes until every node serves.
 pub const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// The programs of all servers. A server that is not available has the reason in its place.
+/// The programs of all servers. If a server is not available, its field contains the reason.
 #[derive(Debug)]
 pub struct Programs {
-    /// This program, which also contains the limit.
+    /// This program, which is also the server of the baseline.
     pub itself: PathBuf,
-    /// quorate.
+    /// The quorate binary that is measured.
     pub quorate: PathBuf,
-    /// The quorate whose `bench` command puts the load on all servers except etcd. It is the same
-    /// for all builds that are compared, so that a change of the load generator is not mistaken for
-    /// a change of the server.
+    /// The quorate binary whose `bench` command puts the load on all servers except etcd. It is the
+    /// same for all builds that are compared, so that a change of the load generator is not
+    /// mistaken for a change of the server.
     pub load: PathBuf,
     /// airlift's discovery server.
     pub airlift: Result<Airlift, String>,
@@ -40,9 +40,10 @@ pub struct Airlift {
 /// etcd's server and its load generator.
 #[derive(Debug)]
 pub struct Etcd {
-    /// The program built from crates/compare/etcd.
+    /// The program built from crates/compare/etcd, which contains etcd's server and the load
+    /// generator.
     pub program: PathBuf,
-    /// A server to use instead of the one in `program`.
+    /// An etcd server to use instead of the one in `program`.
     pub server: Option<PathBuf>,
 }
 
@@ -52,7 +53,7 @@ impl Programs {
         match name {
             Name::Airlift => self.airlift.as_ref().err().map(String::as_str),
             Name::Etcd => self.etcd.as_ref().err().map(String::as_str),
-            Name::Quorate | Name::Limit => None,
+            Name::Quorate | Name::Baseline => None,
         }
     }
 }

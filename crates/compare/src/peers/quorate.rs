@@ -1,4 +1,4 @@
-//! Starts quorate from etc/ directories.
+//! Starts quorate from etc/ directories, and reads its cluster status.
 
 use super::cluster::Cluster;
 use super::process::{Process, free_ports};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::path::Path;
 use tokio::process::Command;
 
-/// The fields of `/v1/cluster/status` that are used.
+/// The fields of `/v1/cluster/status` that this benchmark reads.
 #[derive(Deserialize)]
 struct QuorateStatus {
     role: String,
@@ -27,7 +27,7 @@ pub fn start_node(program: &Path, node: &Path) -> anyhow::Result<Process> {
     Process::start(&mut command, node)
 }
 
-/// Returns the role that the node on a port reports: `leader`, or another one.
+/// Returns the role that the node on a port reports, for example `leader`.
 ///
 /// # Errors
 /// Fails if the node does not respond.
@@ -43,12 +43,14 @@ pub async fn term(port: u16) -> anyhow::Result<u64> {
     Ok(status(port).await?.term)
 }
 
+/// Requests `/v1/cluster/status` of the node on a port.
 async fn status(port: u16) -> anyhow::Result<QuorateStatus> {
     Ok(serde_json::from_str(
         &get(port, "/v1/cluster/status").await?,
     )?)
 }
 
+/// Starts three nodes of quorate.
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let ports = free_ports(NODES)?;
     let mut processes = Vec::new();

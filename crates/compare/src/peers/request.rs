@@ -1,4 +1,4 @@
-//! The few requests that are sent besides the load.
+//! Sends the few requests that are not part of a load: status requests and first lookups.
 
 use super::process::Process;
 use anyhow::{Context, bail};
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 /// Interval between two requests to a server that does not serve yet.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// Timeout of a request. [`wait_serving`] retries it.
+/// Timeout of one request. [`wait_serving`] sends a new one after it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends a GET request and returns the body of the response.

@@ -1,4 +1,4 @@
-//! Starts a cluster of any of the servers.
+//! Starts a cluster of any kind of server.
 
 use super::cluster::Cluster;
 use super::programs::{Programs, output};
@@ -9,18 +9,18 @@ use std::path::Path;
 use tokio::process::Command;
 
 impl Programs {
-    /// Returns the version that a server reports.
+    /// Returns the version that a server reports, for the results.
     pub async fn version(&self, name: Name) -> String {
         let said = match name {
             Name::Quorate => output(Command::new(&self.quorate).arg("--version")).await,
             Name::Airlift => Ok(airlift::VERSION.to_owned()),
             Name::Etcd => etcd::version(self).await,
-            Name::Limit => Ok("axum 0.8".to_owned()),
+            Name::Baseline => Ok("axum 0.8".to_owned()),
         };
         said.unwrap_or_else(|why| format!("unknown ({why:#})"))
     }
 
-    /// Starts three nodes with empty directories, and returns when each serves.
+    /// Starts three nodes with empty directories, and returns when each of them serves.
     ///
     /// # Errors
     /// Fails if a node does not serve in time. If a node ended, the error contains the end of its
@@ -31,7 +31,7 @@ impl Programs {
                 Name::Quorate => quorate::start(self, dir).await,
                 Name::Airlift => airlift::start(self, dir).await,
                 Name::Etcd => etcd::start(self, dir).await,
-                Name::Limit => baseline::start(self, dir).await,
+                Name::Baseline => baseline::start(self, dir).await,
             }
         };
         started

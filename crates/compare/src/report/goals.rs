@@ -1,16 +1,16 @@
-//! The performance goals of quorate. Most are ratios to a peer in the same run, because machines
-//! are noisy.
+//! The performance goals of quorate. Most are ratios to another server in the same run, because
+//! absolute figures vary with the machine and its other work.
 
 use crate::measure::figures::Figure;
 use crate::measure::tasks::Name;
 use std::fmt;
 
-/// The reference of a goal.
+/// The value with which the figure of a goal is compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Against {
-    /// The same figure of another server; the goal is for the ratio.
+    /// The same figure of another server. The goal bounds the ratio of quorate's figure to it.
     Peer(Name),
-    /// No reference; the goal is for the figure itself.
+    /// No other value. The goal bounds quorate's figure itself.
     Itself,
 }
 
@@ -25,16 +25,17 @@ pub enum Bound {
 /// A goal for one figure of one load.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// The name of the load.
+    /// The name of the load that the goal is about.
     pub task: &'static str,
-    /// The figure of the load.
+    /// The figure of that load on quorate.
     pub figure: Figure,
-    /// The reference that the figure is compared with.
+    /// The value with which the figure is compared.
     pub against: Against,
     /// The bound on the ratio, or on the figure itself.
     pub bound: Bound,
 }
 
+/// Returns a goal for the ratio of quorate's figure to another server's.
 const fn ratio(task: &'static str, figure: Figure, peer: Name, bound: Bound) -> Goal {
     Goal {
         task,
@@ -44,6 +45,7 @@ const fn ratio(task: &'static str, figure: Figure, peer: Name, bound: Bound) -> 
     }
 }
 
+/// Returns a goal for quorate's figure itself.
 const fn at_most(task: &'static str, figure: Figure, most: f64) -> Goal {
     Goal {
         task,
@@ -53,9 +55,14 @@ const fn at_most(task: &'static str, figure: Figure, most: f64) -> Goal {
     }
 }
 
-/// All goals.
+/// All goals. A run reports each of them as met, missed or not measured.
 pub const GOALS: &[Goal] = &[
-    ratio("lookup-100", Figure::Rate, Name::Limit, Bound::AtLeast(0.7)),
+    ratio(
+        "lookup-100",
+        Figure::Rate,
+        Name::Baseline,
+        Bound::AtLeast(0.7),
+    ),
     ratio(
         "lookup-100",
         Figure::Rate,
@@ -66,7 +73,7 @@ pub const GOALS: &[Goal] = &[
     ratio(
         "lookup-1000",
         Figure::Rate,
-        Name::Limit,
+        Name::Baseline,
         Bound::AtLeast(0.85),
     ),
     ratio("lookup-alone", Figure::P50, Name::Etcd, Bound::AtMost(0.7)),
@@ -75,7 +82,12 @@ pub const GOALS: &[Goal] = &[
     ratio("change-64", Figure::Rate, Name::Airlift, Bound::Over(1.0)),
     ratio("change-256", Figure::Rate, Name::Etcd, Bound::AtLeast(2.5)),
     ratio("change-256", Figure::Rate, Name::Airlift, Bound::Over(1.0)),
-    ratio("renew-256", Figure::Rate, Name::Limit, Bound::AtLeast(0.6)),
+    ratio(
+        "renew-256",
+        Figure::Rate,
+        Name::Baseline,
+        Bound::AtLeast(0.6),
+    ),
     at_most("crowd-10000", Figure::Errors, 0.0),
     at_most("crowd-10000", Figure::P99, 50.0),
     at_most("crowd-10000", Figure::Memory, 120.0),
@@ -131,7 +143,8 @@ mod tests {
     use super::*;
     use crate::measure::tasks::TASKS;
 
-    /// The load of each goal exists and is measured on the peer of the goal.
+    /// The load of each goal exists, and is measured on the server with which the goal compares
+    /// quorate.
     #[test]
     fn goals_are_of_what_is_measured() {
         for goal in GOALS {

@@ -17,21 +17,21 @@ pub struct Results {
     pub date: String,
     /// The commit of quorate that was measured.
     pub commit: String,
-    /// The machine that it ran on.
+    /// The machine on which the run took place.
     pub machine: Machine,
     /// The command line of the run.
     pub command: String,
-    /// Duration of a load of the usual length, in seconds.
+    /// Duration of a load of [`Length::Usual`], in seconds.
     pub seconds: u64,
     /// Number of times that each load was measured.
     pub repeats: u32,
-    /// The versions of the servers that were measured.
+    /// The version of each server that was measured.
     pub versions: BTreeMap<Name, String>,
-    /// The servers that were not measured, with the reasons.
+    /// The servers that were not measured, each with the reason.
     pub missing: BTreeMap<Name, String>,
-    /// The loads.
+    /// The loads that were run.
     pub tasks: Vec<Task>,
-    /// The outcomes, in the order of the measurements.
+    /// The outcome of each load on each server, in the order of the measurements.
     pub outcomes: Vec<LoadOutcome>,
 }
 
@@ -40,7 +40,7 @@ pub struct Results {
 pub struct LoadOutcome {
     /// The number of the repeat, counted from 1.
     pub repeat: u32,
-    /// The server.
+    /// The server that was measured.
     pub name: Name,
     /// The name of the load.
     pub task: &'static str,
@@ -48,7 +48,7 @@ pub struct LoadOutcome {
     pub came: Measurement,
 }
 
-/// The verdict on a goal.
+/// The verdict on a goal: met, missed, or not measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GoalVerdict {
     Met,
@@ -67,9 +67,9 @@ pub enum Measurement {
 }
 
 impl Results {
-    /// Returns the median of a figure over the repeats. Exceptions: errors are summed, and memory
-    /// is that of the first repeat, because it is the peak of a process that lives through all
-    /// repeats.
+    /// Returns the median of a figure over the repeats of a load on a server, with two exceptions.
+    /// Errors are summed. Memory is that of the first repeat, because a process lives through all
+    /// repeats and its peak never falls.
     pub fn median(&self, name: Name, task: &str, figure: Figure) -> Option<f64> {
         let values = self.measured(name, task).map(|one| one.get(figure));
         match figure {
@@ -79,8 +79,8 @@ impl Results {
         }
     }
 
-    /// Returns the processor time that the other servers used beside a load on quorate: the median
-    /// and the maximum over all loads of the usual length, in seconds.
+    /// Returns the processor time, in seconds, that the other servers used beside quorate's loads
+    /// of [`Length::Usual`]: its median and its maximum.
     pub fn others_s(&self) -> Option<(f64, f64)> {
         let usual = |one: &&LoadOutcome| {
             let task = self.tasks.iter().find(|task| task.name == one.task);
@@ -95,8 +95,8 @@ impl Results {
         Some((median(took)?, most))
     }
 
-    /// Returns the number of measured loads that began before the other servers had come to rest,
-    /// and the number of all measured loads.
+    /// Returns two numbers: how many of the measured loads began before the other servers had come
+    /// to rest, and how many loads were measured.
     pub fn beside_others(&self) -> (usize, usize) {
         let rested = self.outcomes.iter().filter_map(|one| match &one.came {
             Measurement::Measured(measured) => Some(measured.others_at_rest),
@@ -124,7 +124,8 @@ impl Results {
             })
     }
 
-    /// Returns the value that a goal bounds, or `None` if it was not measured.
+    /// Returns the value that a goal bounds: a ratio or a figure. Returns `None` if it was not
+    /// measured.
     pub fn of_goal(&self, goal: &Goal) -> Option<f64> {
         let own = self.median(Name::Quorate, goal.task, goal.figure)?;
         match goal.against {
@@ -136,7 +137,8 @@ impl Results {
         }
     }
 
-    /// Returns the verdict on a goal. If its load failed on quorate, the goal is missed.
+    /// Returns the verdict on a goal. If any repeat of its load failed on quorate, the goal is
+    /// missed.
     pub fn verdict(&self, goal: &Goal) -> GoalVerdict {
         if self.failed(Name::Quorate, goal.task) > 0 {
             return GoalVerdict::Missed;

@@ -1,4 +1,4 @@
-//! The table of medians, in Markdown.
+//! Writes the report of a run in Markdown, with the table of medians.
 
 use crate::measure::figures::Figure;
 use crate::measure::tasks::{ALL, Name, Task};
@@ -6,8 +6,8 @@ use crate::report::goals::GOALS;
 use crate::report::results::{GoalVerdict, Results};
 use std::fmt::Write;
 
-/// Returns the whole report: the measured servers and the machine, the medians, the ratios, the
-/// goals.
+/// Returns the whole report: the machine and the measured servers, the table of medians and ratios,
+/// and the goals.
 pub fn of(results: &Results) -> String {
     let mut text = head(results);
     text += &medians(results);
@@ -53,8 +53,8 @@ fn head(results: &Results) -> String {
 }
 
 fn medians(results: &Results) -> String {
-    let mut text = "| load | | quorate | airlift | etcd | limit \
-                    | quorate / airlift | quorate / etcd | quorate / limit |\n\
+    let mut text = "| load | | quorate | airlift | etcd | baseline \
+                    | quorate / airlift | quorate / etcd | quorate / baseline |\n\
                     |---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     for task in &results.tasks {
@@ -63,7 +63,7 @@ fn medians(results: &Results) -> String {
             for name in ALL {
                 let _ = write!(text, " {} |", cell(results, *name, task, figure));
             }
-            for peer in [Name::Airlift, Name::Etcd, Name::Limit] {
+            for peer in [Name::Airlift, Name::Etcd, Name::Baseline] {
                 let own = results.median(Name::Quorate, task.name, figure);
                 let other = results.median(peer, task.name, figure);
                 let ratio = own.zip(other).filter(|(_, other)| *other > 0.0);
@@ -86,8 +86,8 @@ fn rows(task: &Task) -> Vec<(Figure, &'static str)> {
     ];
     match task.rate {
         None => rows.insert(0, (Figure::Rate, "requests/s")),
-        // The rate is given, so that it is not a result. Only at a given rate can processor times
-        // be compared, because all servers then do the same work.
+        // At a given rate, requests/s are not a result. Processor time is, because all servers do
+        // the same work at the same rate.
         Some(_) => rows.push((Figure::Processor, "processor time of the nodes, s")),
     }
     rows
@@ -185,22 +185,22 @@ mod tests {
     }
 
     /// A goal is missed if one repeat of its load failed, regardless of the other repeats. Errors
-    /// are summed, so that they are not lost in a median.
+    /// are summed over the repeats, because a median would hide them.
     #[test]
     fn a_failed_repeat_shows() {
         let outcomes = vec![
             outcome(1, Name::Quorate, measured(100.0)),
             outcome(2, Name::Quorate, Measurement::Failed("it ended".to_owned())),
-            outcome(1, Name::Limit, measured(100.0)),
-            outcome(2, Name::Limit, measured_with(100.0, 7)),
-            outcome(3, Name::Limit, measured(100.0)),
+            outcome(1, Name::Baseline, measured(100.0)),
+            outcome(2, Name::Baseline, measured_with(100.0, 7)),
+            outcome(3, Name::Baseline, measured(100.0)),
         ];
         let text = of(&results(outcomes));
         assert!(text.contains("| 100 (1 of 3 failed) |"), "{text}");
         let row = "| errors in total | 0.00 (1 of 3 failed) | failed | not measured | 7.00 |";
         assert!(text.contains(row), "{text}");
         assert!(
-            text.contains("| lookup-100: rate / limit's | at least 0.7 | 1.00 | **missed** |"),
+            text.contains("| lookup-100: rate / baseline's | at least 0.7 | 1.00 | **missed** |"),
             "{text}"
         );
     }
@@ -215,8 +215,12 @@ mod tests {
         let outcomes = vec![
             outcome(1, Name::Quorate, measured(100.0)),
             outcome(2, Name::Quorate, restless),
-            outcome(1, Name::Limit, measured(100.0)),
-            outcome(2, Name::Limit, Measurement::Failed("it ended".to_owned())),
+            outcome(1, Name::Baseline, measured(100.0)),
+            outcome(
+                2,
+                Name::Baseline,
+                Measurement::Failed("it ended".to_owned()),
+            ),
         ];
         let text = of(&results(outcomes));
         assert!(
@@ -232,7 +236,7 @@ mod tests {
         let mut outcomes = Vec::new();
         for (repeat, rate) in [(1, 10.0), (2, 80.0), (3, 90.0)] {
             outcomes.push(outcome(repeat, Name::Quorate, measured(rate)));
-            outcomes.push(outcome(repeat, Name::Limit, measured(100.0)));
+            outcomes.push(outcome(repeat, Name::Baseline, measured(100.0)));
         }
         outcomes.push(outcome(
             1,
@@ -244,7 +248,7 @@ mod tests {
         assert!(text.contains(row), "{text}");
         assert!(text.contains("- etcd: not measured: no Go"), "{text}");
         assert!(
-            text.contains("| lookup-100: rate / limit's | at least 0.7 | 0.80 | met |"),
+            text.contains("| lookup-100: rate / baseline's | at least 0.7 | 0.80 | met |"),
             "{text}"
         );
         assert!(

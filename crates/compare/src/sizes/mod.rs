@@ -1,5 +1,5 @@
-//! The cost of a registry of each size: lookups of all services, compared with the limit's; memory;
-//! and a restart after all nodes were killed.
+//! Measures the cost of a registry of each size: lookups of all services, compared with the
+//! baseline's lookups; memory; and a restart after all nodes were killed.
 
 mod plot;
 mod restart;
@@ -10,7 +10,7 @@ use crate::measure::figures::Figures;
 use crate::measure::load;
 use crate::measure::usage;
 use crate::nodes::Nodes;
-use crate::peers::baseline::Limits;
+use crate::peers::baseline::Baselines;
 use crate::run_context::Occasion;
 use anyhow::bail;
 use size::{Lookups, Size, Sizes};
@@ -19,19 +19,20 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Number of services in each measurement.
+/// The numbers of services for which the cost is measured.
 const SIZES: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];
-/// Maximum number of nodes that announce the services. Each node is also renewed every 8 s.
+/// Maximum number of nodes that announce the services. A larger registry has more services per
+/// node, since every node is also renewed every 8 s.
 const NODES_MAX: u32 = 1_000;
 /// The service type of all lookups.
 const SERVICE_TYPE: &str = "sizes";
 
-/// The arguments of this measurement.
+/// The arguments of `sizes`.
 #[derive(Debug, clap::Args)]
 pub struct SizesArguments {
     #[command(flatten)]
     occasion: Occasion,
-    /// Number of times that the lookups of each size are measured, alternating with the limit's.
+    /// Number of times that the lookups of each size are measured, alternating with the baseline's.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
     /// Duration of each load of lookups, in seconds.
@@ -45,7 +46,7 @@ pub struct SizesArguments {
     clients: u32,
 }
 
-/// Measures, prints, and writes the results.
+/// Measures each size, prints the table, and writes the results.
 ///
 /// # Errors
 /// Fails if a cluster does not start, a load does not end, or a service is missing after a restart.
@@ -60,7 +61,8 @@ pub async fn run(arguments: SizesArguments) -> anyhow::Result<()> {
         eprintln!("{services} services");
         let size = measure(&arguments, services).await?;
         sizes.sizes.push(size);
-        // Written after each size, so that a later failure does not lose the results so far.
+        // The results are written after each size, so that a later failure does not lose the
+        // results so far.
         occasion.write_raw("sizes", &sizes)?;
     }
     let table = table::of(&sizes, occasion);
@@ -91,30 +93,31 @@ async fn measure(arguments: &SizesArguments, services: u32) -> anyhow::Result<Si
     })
 }
 
-/// Measures all repeats of the lookups. The announcements of the last one on quorate stay, for the
-/// restart.
+/// Measures all repeats of the lookups, on the baseline and on quorate in turn. The announcements
+/// of quorate's last repeat are not withdrawn, because the restart that follows needs them.
 async fn lookups(
     arguments: &SizesArguments,
     nodes: &Nodes,
     dir: &Path,
     services: u32,
 ) -> anyhow::Result<Vec<Lookups>> {
-    let limits = Limits::start(&env::current_exe()?, &dir.join("limit"), Some(services)).await?;
+    let program = env::current_exe()?;
+    let baselines = Baselines::start(&program, &dir.join("baseline"), Some(services)).await?;
     let mut lookups = Vec::new();
     for time in 1..=arguments.repeats {
-        let mut on_limit = load(arguments, "lookup", &limits.servers.join(","), services);
-        let limit = figures(&mut on_limit, arguments.seconds, services).await?;
+        let mut on_baseline = load(arguments, "lookup", &baselines.servers.join(","), services);
+        let baseline = figures(&mut on_baseline, arguments.seconds, services).await?;
         let mut on_quorate = load(arguments, "lookup", &nodes.servers(), services);
         if time == arguments.repeats {
             on_quorate.arg("--keep");
         }
         let quorate = figures(&mut on_quorate, arguments.seconds, services).await?;
-        lookups.push(Lookups { quorate, limit });
+        lookups.push(Lookups { quorate, baseline });
     }
     Ok(lookups)
 }
 
-/// Returns the command of a load that announces this number of services.
+/// Returns the command of a load generator that announces this number of services.
 fn load(arguments: &SizesArguments, workload: &str, servers: &str, services: u32) -> Command {
     let of_nodes = services.min(NODES_MAX);
     let mut command = Command::new(&arguments.occasion.quorate);

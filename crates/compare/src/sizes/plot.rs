@@ -1,4 +1,4 @@
-//! A chart of the time per lookup by size, for quorate and the limit, with logarithmic axes.
+//! Draws the time per lookup by size, for quorate and the baseline, with logarithmic axes.
 
 use super::size::Size;
 use anyhow::anyhow;
@@ -8,11 +8,11 @@ use plotters::prelude::{
 
 const PIXELS: (u32, u32) = (720, 420);
 const QUORATE: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
-const LIMIT: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
+const BASELINE: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
 const PROPORTIONAL: RGBColor = RGBColor(0xbb, 0xbb, 0xbb);
 
-/// Draws the chart as SVG. A third line shows a time that is proportional to the bytes, based on
-/// the largest size.
+/// Draws the chart as SVG. A third line shows a time proportional to the size of the response,
+/// drawn through quorate's time for the largest registry.
 ///
 /// # Errors
 /// Fails if there are fewer than two sizes, or the chart cannot be drawn.
@@ -20,12 +20,12 @@ pub fn of(sizes: &[Size]) -> anyhow::Result<String> {
     let points = |cost: fn(&Size) -> f64| -> Vec<(f64, f64)> {
         sizes.iter().map(|size| (size.kb(), cost(size))).collect()
     };
-    let (quorate, limit) = (points(Size::lookup_us), points(Size::limit_us));
+    let (quorate, baseline) = (points(Size::lookup_us), points(Size::baseline_us));
     let [first, .., last] = quorate[..] else {
         return Err(anyhow!("at least two sizes are needed"));
     };
     let proportional = vec![(first.0, last.1 * first.0 / last.0), last];
-    let costs = || [&quorate, &limit, &proportional].into_iter().flatten();
+    let costs = || [&quorate, &baseline, &proportional].into_iter().flatten();
     let most = costs().map(|point| point.1).fold(1.0, f64::max);
     let least = costs().map(|point| point.1).fold(f64::MAX, f64::min);
     let mut svg = String::new();
@@ -47,19 +47,19 @@ pub fn of(sizes: &[Size]) -> anyhow::Result<String> {
         chart
             .configure_mesh()
             .x_desc("kB a lookup")
-            .y_desc("µs; orange: the limit; grey: proportional to the bytes")
+            .y_desc("µs; orange: the baseline; grey: proportional to the bytes")
             .draw()
             .map_err(|error| anyhow!("{error}"))?;
         for (line, color) in [
             (&proportional, PROPORTIONAL),
-            (&limit, LIMIT),
+            (&baseline, BASELINE),
             (&quorate, QUORATE),
         ] {
             chart
                 .draw_series(LineSeries::new(line.iter().copied(), color))
                 .map_err(|error| anyhow!("{error}"))?;
         }
-        for (line, color) in [(&limit, LIMIT), (&quorate, QUORATE)] {
+        for (line, color) in [(&baseline, BASELINE), (&quorate, QUORATE)] {
             chart
                 .draw_series(line.iter().map(|point| Circle::new(*point, 4, color)))
                 .map_err(|error| anyhow!("{error}"))?;

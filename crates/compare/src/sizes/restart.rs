@@ -1,5 +1,5 @@
-//! The time until a cluster shows all services again after all its nodes were killed at once, and
-//! whether it keeps them.
+//! Measures the time until a cluster shows all services again after all its nodes were killed at
+//! once, and checks that it keeps them.
 
 use crate::measure::usage;
 use crate::nodes::{Ending, Nodes};
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 /// Timeout from the start of all processes until every node shows all services.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
-/// Time after the start during which no service may be missing. The nodes' max-age is 30 s.
-/// Although some services were last renewed 8 s before the nodes were killed, clients had no chance
-/// to renew them since then.
+/// Time after the restart during which no service may be missing. It is just below the nodes'
+/// max-age of 30 s. A service may have been renewed last 8 s before the kill, but the time since
+/// then must not count, because clients had no chance to renew it.
 const KEPT_FOR: Duration = Duration::from_secs(28);
-/// Timeout for services that are not renewed to expire.
+/// Timeout until services that are not renewed have expired.
 const EXPIRY_LIMIT: Duration = Duration::from_secs(60);
 /// Interval between two checks that all services are shown.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,9 +24,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Restart {
     /// Time from the start of all nodes until each shows all services, in seconds.
     pub shown_after_s: f64,
-    /// Peak memory of the largest node since the start, in megabytes.
+    /// Peak memory of the largest node since the restart, in megabytes.
     pub memory_mb: f64,
-    /// Size of the data of the largest node before the start, in megabytes.
+    /// Size of the data directory of the largest node before the restart, in megabytes.
     pub data_mb: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The results for each size of a registry.
+//! The results for a registry of each size, and the figures computed from them.
 
 use super::restart::Restart;
 use crate::measure::figures::{Figures, median};
@@ -19,18 +19,19 @@ pub struct Size {
     pub lookups: Vec<Lookups>,
     /// Peak memory of the largest node during the lookups, in megabytes.
     pub memory_mb: f64,
-    /// Restart after the lookups. The announcements are in the log alone, unless the registry is
-    /// large.
+    /// The restart after the lookups. The announcements are only in the write-ahead log then,
+    /// unless the registry is so large that a snapshot was taken.
     pub after_lookups: Restart,
-    /// Restart after changes at the maximum rate.
+    /// The restart after changes, which clients sent as fast as they were answered.
     pub after_changes: Restart,
 }
 
-/// The same load on both servers, one after the other.
+/// The results of the same load on quorate and on the baseline, one after the other.
 #[derive(Debug, Serialize)]
 pub struct Lookups {
     pub quorate: Figures,
-    pub limit: Figures,
+    #[serde(rename = "limit")]
+    pub baseline: Figures,
 }
 
 impl Size {
@@ -43,14 +44,14 @@ impl Size {
         self.median(|lookups| lookups.quorate.bytes_per_answer as f64 / 1e3)
     }
 
-    /// Returns the time per lookup with all clients at once (the inverse of their total rate), in
-    /// microseconds.
+    /// Returns quorate's time per lookup, in microseconds. It is the inverse of the rate of all
+    /// clients together.
     pub fn lookup_us(&self) -> f64 {
         self.median(|lookups| 1e6 / lookups.quorate.rate_per_second)
     }
 
-    /// Returns the time per lookup of the limit, in microseconds.
-    pub fn limit_us(&self) -> f64 {
-        self.median(|lookups| 1e6 / lookups.limit.rate_per_second)
+    /// Returns the baseline's time per lookup, in microseconds.
+    pub fn baseline_us(&self) -> f64 {
+        self.median(|lookups| 1e6 / lookups.baseline.rate_per_second)
     }
 }

@@ -27,7 +27,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
-/** The client of Trino's airlift, as Trino 476 has it. */
+/** Adapter of the discovery client of Trino's airlift, in the version that Trino 476 uses. */
 public final class Airlift
         implements Library
 {

@@ -27,7 +27,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
-/** The client of prestodb's fork of airlift. */
+/** Adapter of the discovery client of prestodb's fork of airlift. */
 public final class Prestodb
         implements Library
 {

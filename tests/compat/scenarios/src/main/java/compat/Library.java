@@ -6,14 +6,14 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * One published discovery library. The two under test differ in packages, versions and HTTP stack,
- * but not in their features.
+ * A published discovery library of an engine. The two that are tested differ in packages, versions
+ * and HTTP stack, but not in their features.
  */
 public interface Library
 {
     /**
-     * A client like that of an engine node: it announces as {@code nodeId} and reads, all at the
-     * one server it knows.
+     * Opens a client like that of an engine node. It knows one server, at which it announces as
+     * {@code nodeId} and looks up services.
      */
     Client open(URI server, String environment, String nodeId, String pool);
 
@@ -21,8 +21,8 @@ public interface Library
             extends AutoCloseable
     {
         /**
-         * Creates a service to announce. It has a new id each time, as with engines when their
-         * properties change.
+         * Creates a service to announce. It has a new id each time, because engines use a new id
+         * when their properties change.
          */
         Offer offer(String type, Map<String, String> properties);
 
@@ -37,8 +37,8 @@ public interface Library
                 throws Exception;
 
         /**
-         * Starts the library's own announcing thread with these services; {@link #close} stops it,
-         * as an engine's shutdown does.
+         * Starts the thread of the library that announces these services again and again. An
+         * engine's shutdown stops it, and {@link #close} does too.
          */
         void startAnnouncer(Offer... offers);
 
@@ -53,7 +53,7 @@ public interface Library
         Picture lookup(String type)
                 throws Exception;
 
-        /** Performs the conditional lookup that follows an earlier one. */
+        /** Repeats a lookup with the tag of its earlier answer, so that 304 may be returned. */
         Picture refresh(Picture earlier)
                 throws Exception;
 

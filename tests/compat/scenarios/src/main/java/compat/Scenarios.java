@@ -15,14 +15,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 
 /**
- * The behaviour that an engine relies on, one scenario in each method. Every scenario uses a
- * service type of its own, so that it does not see the services of the others and the order does
- * not matter. No read is retried: a lookup after an acknowledged change has to show it.
+ * Checks the behaviour that an engine relies on, with a method for each scenario. Every scenario
+ * has a service type of its own, so that it does not see the services of the others and their order
+ * does not matter. No lookup is retried, because a lookup must show every change that was
+ * acknowledged before it.
  */
 public final class Scenarios
 {
     /**
-     * Maximum duration of an answer: the server's own limit without a quorum is 2 s, the rest is
+     * Maximum duration of an answer. Without a quorum, the server answers within 2 s; the rest is
      * for a busy machine.
      */
     public static final long ANSWER_SECONDS = 15;
@@ -34,8 +35,8 @@ public final class Scenarios
     private final String environment;
 
     /**
-     * One client for each server, opened before anything is announced: a client takes longer to
-     * start than a stale answer lasts.
+     * One client for each server. They are opened before anything is announced, because a client
+     * takes longer to start than an answer could stay stale.
      */
     private final List<Client> readers;
 
@@ -104,8 +105,8 @@ public final class Scenarios
     }
 
     /**
-     * Performs each reader's first lookup, which loads classes and connects. This takes longer than
-     * a stale answer lasts.
+     * Performs the first lookup of each reader, which loads classes and connects. Later lookups are
+     * then fast enough to notice a stale answer.
      */
     private void warmUp()
     {
