@@ -7,8 +7,8 @@ use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Factor by which the node's clock is slower. Half a second takes ten seconds for such a node, as
-/// on a host that is suspended now and then.
+/// Factor by which the node's clock is slower. Ten seconds of the other nodes are half a second for
+/// it, as on a host that is suspended now and then.
 const SLOWER: u64 = 20;
 /// Time for which the leader is watched while it is cut off. A lease by its slow clock, if it had
 /// one, would last longer than this.

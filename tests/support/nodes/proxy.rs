@@ -31,9 +31,9 @@ pub enum Pace {
 }
 
 struct State {
-    /// Increases with each [`Proxy::lose`] and [`Proxy::heal`]. A connection forwards data only
-    /// while this has the value that it had when the connection was opened, and only if that value
-    /// is even.
+    /// The generation, which increases with each [`Proxy::lose`] and [`Proxy::heal`]. A connection
+    /// forwards data only while the generation is the one in which it was opened, and only if that
+    /// one is even.
     generation: AtomicU64,
     lost_bytes: AtomicU64,
     held_back: AtomicU64,
