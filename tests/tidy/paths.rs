@@ -18,7 +18,7 @@ const FOLDERS: &[&str] = &[
 const MADE: &[&str] = &["fuzz/found", "fuzz/found"];
 
 /// Returns every document except the CHANGELOG, which names paths of earlier releases.
-fn documents() -> Vec<PathBuf> {
+pub fn documents() -> Vec<PathBuf> {
     let mut found = vec![
         PathBuf::from("README.md"),
         PathBuf::from("CONTRIBUTING.md"),

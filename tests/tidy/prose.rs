@@ -1,5 +1,6 @@
 //! Checks that comments are sentences and use terms that can be looked up.
 
+use crate::paths::documents;
 use crate::scripts::scripts;
 use crate::tree::{assert_none, read, rust_files};
 use std::path::PathBuf;
@@ -105,33 +106,65 @@ fn dialect(comment: &str) -> Option<&'static str> {
         .copied()
 }
 
-/// Returns all sources, each with the marks of its comments.
-fn sources() -> Vec<(PathBuf, &'static [&'static str])> {
-    const RUST: &[&str] = &["///", "//!", "//"];
-    let rust = ["src", "crates", "fuzz", "tests"]
-        .into_iter()
-        .flat_map(rust_files)
-        .map(|path| (path, RUST));
-    let scripts = scripts().into_iter().map(|path| (path, &["#"][..]));
-    rust.chain(scripts).collect()
-}
-
-/// Returns the comments of all sources for which `is_bad` returns true, and the number of all
-/// comments.
-fn bad_comments(is_bad: impl Fn(&str) -> bool) -> (Vec<String>, usize) {
-    let (mut bad, mut count) = (Vec::new(), 0);
-    for (path, marks) in sources() {
-        for comment in comments(&read(&path), marks) {
-            count += 1;
-            if is_bad(&comment) {
-                bad.push(format!("{}: {comment}", path.display()));
-            }
+/// Returns the paragraphs, list items and cells of tables of a document, without its headings and
+/// blocks of code.
+fn paragraphs(document: &str) -> Vec<String> {
+    let mut paragraphs = vec![String::new()];
+    let mut in_code = false;
+    for line in document.lines().map(str::trim) {
+        if line.starts_with("```") {
+            in_code = !in_code;
+        }
+        let item = line.trim_start_matches(|c: char| c.is_ascii_digit() || "-*.".contains(c));
+        let is_item = item.len() < line.len() && item.starts_with(' ');
+        if in_code || line.is_empty() || line.starts_with("```") || line.starts_with('#') {
+            paragraphs.push(String::new());
+        } else if let Some(cells) = line.strip_prefix('|') {
+            paragraphs.extend(cells.split(" | ").map(|cell| cell.trim().to_owned()));
+        } else if is_item {
+            paragraphs.push(item.trim().to_owned());
+        } else if let Some(open) = paragraphs.last_mut() {
+            *open = format!("{open} {line}").trim().to_owned();
         }
     }
-    (bad, count)
+    paragraphs.retain(|paragraph| paragraph.contains(char::is_alphabetic));
+    paragraphs
 }
 
-/// Panics with all `bad` comments if they are more than a share of `count`, in thousandths.
+/// Returns the texts of each part of the repository, with their files: the comments of the product
+/// and its tools, those of the tests and scripts, and the paragraphs of the documents.
+fn texts() -> [Vec<(PathBuf, String)>; 3] {
+    const RUST: &[&str] = &["///", "//!", "//"];
+    let of_files = |files: Vec<PathBuf>, texts: &dyn Fn(&str) -> Vec<String>| {
+        let texts = files.into_iter().flat_map(|path| {
+            let found = texts(&read(&path));
+            found.into_iter().map(move |text| (path.clone(), text))
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let rust_of = |folders: &[&str]| {
+        let files = folders.iter().flat_map(|folder| rust_files(folder));
+        of_files(files.collect(), &|source| comments(source, RUST))
+    };
+    let mut of_tests = rust_of(&["fuzz", "tests"]);
+    of_tests.extend(of_files(scripts(), &|script| comments(script, &["#"])));
+    [
+        rust_of(&["src", "crates"]),
+        of_tests,
+        of_files(documents(), &paragraphs),
+    ]
+}
+
+/// Panics if `is_bad` returns true for more than a share of the texts of one part, in thousandths.
+fn assert_few(is_bad: impl Fn(&str) -> bool, max_thousandths: usize) {
+    for part in texts() {
+        let bad = part.iter().filter(|(_, text)| is_bad(text));
+        let bad = bad.map(|(path, text)| format!("{}: {text}", path.display()));
+        assert_share(&bad.collect::<Vec<_>>(), part.len(), max_thousandths);
+    }
+}
+
+/// Panics with all `bad` texts if they are more than a share of `count`, in thousandths.
 fn assert_share(bad: &[String], count: usize, max_thousandths: usize) {
     if bad.len() * 1_000 > count * max_thousandths {
         assert_none(bad);
@@ -139,15 +172,28 @@ fn assert_share(bad: &[String], count: usize, max_thousandths: usize) {
 }
 
 #[test]
-fn comments_are_sentences() {
-    let (bad, count) = bad_comments(opens_as_a_clause);
-    assert_share(&bad, count, MAX_OPENERS);
+fn comments_and_paragraphs_are_sentences() {
+    assert_few(opens_as_a_clause, MAX_OPENERS);
 }
 
 #[test]
-fn comments_use_terms_that_can_be_looked_up() {
-    let (bad, count) = bad_comments(|comment| dialect(comment).is_some());
-    assert_share(&bad, count, MAX_DIALECT);
+fn comments_and_paragraphs_use_terms_that_can_be_looked_up() {
+    assert_few(|text| dialect(text).is_some(), MAX_DIALECT);
+}
+
+#[test]
+fn a_paragraph_is_found() {
+    let document = "# What\n\nOne\ntwo.\n- three\n  four\n2. five\n\n| six | `x` |\n|---|---|\n\
+                    ```\ncode\n```\n**seven** eight\n";
+    let found = [
+        "One two.",
+        "three four",
+        "five",
+        "six",
+        "`x` |",
+        "**seven** eight",
+    ];
+    assert_eq!(paragraphs(document), found);
 }
 
 #[test]

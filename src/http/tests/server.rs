@@ -572,8 +572,7 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A request whose head is malformed, or larger than the server reads, gets a line of text too, and
-/// the server continues.
+/// A malformed or too large head gets a line of text too, and the server continues.
 #[tokio::test]
 async fn nonsense_is_refused() {
     let server = TestServer::start().await;

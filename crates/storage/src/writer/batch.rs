@@ -1,6 +1,7 @@
 //! Batches of the group commit: the requests in one write, and the kind of commit that they need.
 
 use crate::db::database::CommitMode;
+use crate::db::durable_state::DurableState;
 use crate::request::{QueuedRequest, ResultSender, WriteRequest};
 #[cfg(feature = "planted")]
 use quorate_planted::{Bug, is_planted};
@@ -12,6 +13,12 @@ use std::sync::mpsc::Receiver;
 const REQUESTS_MAX: usize = 4096;
 /// Number of bytes from which a batch takes no further request. The last request may exceed it.
 pub(super) const BYTES_MAX: usize = 4 << 20;
+
+/// The destination of a batch, with the resulting state on disk.
+pub(super) enum BatchWritten {
+    Wal(DurableState),
+    Database(DurableState),
+}
 
 /// Collects the queued requests into a batch, without waiting for more. A close ends the batch and
 /// is returned separately, since it comes last.

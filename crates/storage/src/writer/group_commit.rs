@@ -4,7 +4,7 @@
 //! The fsync of a WAL frame is in `wal::file::Wal::append`. That of a transaction is in redb's
 //! commit (`db::database::Database::write`); a two-phase commit has a second one.
 
-use super::batch;
+use super::batch::{self, BatchWritten};
 use super::shared::WriterState;
 use crate::blocking::{SimDisk, await_durable};
 use crate::codec;
@@ -39,12 +39,6 @@ enum NextStep {
     Idle,
     /// The last handle of the store was dropped.
     Gone,
-}
-
-/// The destination of a batch, with the resulting state on disk.
-enum BatchWritten {
-    Wal(DurableState),
-    Database(DurableState),
 }
 
 /// The writer of a data directory (group commit), which runs as a thread or, in a simulation, as a
