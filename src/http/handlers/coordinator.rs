@@ -149,7 +149,7 @@ impl<D: Backend> Source for Followed<D> {
         &mut self.watcher
     }
 
-    fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
+    async fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
         let app = &self.app;
         let answer =
             app.coordinators

@@ -2,7 +2,7 @@
 //! reconnect.
 
 use crate::http::backend::Backend;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, error_line};
 use crate::http::request::query::Parameters;
 use crate::http::respond::sse::{self, EventBuffer, Position, Source};
 use crate::http::state::App;
@@ -51,7 +51,7 @@ async fn watch<D: Backend>(
     let answer = app.look_up(&lookup).await?;
     app.make(&answer, false).await?;
     let mut tracked = WatchedLookup {
-        backend: app.backend.clone(),
+        app: app.clone(),
         lookup,
         watcher,
         index: 0,
@@ -84,7 +84,7 @@ fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiE
 
 /// A lookup, as the source of an event stream.
 struct WatchedLookup<D> {
-    backend: D,
+    app: App<D>,
     lookup: Lookup,
     watcher: Watcher,
     /// The log index up to which the reader has every change.
@@ -143,11 +143,15 @@ impl<D: Backend> Source for WatchedLookup<D> {
         &mut self.watcher
     }
 
-    fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
+    async fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
         // Read before the history, which then contains all changes up to this progress.
-        let now = self.backend.progress(&self.lookup)?;
+        let now = self.app.backend.progress(&self.lookup)?;
         if !self.push_missed(now, events) {
-            let answer = self.backend.lookup_stale(&self.lookup)?;
+            let answer = self.app.backend.lookup_stale(&self.lookup)?;
+            let made = self.app.make(&answer, false).await;
+            made.map_err(|error| Unavailable {
+                reason: error_line(&error),
+            })?;
             self.push_state("reset", &answer, events);
         }
         Ok(self.index)

@@ -131,7 +131,10 @@ pub(in crate::http) trait Source: Send + 'static {
     ///
     /// # Errors
     /// If this node has no state to show.
-    fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable>;
+    fn poll_changes(
+        &mut self,
+        events: &mut EventBuffer,
+    ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
 }
 
 /// Returns the response that streams `source` until its reader disconnects or this node stops.
@@ -199,11 +202,11 @@ impl<S: Source> EventStream<S> {
             }
             let alive = tokio::select! {
                 event = self.source.watcher().next() => match event {
-                    WatchEvent::Changed => self.poll_changes(),
+                    WatchEvent::Changed => self.poll_changes().await,
                     WatchEvent::Lost(reason) => Err(Unavailable { reason }),
                 },
                 _ = self.heartbeat.tick() => {
-                    let looked = self.poll_changes();
+                    let looked = self.poll_changes().await;
                     if looked.is_ok() {
                         let position = self.position();
                         self.events.push_heartbeat(position);
@@ -220,8 +223,8 @@ impl<S: Source> EventStream<S> {
         }
     }
 
-    fn poll_changes(&mut self) -> Result<(), Unavailable> {
-        let index = self.source.poll_changes(&mut self.events)?;
+    async fn poll_changes(&mut self) -> Result<(), Unavailable> {
+        let index = self.source.poll_changes(&mut self.events).await?;
         self.index = self.index.max(index);
         Ok(())
     }

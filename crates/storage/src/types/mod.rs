@@ -1,13 +1,18 @@
 //! The types that openraft is instantiated with.
 
-mod runtime;
+#[cfg(feature = "sim")]
+mod seeded_runtime;
 
 use openraft::vote::RaftLeaderId;
 use quorate_registry::{Batch, Leadership, Outcome};
-use runtime::Runtime;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+
+#[cfg(not(feature = "sim"))]
+use openraft_rt_tokio::TokioRuntime as Runtime;
+#[cfg(feature = "sim")]
+use seeded_runtime::SeededRuntime as Runtime;
 
 /// A member, as described by the membership in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! The async runtime that openraft runs on.
+//! The async runtime that openraft runs on in a simulation.
 
 use crate::rng::next_seeded;
 use openraft_rt::{AsyncRuntime, OptionalSend, Select2, Select3, Select4};
@@ -8,12 +8,12 @@ use rand::rngs::SmallRng;
 use std::future::Future;
 use std::time::Duration;
 
-/// openraft's tokio runtime, except that in a simulation the election timeouts are drawn from the
-/// thread's seed ([`crate::rng`]).
+/// openraft's tokio runtime, except that the election timeouts are drawn from the thread's seed
+/// ([`crate::rng`]).
 #[derive(Debug)]
-pub struct Runtime(TokioRuntime);
+pub struct SeededRuntime(TokioRuntime);
 
-impl AsyncRuntime for Runtime {
+impl AsyncRuntime for SeededRuntime {
     type JoinError = <TokioRuntime as AsyncRuntime>::JoinError;
     type JoinHandle<T: OptionalSend + 'static> = <TokioRuntime as AsyncRuntime>::JoinHandle<T>;
     type Sleep = <TokioRuntime as AsyncRuntime>::Sleep;
