@@ -109,23 +109,24 @@ pub enum Command {
     /// Raises the feature level ([`LEVEL`](crate::LEVEL)) to this number. From here on in the log,
     /// the commands and fields of that level are allowed.
     Level(u32),
-    /// Same as `Announce`, with everything that the receiving node knew on arrival. From level 4
-    /// on.
+    /// Same as `Announce`, with everything that the receiving node knew on arrival. Proposed from
+    /// level 4 on.
     OrderedAnnounce {
         /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
         /// The announcement.
         announcement: Announcement,
     },
-    /// Same as `Withdraw`, with everything that the receiving node knew on arrival. From level 4
-    /// on.
+    /// Same as `Withdraw`, with everything that the receiving node knew on arrival. Proposed from
+    /// level 4 on.
     OrderedWithdraw {
         /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
         /// The node.
         node_id: String,
     },
-    /// Same as `Renew`, with everything that the receiving node knew on arrival. From level 4 on.
+    /// Same as `Renew`, with everything that the receiving node knew on arrival. Proposed from
+    /// level 4 on.
     OrderedRenew {
         /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
@@ -152,6 +153,6 @@ pub enum Outcome {
     /// A tick was applied, and these nodes expired, in the order of their deadlines. Often empty.
     Expired(Vec<String>),
     /// Nothing changed: the announcement has too many services or too long a location
-    /// ([`Registry::objection`](crate::Registry::objection)). From level 4 on.
+    /// ([`Registry::objection`](crate::Registry::objection)). Possible from level 4 on.
     OverLimit,
 }
