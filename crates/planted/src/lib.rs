@@ -53,7 +53,7 @@ pub const fn is_planted(_: Bug) -> bool {
     false
 }
 
-/// Returns whether this build has the bug: `QUORATE_PLANTED` names it.
+/// Returns whether the bug is active in this run: whether `QUORATE_PLANTED` names it.
 #[cfg(feature = "planted")]
 pub fn is_planted(bug: Bug) -> bool {
     static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();

@@ -13,8 +13,8 @@ pub struct Batch {
     /// Lifetime of an announcement without a renewal, in milliseconds of cluster time.
     pub max_age_ms: u64,
     /// Maximum advance of cluster time by one tick, in milliseconds. It is added to every deadline,
-    /// because the first tick after an announcement may count time from before it. So an expiry may
-    /// be late but never early.
+    /// because the first tick after an announcement may count time that passed before the
+    /// announcement. An expiry may therefore be late but never early.
     pub step_ms: u64,
     /// The commands.
     pub commands: Vec<Command>,
@@ -30,18 +30,19 @@ pub struct Batch {
 /// withdrawal) or expired it. Unless that entry is certainly older than the arrival, the write is
 /// `Superseded` and changes nothing.
 ///
-/// - The receiving node never proposes a write with evidence from after its arrival, not even if
-///   the write was superseded. It cannot know whether the superseding write ended before this write
-///   arrived or began after it, so the client is asked to retry.
+/// - The receiving node proposes a write only with the evidence from the write's arrival. It never
+///   proposes a superseded write again with newer evidence: it cannot know whether the superseding
+///   write ended before this write arrived or began after it. The client is asked to retry instead.
 /// - After a renewal with the outcome `NotRegistered`, the receiving node proposes the whole
 ///   announcement, with the evidence of the renewal.
 /// - If one entry contains several writes of a node, the registry accepts at most one of them,
 ///   since the evidence of each is older than the entry. An index ([`Arrival::previous`]) therefore
 ///   identifies a single write, not two of which one may have begun later.
 /// - Renewals, and withdrawals of a node that is not registered, change nothing in a lookup. They
-///   are ordered nevertheless, because a late one would become the last write of its node. The next
-///   write in the receiving node's queue may replace its predecessor ([`Arrival::previous`]), so it
-///   would also replace the newer writes that the late one had bypassed.
+///   are ordered nevertheless, because a late one would count as the last write of its node, after
+///   newer writes that precede it in the log. The next write in the receiving node's queue may
+///   replace its predecessor in the queue ([`Arrival::previous`]). If that is the late write, the
+///   next one would replace those newer writes too.
 /// - A renewal needs no time limit ([`Arrival::until_ms`]), however. If its evidence is newer than
 ///   its request, the only effect is that the stored announcement lives longer, and the writes
 ///   queued behind it carry evidence of their own.
@@ -49,8 +50,8 @@ pub struct Batch {
 /// Below feature level 4 ([`LEVEL_OF_ORDER`](crate::LEVEL_OF_ORDER)), commands carry a single
 /// index, `seen`, and renewals are not ordered. Until every voter knows level 4, a node of this
 /// release proposes such commands too: each once, with the index that it knew to be committed at
-/// the arrival. More writes are superseded than with all of the evidence. In a new group this takes
-/// a moment.
+/// the arrival. This supersedes more writes than the full evidence does. A new group leaves this
+/// state after a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Replaces everything that the node announces. If exactly this announcement is stored, the
@@ -88,7 +89,8 @@ pub enum Command {
         /// Its id.
         id: String,
     },
-    /// Advances cluster time. Proposed only by the leader, conditional on its own term.
+    /// Advances cluster time. Proposed only by the leader, on the condition that it is still the
+    /// leader of the same term.
     Tick {
         /// Time to advance by, in milliseconds, limited by the batch's `step_ms`. It first uses up
         /// the rest of a grace period, then advances cluster time. If `grace_ms` is set, it does
@@ -104,26 +106,27 @@ pub enum Command {
         /// The ids.
         raft_ids: Vec<u64>,
     },
-    /// Raises the feature level to this one: allows its commands and fields from here on
-    /// ([`LEVEL`](crate::LEVEL)).
+    /// Raises the feature level ([`LEVEL`](crate::LEVEL)) to this number. From here on in the log,
+    /// the commands and fields of that level are allowed.
     Level(u32),
-    /// Same as `Announce`, with everything that the receiving node knew on arrival. From level 4
-    /// on.
+    /// Same as `Announce`, with everything that the receiving node knew on arrival. Proposed from
+    /// level 4 on.
     OrderedAnnounce {
         /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
         /// The announcement.
         announcement: Announcement,
     },
-    /// Same as `Withdraw`, with everything that the receiving node knew on arrival. From level 4
-    /// on.
+    /// Same as `Withdraw`, with everything that the receiving node knew on arrival. Proposed from
+    /// level 4 on.
     OrderedWithdraw {
         /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
         /// The node.
         node_id: String,
     },
-    /// Same as `Renew`, with everything that the receiving node knew on arrival. From level 4 on.
+    /// Same as `Renew`, with everything that the receiving node knew on arrival. Proposed from
+    /// level 4 on.
     OrderedRenew {
         /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
@@ -150,6 +153,6 @@ pub enum Outcome {
     /// A tick was applied, and these nodes expired, in the order of their deadlines. Often empty.
     Expired(Vec<String>),
     /// Nothing changed: the announcement has too many services or too long a location
-    /// ([`Registry::objection`](crate::Registry::objection)). From level 4 on.
+    /// ([`Registry::objection`](crate::Registry::objection)). Possible from level 4 on.
     OverLimit,
 }

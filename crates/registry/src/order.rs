@@ -1,5 +1,5 @@
 //! The order of writes of one node: the evidence about earlier writes that each write carries, and
-//! which of them it may replace.
+//! the rule for which earlier writes it may replace.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,13 +27,13 @@ pub struct Tail {
 ///
 /// All of it is recorded once, on arrival, and a write is never proposed with anything newer. A
 /// write may replace another write of its node only if the other write certainly began before this
-/// write arrived. That is certain of the write in:
+/// write arrived. That is certain if the other write is in:
 ///
 /// - an entry at or below `committed`, which was committed before this write arrived.
 /// - an entry at or below `tail`, if the entry with this write was proposed by the same leader. A
-///   leader only appends to its log, so it proposed the entries that it had on arrival before this
-///   write. If another leader proposed the write, it is unknown which entries of the old leader
-///   came first, and `tail` is ignored.
+///   leader only appends to its log, so all entries up to `tail` were in its log before this write
+///   arrived. If another leader proposed this write, the log may have other, newer entries at these
+///   indexes, and `tail` is ignored.
 /// - the entry at `previous`, whose write arrived earlier at the same receiving node. Since that
 ///   write was accepted in order, all writes before it began earlier too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,10 +48,10 @@ pub struct Arrival {
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.
     ///
-    /// The receiving node sets it to the maximum that ticks can have counted when its client gives
-    /// up, by the node's own clock. If ticks have counted more, that clock stopped, as in a paused
-    /// virtual machine, and the rest of the node's evidence may be newer than the request that it
-    /// read.
+    /// The receiving node sets it to the maximum that ticks can have counted when the write's
+    /// client gives up, according to the receiving node's own clock. If ticks have counted more
+    /// when the write is applied, that clock stopped, as in a paused virtual machine. The rest of
+    /// the evidence may then be newer than the client's request.
     pub until_ms: Option<u64>,
 }
 

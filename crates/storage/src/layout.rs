@@ -13,6 +13,6 @@ pub(crate) const BALLAST: &str = "ballast";
 pub(crate) const SNAPSHOT_PREFIX: &str = "snapshot-";
 pub(crate) const SNAPSHOT_SUFFIX: &str = ".snap";
 
-/// Suffix of files that are written first and then renamed. Files with it that a crash left are
-/// removed when the directory is opened.
+/// Suffix of files that are written first and then renamed. When the directory is opened, files
+/// with this suffix that a crash left behind are removed.
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";

@@ -158,6 +158,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
         Ok(self.inner.shared.view().vote)
     }
 
+    /// Reads entries for a replication request, up to about `READ_BYTES_MAX` bytes.
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
         self.read(start..end, READ_BYTES_MAX).await
     }
@@ -166,6 +167,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
 impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = Self;
 
+    /// Returns the last purged and the last log id, including queued changes.
     async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
         let view = self.inner.shared.view();
         Ok(LogState {

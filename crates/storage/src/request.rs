@@ -104,7 +104,7 @@ impl WriteRequest {
     }
 }
 
-/// A request with its permit, which reserves its bytes in the queue.
+/// A request with the permit that reserves space for its bytes in the queue.
 pub(crate) struct QueuedRequest {
     pub(crate) request: WriteRequest,
     pub(crate) permit: OwnedSemaphorePermit,

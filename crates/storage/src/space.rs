@@ -59,8 +59,8 @@ impl Space {
     /// Returns the state for the given size of the log's records.
     pub(crate) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
         // The database file never shrinks, so space that a purge freed stays inside it. An entry
-        // takes up to twice its size, since page sizes are powers of two. Of the remaining free
-        // space, half may be unusable for the next entry, because it is fragmented by smaller
+        // takes up to twice its size, since page sizes are powers of two. Half of the free space
+        // inside the file may be unusable for the next entry, because it is fragmented by smaller
         // pages.
         let file_bytes = self.vfs.allocated_bytes(&self.dir.join(layout::DATABASE))?;
         let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES) / 2;

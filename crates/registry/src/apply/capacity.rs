@@ -53,8 +53,9 @@ impl Registry {
         }
     }
 
-    /// Recomputes `held_bytes`, the cost of all entries without types and pools, after the level
-    /// was raised: from some levels on, entries are counted differently.
+    /// Recomputes `held_bytes`, the cost of all announcements and static services without their
+    /// types and pools, after the level was raised: from some levels on, they are counted
+    /// differently.
     pub(crate) fn recompute_held_bytes(&self) -> usize {
         let nodes = self
             .nodes
@@ -103,15 +104,15 @@ impl Registry {
         self.fits(before_bytes, after_bytes)
     }
 
-    /// Returns whether there is room for `after` bytes instead of `before`.
+    /// Returns whether there is room for `after` bytes in place of `before` bytes.
     fn fits(&self, before: usize, after: usize) -> bool {
         after <= before || self.counted_bytes() - before + after <= self.max_held_bytes
     }
 }
 
 impl TypeIndex {
-    /// Returns the cost of those of the given types and pools that do not exist yet, because a node
-    /// would be their first member.
+    /// Returns the cost of those given types and pools that do not exist yet: they would be created
+    /// for their first member.
     fn arising_bytes<'a>(&self, index: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         index
             .map(|(service_type, pool)| match self.of_type(service_type) {

@@ -115,6 +115,7 @@ impl Registry {
         Outcome::Applied
     }
 
+    /// Moves a node to its new deadline in the queue of deadlines.
     fn move_deadline(&mut self, node_id: &str, before_ms: u64, deadline_ms: u64) {
         let before = (before_ms, Arc::from(node_id));
         let known = match is_planted(Bug::OldDeadline) {

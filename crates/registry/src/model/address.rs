@@ -117,7 +117,8 @@ pub fn check_authority(authority: &str) -> Result<(), BadAddress> {
     }
 }
 
-/// Returns whether a text is a DNS name, in which underscores are common, or an IPv4 address.
+/// Returns whether a text is an IPv4 address or a DNS name. Underscores are accepted, since they
+/// are common in names.
 fn is_name(host: &str) -> bool {
     // A trailing dot denotes the DNS root.
     let name = host.strip_suffix('.').unwrap_or(host);

@@ -125,9 +125,8 @@ impl Registry {
     }
 }
 
-/// Returns the node as a coordinator, with the address of the first service that makes it one and
-/// has a usable address. If no address is usable, returns the problem with the first of these
-/// services.
+/// Returns the node as a coordinator, with the address of its first coordinator service that has a
+/// usable address. If no address is usable, returns the problem with the first coordinator service.
 fn of_node(engine: Engine, service_type: &str, entry: &NodeEntry) -> Option<Found> {
     let node = entry.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();

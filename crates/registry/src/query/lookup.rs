@@ -1,4 +1,5 @@
-//! Renders lookups.
+//! Answers lookups: finds the cached bytes of a lookup, or collects the entries that
+//! `state::listed` renders.
 
 use crate::model::{Lookup, StaticService};
 use crate::registry::Registry;
@@ -15,8 +16,9 @@ impl Registry {
     /// - Renewals, ticks that remove nothing and changes of other types do not affect the bytes.
     /// - Services are sorted by pool (in a lookup by type), node id and service id; static services
     ///   come last.
-    /// - Services of two nodes with the same id are all included. airlift hides one of the two live
-    ///   nodes, as an accident of the set in which it collects services; that is of no use.
+    /// - If two nodes announce services with the same id, all of these services are included.
+    ///   airlift shows only one and so hides a live node, as an accident of the set in which it
+    ///   collects services; that is of no use.
     pub fn lookup(&self, lookup: &Lookup) -> Arc<Rendered> {
         let found = match lookup {
             Lookup::All | Lookup::Statics => true,

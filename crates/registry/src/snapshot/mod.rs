@@ -162,6 +162,8 @@ impl Registry {
         }
     }
 
+    /// Restores the state that the header of a snapshot contains, without nodes and static
+    /// services.
     fn from_header(level: u32, header: &SnapshotHeader) -> Result<Self, BadSnapshot> {
         if header.retired.len() > MAX_RETIRED || header.tombstones.len() > MAX_TOMBSTONES {
             return Err(damaged(

@@ -5,8 +5,9 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::iter;
 
-/// Iterates over two lists in the order of ids. Yields each id once, as the service in the first
-/// list and the one in the second. The number of steps is linear in the number of services.
+/// Iterates over two lists in the order of ids. Yields each id once, as a pair of the services with
+/// this id in the first and in the second list; `None` stands for a service that a list does not
+/// contain. The number of steps is linear in the number of services.
 ///
 /// Both lists must be sorted by id, like those of an announcement.
 pub(crate) fn by_id<'s, 'a: 's, S: Borrow<BorrowedService<'a>>>(

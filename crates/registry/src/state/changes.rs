@@ -55,9 +55,9 @@ impl EntryChanges {
         self.0.clear();
     }
 
-    /// Records the effects on a node's services of one type and pool, given those before and after
-    /// the entry. An unchanged service has no effect if the node's location is unchanged too
-    /// (`same_place`).
+    /// Records the effects on a node's services of one type and pool, given the services before and
+    /// after the entry. Nothing is recorded for an unchanged service if the node's location is
+    /// unchanged too (`same_place`).
     pub fn of_node(
         &mut self,
         [service_type, pool]: [&str; 2],
@@ -156,6 +156,7 @@ fn next(list: &mut Vec<u8>) -> &mut Vec<u8> {
     list
 }
 
+/// Writes the JSON object that identifies a removed service.
 fn write_removed(
     out: &mut Vec<u8>,
     id: &str,

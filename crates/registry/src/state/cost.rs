@@ -19,8 +19,8 @@ use crate::model::{Announcement, json_service_bytes};
 /// Maximum cost of announcements and static services, in bytes as counted in this module.
 ///
 /// It keeps a misbehaving client from filling the memory of all nodes at once. 100,000 services of
-/// real engines take about 103 MB of it. Every node must refuse the same entries: another value, or
-/// another way of counting, requires a new [`LEVEL`](crate::LEVEL).
+/// real engines take about 103 MB of it. Every node must refuse the same entries, so another value,
+/// or another way of counting, requires a new [`LEVEL`](crate::LEVEL).
 pub const MAX_HELD_BYTES: usize = 256 << 20;
 
 /// Cost of an entry in addition to its text, before `LEVEL_OF_LIMITS`.

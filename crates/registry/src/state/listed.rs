@@ -1,4 +1,4 @@
-//! Renders the entries of a lookup.
+//! The entries of a lookup, and their rendering as the JSON body.
 
 use super::growing::Growing;
 use super::node_entry::{BorrowedAnnouncement, PackedAnnouncement};
@@ -20,7 +20,8 @@ pub(crate) struct Listed {
 impl Listed {
     /// Returns an estimate of the size of the entries.
     pub fn packed_bytes(&self) -> usize {
-        /// Typical size of a static service. None is large, and they are not packed.
+        /// Typical size of a static service. Static services are small, and not packed, so their
+        /// size is not computed.
         const STATIC_BYTES: usize = 256;
         let nodes: usize = self.nodes.iter().map(PackedAnnouncement::len).sum();
         nodes + self.statics.len() * STATIC_BYTES

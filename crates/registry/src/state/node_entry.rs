@@ -42,6 +42,7 @@ impl PackedAnnouncement {
         self.0.len()
     }
 
+    /// Returns the announcement, which borrows from the packed bytes.
     pub(crate) fn unpack(&self) -> BorrowedAnnouncement<'_> {
         postcard::from_bytes(&self.0).expect(PACKED)
     }
@@ -126,11 +127,13 @@ impl NodeEntry {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
+    /// Returns the announcement, which borrows from the packed bytes.
     pub(crate) fn unpack(&self) -> BorrowedAnnouncement<'_> {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
-    /// Returns the packed announcement, which can be read while this entry is modified, and after.
+    /// Returns the packed announcement. It can still be read while, and after, this entry is
+    /// modified.
     pub(crate) fn share(&self) -> PackedAnnouncement {
         PackedAnnouncement(self.packed.clone())
     }

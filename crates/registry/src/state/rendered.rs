@@ -100,6 +100,7 @@ impl Rendered {
         }
     }
 
+    /// Evicts renderings from the cache that contains this one, after this one has grown.
     fn keep_within_limit(&self) {
         if let Some(keeper) = self.keeper.upgrade() {
             lock(&keeper).keep_within_limit();
@@ -159,10 +160,10 @@ impl Rendered {
 
 /// A cache of up-to-date renderings.
 ///
-/// The lock is held only to find an entry. Rendering happens outside of it and once per lookup:
-/// readers of the same lookup wait for it, readers of other lookups do not. A large lookup that is
-/// not rendered yet keeps its entries ([`Listed`]), so that its bytes show the state at the time of
-/// the lookup.
+/// The lock is held only to find an entry. Each lookup is rendered once, outside of the lock:
+/// readers of the same lookup wait for the rendering, readers of other lookups do not. A large
+/// lookup that is not rendered yet keeps its entries ([`Listed`]), so that its bytes show the state
+/// at the time of the lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 
@@ -175,7 +176,7 @@ struct CacheEntries {
     entries: BTreeMap<Lookup, CacheEntry>,
     uses: u64,
     nothing: Arc<OnceLock<Arc<Rendered>>>,
-    /// [`MAX_RENDERED_BYTES`]; less in tests.
+    /// The limit of the cached bytes: [`MAX_RENDERED_BYTES`], less in tests.
     max_bytes: usize,
 }
 

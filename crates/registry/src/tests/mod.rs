@@ -49,8 +49,8 @@ fn gzip_is_the_same_body() {
     assert_eq!(shown.json(), &plain);
 }
 
-/// The number of cached renderings is limited, however many types are requested, and the last used
-/// are among them. A type without services takes no cache entry.
+/// The number of cached renderings is limited, however many types are requested, and the most
+/// recently used ones stay cached. A type without services takes no cache entry.
 #[test]
 fn renderings_are_bounded() {
     let mut registry = Registry::new("test");
@@ -100,8 +100,8 @@ fn threads_share_one_rendering() {
 }
 
 /// When more nodes are removed than tombstones are kept, the oldest removals are known only by the
-/// floor. Old writes of the nodes in question are refused with a request to retry, and a write with
-/// a newer `seen` is accepted.
+/// floor. An old write of a node without a tombstone is refused with a request to retry, and a
+/// write with a newer `seen` is accepted.
 #[test]
 fn forgotten_removals_are_overtaken_to_be_safe() {
     let mut registry = Registry::new("test");
@@ -273,7 +273,7 @@ fn a_later_level_is_told() {
     );
 }
 
-/// Bytes that are not a snapshot are refused by their first bytes.
+/// Bytes that do not begin like a snapshot are refused as not being one.
 #[test]
 fn strange_bytes_are_refused() {
     assert_eq!(

@@ -22,7 +22,7 @@ enum ModelRequest {
 struct ModelWrite {
     node: usize,
     request: ModelRequest,
-    /// The step of the model in which its client began and in which it arrived.
+    /// The step of the model in which the client began the write and in which the write arrived.
     arrived: usize,
     arrival: Arrival,
     may_renew: bool,
@@ -55,7 +55,7 @@ struct ModelWorld {
     leadership: Leadership,
     takers: Vec<Taker>,
     step: usize,
-    /// The latest arrival of all acknowledged writes, by node.
+    /// For each node, the latest step in which an acknowledged write arrived.
     acknowledged: [Option<usize>; NODES],
 }
 
@@ -289,9 +289,10 @@ proptest! {
         cases: 3_000, failure_persistence: None, ..ProptestConfig::default()
     })]
 
-    /// A write never takes effect after the acknowledgment of another write that began when this
-    /// one had already arrived. This holds when takers lag behind and queue writes, leaders change,
-    /// entries are lost or committed late, and two takers write one node in one entry.
+    /// A write that arrived before another write of its node began never takes effect after that
+    /// other write was acknowledged. This holds even if takers lag behind and queue writes, leaders
+    /// change, entries are lost or committed late, and one entry has writes of one node from two
+    /// takers.
     #[test]
     fn no_write_takes_effect_after_a_later_one(
         steps in vec((0..31u8, any::<u8>(), any::<u8>()), 1..120),
@@ -305,8 +306,8 @@ proptest! {
         }
     }
 
-    /// In a cluster with a stable leader, a taker that knows the leader's log is not refused any
-    /// write that it receives afterwards.
+    /// In a cluster with a stable leader, no write is refused that a taker receives when it knows
+    /// all of the leader's log.
     #[test]
     fn a_taker_that_has_heard_is_not_refused(
         writes in vec(
@@ -398,8 +399,9 @@ fn of_one_entry_one_write_of_a_node_is_accepted() {
     );
 }
 
-/// A late renewal is refused. Otherwise it would become the last write of its node, and the
-/// withdrawal queued behind it would remove what another taker's client announced in between.
+/// A late renewal is refused. Otherwise it would count as the last write of its node, and the
+/// withdrawal queued behind it would remove the announcement that another taker received and that
+/// was applied before the renewal.
 #[test]
 fn a_renewal_passes_no_later_write_by() {
     let mut registry = Registry::new("test");

@@ -167,8 +167,9 @@ proptest! {
         }
     }
 
-    /// A write is accepted only if no other write of its node was accepted after `seen`, checked
-    /// against a plain history. The announcement of a node in a lookup is the last accepted one.
+    /// A write is accepted only if no other write of its node was accepted at a log index above its
+    /// `seen`, checked against a plain history. The announcement of a node in a lookup is the last
+    /// accepted one.
     #[test]
     fn no_write_comes_over_a_later_one(batches in batches()) {
         let mut registry = Registry::new("test");

@@ -140,6 +140,7 @@ pub fn check_members(members: &Membership) -> Result<(), String> {
     restored.map(|_| ()).map_err(|what| what.to_string())
 }
 
+/// Returns the checksum in a record's header.
 fn checksum(version: u8, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&[version]), body)
 }
@@ -150,7 +151,8 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error
     room.resize(HEADER, 0);
     let mut bytes = postcard::to_extend(value, room)?;
     seal(&mut bytes);
-    // Data that waits for the disk is accounted by its length, so the buffer has no spare capacity.
+    // Data that waits for the disk is accounted by its length. Spare capacity would not be counted,
+    // so it is given back.
     bytes.shrink_to_fit();
     Ok(bytes)
 }

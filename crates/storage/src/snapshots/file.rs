@@ -24,8 +24,8 @@ const BLOCK: usize = 64 * 1024;
 /// larger value is invalid.
 const META_BYTES_MAX: u32 = 1 << 20;
 /// Maximum size of a body that is written, read or received from a leader. It is twice
-/// [`MAX_HELD_BYTES`], the most that the registry may account for its content, which is more than
-/// the encoded content takes. A header with a larger value is invalid.
+/// [`MAX_HELD_BYTES`], the limit of the cost of the registry's content. That cost alone is more
+/// than the size of the encoded content. A header with a larger value is invalid.
 pub const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
 const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
 

@@ -117,9 +117,9 @@ fn examine(
     all
 }
 
-/// If a follower crashes after it acknowledged a snapshot from its leader and before the log is
-/// purged up to it, everything acknowledged still counts after the restart. The purge is not
-/// awaited.
+/// If a follower crashes after it acknowledged a snapshot from its leader and before it purged its
+/// log up to that snapshot, everything acknowledged still counts after the restart. Such a crash is
+/// possible because the purge is not awaited.
 #[test]
 fn a_snapshot_received_counts_before_the_log_is_purged() {
     const SNAPSHOT: usize = 3;
@@ -216,8 +216,8 @@ fn a_power_cut_during_recovery_changes_nothing() {
 }
 
 /// Changes that a killed process left unsynced, and that the next process saw, are durable before
-/// that process relies on them. The store is killed at a point, opened and written to, and then the
-/// power is cut.
+/// the next process relies on them. The store is killed at a point, opened and written to, and then
+/// the power is cut.
 #[test]
 fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     let run = played(&everything());

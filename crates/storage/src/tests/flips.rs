@@ -25,8 +25,8 @@ fn small() -> Vec<ScriptStep> {
 }
 
 /// Judges the result of opening a directory with a flipped bit. Returns `false` if exactly the
-/// original content was read, or if `allowed` accepts the content; `true` if the file was rejected
-/// by name and with a reason. Anything else is an error.
+/// original content was read, or if `allowed` accepts the content; `true` if opening failed with an
+/// error that names the file and states the reason. Anything else is an error.
 fn verdict(
     image: DiskImage,
     path: &Path,
@@ -53,8 +53,8 @@ fn verdict(
     Ok(true)
 }
 
-/// Flips a bit of every `step`-th byte of a file in an image, out of the bytes that were ever
-/// written. Returns the number of flipped and of rejected bytes.
+/// Flips one bit in every `step`-th byte that was ever written to a file, each in a separate copy
+/// of the image. Returns the number of flips, and the number of them after which opening failed.
 fn flip(
     image: &DiskImage,
     file: &str,
@@ -108,7 +108,8 @@ fn snapshot_in(image: &DiskImage) -> String {
 }
 
 /// No wrong byte in a sealed directory is read as data: for every byte of the database and of the
-/// snapshot, either exactly the original content is read or the file is rejected by name.
+/// snapshot, either exactly the original content is read or opening fails with an error that names
+/// the file.
 #[test]
 fn no_wrong_byte_of_a_sealed_directory_is_read_as_data() {
     let (image, whole) = sealed();
@@ -205,8 +206,8 @@ fn with_frames() -> (Run, DiskImage) {
     (run, image)
 }
 
-/// A flipped bit in the WAL can lose only the last frame. If a damaged frame is followed by another
-/// frame, it was durable, and the directory is rejected.
+/// A flipped bit in the WAL can lose only the last frame. A damaged frame that is followed by
+/// another frame was durable, so the directory is rejected.
 #[test]
 fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
     let refused = (0..20).map(|_| {
@@ -220,8 +221,8 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
         println!("{flipped} flips, {refused} refused");
         refused
     });
-    // One run is enough: a flip in the last frame is never rejected, and a writer that was delayed
-    // may have left no other frame.
+    // One run with many rejected flips is enough: a flip in the last frame is never rejected, and
+    // the last frame may be the only one in the WAL if the writer was delayed.
     assert!(refused.into_iter().any(|refused| refused > 9_000));
 }
 

@@ -56,13 +56,13 @@ pub(super) fn everything() -> Vec<ScriptStep> {
 struct Author {
     steps: Vec<ScriptStep>,
     term: u64,
-    /// The index after the last one.
+    /// The index after the last entry.
     next: u64,
-    /// The index after the last committed one, which is never truncated.
+    /// The index after the last committed entry, which is never truncated.
     committed: u64,
-    /// The index after the last one that a snapshot covers.
+    /// The index after the last entry that a snapshot covers.
     covered: u64,
-    /// The index after the last one that was purged.
+    /// The index after the last entry that was purged.
     purged: u64,
 }
 
@@ -78,7 +78,8 @@ impl Author {
         self.append(vec![0, 300], false);
     }
 
-    /// Adds the election of a new leader, which is stored either directly or after a vote for it.
+    /// Adds the election of a new leader. The node stores the leader's committed vote, either
+    /// directly or after its own vote for the candidate (`voted_before`).
     fn vote(&mut self, voted_before: bool) {
         self.term += 1;
         if voted_before {

@@ -154,6 +154,7 @@ fn body_of(bytes: &[u8], epoch: WalEpoch, sequence: u32) -> Option<&[u8]> {
     (crc32c::crc32c(body) == header.body_crc).then_some(body)
 }
 
+/// Decodes the body of a frame: the committed log id and the records.
 fn decode_body(mut body: &[u8]) -> Result<WalFrame, Unreadable> {
     let ends_early = || Unreadable::damaged("a frame ends within a record");
     let committed = take_record(&mut body).ok_or_else(ends_early)?;

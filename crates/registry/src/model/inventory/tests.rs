@@ -212,7 +212,7 @@ fn refusals_name_entry_and_field() {
     }
 }
 
-/// Two nodes with one id or one address are refused: two processes would be mistaken for one.
+/// Two nodes with the same id or address are refused, because they would be mistaken for one.
 #[test]
 fn duplicates_are_refused() {
     let both = |a: &str, b: &str, port: u16| {

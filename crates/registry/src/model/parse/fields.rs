@@ -83,7 +83,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
-    /// Parses the object at `path`. `what` is the beginning of the message if it cannot be parsed.
+    /// Parses the object at `path`. If the object cannot be parsed, the error begins with `what`.
     fn from_text(
         path: Path,
         text: &'a str,
@@ -220,8 +220,8 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 }
 
-/// Passes the entries of an object to `each`. `what` is the beginning of the message if it cannot
-/// be parsed.
+/// Passes the entries of an object to `each`. If the object cannot be parsed, the error begins with
+/// `what`.
 fn each_entry<'a>(
     object: &'a str,
     what: impl Fn() -> String,

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 const SECTOR: u64 = 512;
 /// Maximum number of pending changes for which every subset is tried.
 const EXHAUSTIVE_MAX: usize = 6;
-/// Maximum number of sectors of a write that is cut at every sector; those of a database page. A
-/// larger write is cut at random sectors.
+/// Maximum number of sectors of a write that is cut at every sector: the number of sectors of a
+/// database page. A larger write is cut at random sectors.
 const CUTS_MAX: u64 = 8;
 
 /// A xorshift64* generator: the same seed produces the same images.
@@ -159,6 +159,7 @@ impl Crash {
         images
     }
 
+    /// Returns the image with the `kept` pending changes, one of which may be torn.
     fn image(&self, kept: &[bool], mut torn: Option<(usize, Torn)>) -> DiskImage {
         let (mut inodes, mut names) = (self.inodes.clone(), self.names.clone());
         for (i, event) in self.pending.iter().enumerate().filter(|(i, _)| kept[*i]) {
@@ -206,9 +207,9 @@ fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>>
 /// The sectors of a torn write that reached the device.
 #[derive(Clone)]
 enum Torn {
-    /// The first sectors, up to this number.
+    /// This number of sectors at the start of the write.
     Head(u64),
-    /// All sectors except the first ones, of this number.
+    /// All sectors except this number of them at the start of the write.
     Tail(u64),
     /// A random subset.
     Some(CrashRandom),
@@ -263,6 +264,7 @@ fn dir_of(event: &DiskChange) -> Option<PathBuf> {
     }
 }
 
+/// Applies a change to the files and their names.
 pub(super) fn apply(
     inodes: &mut BTreeMap<usize, FileContent>,
     names: &mut BTreeMap<PathBuf, usize>,

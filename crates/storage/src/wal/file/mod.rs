@@ -1,5 +1,5 @@
-//! The WAL file: the write-ahead log of the most recent appends, until they are written to the
-//! database.
+//! The write-ahead log (WAL) file: writes and syncs (fdatasync) log entries, which are moved to the
+//! database later.
 //!
 //! A redb commit writes about nine pages and takes half a millisecond of CPU time, whereas a WAL
 //! frame is a single write to blocks that are already allocated. Appends are therefore written to
@@ -16,7 +16,7 @@
 //!   moves them to the database also stores the next generation there, so that each frame counts
 //!   either as in the WAL or as in the database.
 //! - The transaction that moves the frames uses a two-phase commit. The frames are overwritten
-//!   next, so it must not be mistaken for a torn commit and rolled back.
+//!   after it, so the transaction must not be mistaken for a torn commit and rolled back.
 
 use crate::db::schema::WalEpoch;
 use crate::error::{OpenError, Unreadable};
@@ -53,9 +53,9 @@ pub(crate) struct Wal {
     frames: u32,
     /// The offset of the next frame.
     end: u64,
-    /// Whether a torn frame was at the offset of the next frame when the file was opened. The next
-    /// generation must begin then, so that the torn frame is not read after other frames were
-    /// written.
+    /// Whether a torn frame was at the offset of the next frame when the file was opened. If so,
+    /// the next generation must begin before a frame is written. Otherwise the torn frame might be
+    /// read after the frames that are written next.
     is_torn: bool,
 }
 
