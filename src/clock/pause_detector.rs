@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 ///   then `false` until a read that began after the pause is confirmed, so that the process has
 ///   learned everything that happened during the pause.
 ///
-/// Cluster time is here the time that ticks have counted
+/// Here, cluster time means the time that ticks have counted
 /// ([`Registry::ticked_ms`](crate::registry::Registry::ticked_ms)), which does not stop during a
 /// grace period.
 ///
@@ -84,8 +84,8 @@ impl PauseDetector {
     }
 
     /// Returns whether the process ran without a pause since `opened_epoch`. Used for connections
-    /// from peers: their messages carry the data that the process missed during a pause, so they
-    /// are served before [`PauseDetector::is_current`] is `true` again.
+    /// from peers: their messages carry the data that the process missed during a pause, so these
+    /// connections are served before [`PauseDetector::is_current`] is `true` again.
     pub fn runs(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
         self.with_state(|state| state.runs(opened_epoch, at))
@@ -121,9 +121,9 @@ impl PauseDetector {
         self.notify_resumed();
     }
 
-    /// Returns the highest value that cluster time can have when `later` has passed, provided that
-    /// this process has been running. Returns `None` before the first confirmed read, and zero
-    /// while the process has yet to learn what happened during a pause.
+    /// Returns the highest value that cluster time can have once a duration of `later` has passed
+    /// from now, provided that this process has been running. Returns `None` before the first
+    /// confirmed read, and zero while the process has yet to learn what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();
         self.with_state(|state| state.highest_cluster_ms(later, at))

@@ -3,15 +3,16 @@
 use super::system::Instant;
 use std::time::Duration;
 
-/// Maximum time since the last check. After a longer time the process was paused: a request read
-/// now may have waited in a socket buffer for that long, and must not overwrite a newer write.
+/// Maximum time since the last check for the process to count as running. After a longer time it
+/// counts as paused, because a request read now may have waited in a socket buffer for that long,
+/// and must not overwrite a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
 /// A tick advances cluster time by at most one step (one second, `raft::apply::tick_timing`). The
-/// first tick after a moment may count a whole step from before it, and one more step if the
-/// leader's clock is set forward in the meantime. The remaining 500 ms are margin.
+/// first tick after a moment may count a whole step from before that moment, and one more step if
+/// the leader's clock is set forward in the meantime. The remaining 500 ms are margin.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
 /// Like [`AHEAD_MAX`], for the bound that a single write carries. It includes only one step, since
@@ -137,8 +138,9 @@ impl PauseState {
         });
     }
 
-    /// Returns the highest value that cluster time can have when `later` has passed. Returns `None`
-    /// before the first confirmed read, and zero while it is unknown what happened during a pause.
+    /// Returns the highest value that cluster time can have once a duration of `later` has passed
+    /// from `at`. Returns `None` before the first confirmed read, and zero while it is unknown what
+    /// happened during a pause.
     pub(super) fn highest_cluster_ms(&self, later: Duration, at: Moment) -> Option<u64> {
         if self.behind_since.is_some() {
             return Some(0);
@@ -256,7 +258,8 @@ mod tests {
     }
 
     /// A write that is read after a pause, before the missed ticks are applied, carries a bound on
-    /// cluster time that follows the stopped clocks. It is rejected once the ticks are applied.
+    /// cluster time. The bound is computed from the stopped clocks, so the write is rejected once
+    /// the ticks are applied.
     #[test]
     fn a_write_read_at_the_wake_ends_with_what_its_taker_knew() {
         let start = start();

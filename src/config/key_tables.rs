@@ -1,5 +1,6 @@
-//! The tables of read, refused, ignored keys: those of airlift's discovery server 1.34 (airlift
-//! 233), those that newer airlift added to the same families, and our own.
+//! The tables of the keys that are read, refused or ignored. They contain the keys of airlift's
+//! discovery server 1.34 (airlift 233), the keys that newer airlift added to the same families, and
+//! our own keys.
 
 use super::values;
 

@@ -112,8 +112,9 @@ impl Paths {
         })
     }
 
-    /// Resolves a path from the configuration. A relative path starts in the data directory, where
-    /// airlift's launcher also links `etc` to the directory of the configuration.
+    /// Resolves a path from the configuration. A relative path starts in the data directory. Below
+    /// it, `etc` stands for the directory of the configuration, because airlift's launcher creates
+    /// a link of that name there.
     pub(super) fn in_data_dir(&self, path: &str) -> PathBuf {
         match Path::new(path).strip_prefix("etc") {
             Ok(rest) => self.etc_dir.join(rest),

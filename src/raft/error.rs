@@ -25,8 +25,8 @@ pub enum WriteError {
     /// The write was certainly not applied. HTTP status 503 with `Quorate-Applied: no`.
     #[error("{0}")]
     NotApplied(String),
-    /// The write may have been applied, or may still be. HTTP status 503 with `Quorate-Applied:
-    /// unknown`.
+    /// The write may have been applied, or may still be applied later. HTTP status 503 with
+    /// `Quorate-Applied: unknown`.
     #[error("{0}")]
     Unknown(String),
 }
@@ -45,8 +45,8 @@ impl WriteError {
     }
 }
 
-/// The reason why a node cannot continue. The process ends; its exit code says which of these a
-/// restart may fix.
+/// The reason why a node cannot continue. The process ends; its exit code says whether a restart
+/// may help.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RaftError {
     /// The data directory belongs to another node or another group. An operator must intervene.

@@ -15,8 +15,8 @@
 //! - **Linearizable lookups.** [`Node::lookup`] returns one state of the whole registry, at a
 //!   moment between its call and its return, on every node. Only [`Node::lookup_stale`] and
 //!   [`Node::coordinators_stale`] may be stale.
-//! - **Order of writes of one node id.** A write A that arrived at any node before a write B of the
-//!   same node id began never takes effect after B was acknowledged. A write whose order is
+//! - **Order of writes of one node id.** If a write A arrived at any node before a write B of the
+//!   same node id began, A never takes effect after B was acknowledged. A write whose order is
 //!   uncertain is rejected with [`WriteError::NotApplied`], and its client sends it again.
 //! - **At most one proposal.** A write that may have been applied is never proposed again. It ends
 //!   with [`WriteError::Unknown`] if its fate is not known by its deadline.
@@ -58,10 +58,10 @@
 //! # The life of a write
 //!
 //! 1. [`Node::announce`] or [`Node::withdraw`] calls `consensus/ordered_write.rs`. The write takes
-//!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`), records this node's
-//!    knowledge of the log as evidence of its arrival (`apply/evidence.rs`), and waits until the
-//!    earlier writes are decided. If the registry has the same announcement already, the command is
-//!    a short renewal that carries only the digest.
+//!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`), records the log
+//!    positions that this node knows of as evidence of its arrival (`apply/evidence.rs`), and waits
+//!    until the earlier writes are decided. If the registry has the same announcement already, the
+//!    command is a short renewal that carries only the digest.
 //! 2. The command enters this node's queue (`queue/write_queue.rs`). Commands that arrive while a
 //!    batch is in flight form the next batch. Under load a batch also waits briefly for the next
 //!    requests of clients that were just answered (`queue/batcher.rs`).

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Number of entries after which a snapshot is taken; `log_retention` takes one sooner when entries
-/// are large. A restart replays at most these entries and those kept for lagging nodes.
+/// are large. A restart replays at most this number of entries and those kept for lagging nodes.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 /// Number of entries kept behind a snapshot when they are small (`log_retention` purges large
 /// ones), so that a node that was away for half a minute under full load needs no snapshot. A purge
@@ -33,7 +33,7 @@ const ENTRIES_PER_APPEND: u64 = 300;
 /// Maximum time to install a snapshot on a slow disk before openraft starts over.
 const INSTALL_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Opens the replica and starts openraft and the tasks around it.
+/// Opens the replica, and starts openraft and the tasks of the group.
 ///
 /// # Errors
 /// When the data on disk cannot be trusted, or openraft rejects the settings.

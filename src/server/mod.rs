@@ -234,8 +234,9 @@ fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
     }
 }
 
-/// Returns the inventory, if one is configured. A member can start without it, because its log
-/// knows the group, and a configuration server must not be part of the quorum.
+/// Returns the inventory, if one is configured. A member can start without the inventory, because
+/// its log contains the membership of the group. The quorum must not depend on a configuration
+/// server.
 async fn inventory(
     settings: &Settings,
     store: &Store,

@@ -21,7 +21,7 @@ const WRITE_DEADLINE: Duration = Duration::from_millis(1_800);
 const WITHDRAW_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Returns this node's own announcement, as airlift's own server makes it. `port` is the port that
-/// it listens on.
+/// this node listens on.
 ///
 /// # Errors
 /// Fails when the system has no randomness for the service's id, which Java clients read as a UUID.

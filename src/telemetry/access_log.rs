@@ -82,7 +82,7 @@ impl AccessLog {
     }
 
     /// Queues a line for the writer without waiting. If the queue is full, the line is dropped, and
-    /// counted in the server's log.
+    /// the server's log reports the number of dropped lines.
     pub fn record(&self, record: &AccessRecord<'_>) {
         if let Some(queue) = &self.0 {
             queue.push(record.time_ms, &rest_of_line(record));
@@ -152,7 +152,7 @@ impl LineQueue {
 
 impl QueueShared {
     /// Waits for lines, or for the end, and moves the waiting lines to `gathered`. The queue
-    /// continues with its buffer, whose lines were written.
+    /// continues with the emptied buffer of `gathered`.
     fn take_lines(&self, gathered: &mut QueuedLines) {
         gathered.lines.clear();
         // Memory that one burst needed is not kept.

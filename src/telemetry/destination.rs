@@ -91,7 +91,8 @@ impl Destination {
     }
 }
 
-/// Returns the destination of a path below `/proc`, whose links cannot be followed by their text.
+/// Returns the destination of a path below `/proc`. The links there cannot be followed by reading
+/// them, because their text need not be a path.
 fn in_proc(path: &Path) -> Option<Destination> {
     let inside = path.strip_prefix("/proc").ok()?;
     let words: Vec<&str> = inside.iter().filter_map(|word| word.to_str()).collect();

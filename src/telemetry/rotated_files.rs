@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The limits on the size and age of a log.
 #[derive(Debug, Clone)]
 pub struct Retention {
-    /// Maximum size of the file, which is rotated before it grows beyond it.
+    /// Maximum size of the current file. The file is rotated before it grows beyond this size.
     pub file_bytes_max: u64,
     /// Maximum total size of the rotated files; the oldest are removed first.
     pub total_bytes_max: u64,

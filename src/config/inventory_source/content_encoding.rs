@@ -53,7 +53,7 @@ fn unknown(what: &str) -> String {
 }
 
 /// Decodes the codings, and then gzip if the first bytes indicate a compressed file. A result that
-/// is larger than an inventory may be is cut off one byte after [`INVENTORY_BYTES_MAX`].
+/// exceeds the maximum size of an inventory is cut off one byte after [`INVENTORY_BYTES_MAX`].
 ///
 /// # Errors
 /// Fails when the bytes do not match their coding.

@@ -61,8 +61,8 @@ pub async fn fetch(uri: &str) -> Result<Inventory, InventoryError> {
     Ok(Inventory::parse(&bytes, uri)?)
 }
 
-/// Reads a file up to one byte beyond the limit, so that the parser can detect that the file is too
-/// large.
+/// Reads a file up to one byte beyond [`INVENTORY_BYTES_MAX`], so that the parser can detect that
+/// the file is too large.
 fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
     let path = percent_decode_str(encoded)
         .decode_utf8()

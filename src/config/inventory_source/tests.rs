@@ -93,8 +93,8 @@ async fn files_are_read() {
     ));
 }
 
-/// An inventory is read over HTTP too. The error for a server that is down, fails, or sends too
-/// much says which.
+/// An inventory is read over HTTP too. If that fails, the error says whether the server is down,
+/// fails, or sends too much.
 #[tokio::test]
 async fn servers_are_asked() {
     let uri = serve(answer("200 OK", INVENTORY.as_bytes()));

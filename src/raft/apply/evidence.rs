@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The highest committed index, and the last entry of a leader, that this node knows of.
 ///
 /// A client may be acknowledged by one node and write through another a millisecond later. That
-/// second node often knows of the entry but has rarely applied it yet. Therefore every source
-/// counts, not only the applied entries: appends from leaders, applied indexes reported by peers,
-/// and the results of this node's own writes and reads.
+/// second node often knows of the acknowledged entry but has rarely applied it yet. Therefore every
+/// source counts, not only the applied entries: appends from leaders, applied indexes reported by
+/// peers, and the results of this node's own writes and reads.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     committed: AtomicU64,

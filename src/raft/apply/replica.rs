@@ -100,8 +100,8 @@ impl Replica {
                 Vec::new()
             }
         };
-        // No digest is kept at a level of commands that this release does not know. The digest may
-        // be computed differently there, and the node stops.
+        // No digest is kept at a feature level of commands that this release does not know. At such
+        // a level the digest may be computed differently, and this node stops.
         if log_id.index().is_multiple_of(DIGEST_EVERY) && registry.unknown_level().is_none() {
             self.keep_digest(StateDigest {
                 index: log_id.index(),

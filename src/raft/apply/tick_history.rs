@@ -1,4 +1,4 @@
-//! Records when this node applied ticks, and decides whether the next one carries a grace period,
+//! Records when this node applied ticks, and decides whether the next tick carries a grace period,
 //! in which cluster time stops so that clients can renew (docs/decisions/0003).
 
 use super::tick_timing::TICK_INTERVAL;
@@ -17,11 +17,11 @@ pub(crate) type LeaderKey = (u64, RaftId);
 ///   not.
 /// - An old tick that is committed late, after a gap, does not hide the gap: the time from the
 ///   previous tick to this one is the gap.
-/// - The current leader knows best when it proposed its ticks. A tick without a grace period means
-///   that there was no gap, if the leader proposed it after the gap that this node saw. Ticks from
-///   before an outage say nothing about it; they may be committed after it, several in one burst.
-///   So a tick counts as proposed after the gap only if it arrives some time after the gap was seen
-///   and at a leader's normal pace.
+/// - The current leader knows best when it proposed its ticks. If it proposed a tick without a
+///   grace period after the time at which this node saw a gap, there was no gap at the leader.
+///   Ticks that were proposed before an outage say nothing about the outage; they may be committed
+///   after it, several in one burst. So a tick counts as proposed after the gap only if it arrives
+///   some time after the gap was seen and at a leader's normal pace.
 pub(crate) struct TickHistory {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
@@ -47,8 +47,8 @@ impl TickHistory {
         }
     }
 
-    /// Sets the leader that this node follows, or is. No tick counts before the first call, so that
-    /// ticks replayed at start do not count.
+    /// Sets the current leader, which may be this node itself. No tick counts before the first
+    /// call, so that ticks replayed at start do not count.
     pub(crate) fn follow(&mut self, leader: LeaderKey) {
         self.current = Some(leader);
     }
@@ -58,8 +58,8 @@ impl TickHistory {
         self.last_entry_of = Some(leader);
     }
 
-    /// Returns whether the last applied entry is of this leadership, so that no older entry can
-    /// follow.
+    /// Returns whether the last applied entry was proposed by `leader`. If so, no entry of an
+    /// earlier leader can follow.
     pub(crate) fn applied_an_entry_of(&self, leader: LeaderKey) -> bool {
         self.last_entry_of == Some(leader)
     }
@@ -275,8 +275,8 @@ mod tests {
         assert_eq!(history.last_applied(), Some(start + seconds(2)));
     }
 
-    /// A restarted follower owes no grace period once it has applied two ticks without one from the
-    /// current leader, which saw no gap.
+    /// A restarted follower owes no grace period once it has applied two ticks of the current
+    /// leader that carry no grace period, because that leader saw no gap.
     #[test]
     fn a_restarted_follower_takes_the_leaders_word() {
         let (mut history, start) = following(OLD);

@@ -135,8 +135,8 @@ where
     loop {
         let command = match request.command(group, &arrival, may_renew) {
             // The announcement exceeds a limit on size, but a renewal of a stored announcement is
-            // allowed whatever its size. This node may not have applied it yet, so catch up before
-            // refusing.
+            // allowed whatever its size. This node may not have applied the stored announcement
+            // yet, so catch up before refusing.
             Err(WriteError::Refused(_)) if !is_level => {
                 let confirmed = group.confirm_applied(deadline).await;
                 confirmed.map_err(|error| WriteError::NotApplied(explain(group, error.reason)))?;
@@ -178,8 +178,8 @@ where
     }
 }
 
-/// Collects the evidence of a write that arrives now: this node's knowledge of the log, and an
-/// upper bound of the time that ticks will have counted when the client gives up.
+/// Collects the evidence of a write that arrives now: the log positions that this node knows of,
+/// and an upper bound of the time that ticks will have counted when the client gives up.
 fn arrival(group: &Group, deadline: Instant) -> Arrival {
     let (committed, tail) = group.replica.evidence().known();
     let client_waits = deadline.duration_since(clock::now());

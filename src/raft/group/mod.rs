@@ -172,7 +172,7 @@ impl Group {
         }
     }
 
-    /// Whether this node has served a read recently, as a healthy member does.
+    /// Returns whether this node has served a read recently, as a healthy member does.
     pub(crate) fn serves(&self) -> bool {
         self.read_queue
             .since_served()

@@ -5,7 +5,7 @@ use crate::storage::types::{Member, RaftId, StoredMembership, TypeConfig};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The leader that this node follows, or is.
+/// The current leader as this node knows it, which may be this node itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leader {
     pub(crate) id: RaftId,

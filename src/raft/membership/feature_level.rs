@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Time between two checks. It is short because a new group begins at the first level, where its
-/// clients are rejected more often ([`Command`]). A check costs next to nothing.
+/// clients' writes are rejected more often ([`Command`]). A check costs next to nothing.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Maximum time that writes wait after the start of this node's group. In a new group the members
 /// exchange the levels that they know within this time.
@@ -48,8 +48,8 @@ pub(crate) async fn run(group: Arc<Group>) {
 ///
 /// A new group begins at the first level and raises it as soon as its members have exchanged the
 /// levels they know. A write that arrives earlier would often be rejected. There is no wait if a
-/// voter is known to be of a lower level, as during an upgrade of the cluster, or once the first
-/// second is over.
+/// voter is known to support only a lower level, as during an upgrade of the cluster, or once the
+/// first second is over.
 pub(crate) async fn settled(group: &Group, deadline: Instant) {
     if group.is_settled.load(Ordering::Relaxed) {
         return;

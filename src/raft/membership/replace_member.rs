@@ -66,7 +66,7 @@ async fn remove_idle_learners(group: &Group, learners: &mut Learners) {
 }
 
 /// Fulfils a join request step by step. Once the old incarnation is dead, the node is added as a
-/// learner; once the learner has caught up, it becomes a voter instead of the old incarnation.
+/// learner; once the learner has caught up, it becomes a voter in place of the old incarnation.
 async fn process_join(group: &Group, pending: PendingJoin) {
     let id = pending.name.raft_id();
     let view = group.view().borrow().clone();
@@ -171,7 +171,8 @@ async fn predecessor_is_dead(
                 });
                 return false;
             }
-            // The address is unknown, so it could not be observed to be silent.
+            // The host name of the old address has never resolved, so nothing shows whether the old
+            // incarnation is silent.
             ProbeResult::Unresolved => return false,
             ProbeResult::Answered(_) | ProbeResult::Silent => {
                 let now = clock::now();

@@ -29,8 +29,8 @@ pub(crate) async fn run(group: Arc<Group>) {
     loop {
         tokio::select! {
             _ = pace.tick() => {}
-            // Exchange the status with a new member immediately, so that it is correct right after
-            // a start.
+            // Exchange status messages with a new member immediately, so that the known state of
+            // each member is correct right after a start.
             changed = view.changed() => if changed.is_err() { return },
             () = group.stopping() => return,
         }

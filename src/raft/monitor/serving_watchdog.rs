@@ -24,8 +24,8 @@ pub(crate) async fn run(group: Arc<Group>) {
                 .replica
                 .watch_hub()
                 .set_unavailable(Some(unavailable_reason(&group)));
-            // Check again, because a read that was served after the first check cleared the reason
-            // before it was set here.
+            // Check again, because a read may have been served after the first check. If that read
+            // cleared the reason before the reason was set above, the reason must be cleared again.
             if !is_unavailable(&group) {
                 group.replica.watch_hub().set_unavailable(None);
             }

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 /// Proposes ticks while this node leads, until the group stops.
 ///
-/// - One tick is in flight at a time. It is proposed on the condition that this leadership still
-///   holds, and is never forwarded.
-/// - No tick is proposed before an entry of this leadership is applied, because a tick of an older
-///   leader may still come before that entry in the log.
+/// - One tick is in flight at a time. It is proposed on the condition that this node still leads in
+///   the same term, and is never forwarded.
+/// - No tick is proposed before an entry is applied that this node proposed in this term, because a
+///   tick of an older leader may still come before that entry in the log.
 /// - Each tick advances time by the duration since the last applied tick. That duration begins when
 ///   this node proposed the last tick, or when it applied the last tick if another node proposed
 ///   it. After a tick that took long to commit, the next one advances time by less (see
@@ -36,8 +36,8 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// The last tick that this node proposed and saw applied.
 #[derive(Clone, Copy)]
 struct OwnTick {
-    /// The leadership in which it was proposed. In another leadership, ticks of other nodes may
-    /// have followed it.
+    /// The term in which the tick was proposed, and this node. Once this node leads in another
+    /// term, ticks of other nodes may have followed this tick.
     leader: LeaderKey,
     /// The time by which the tick advanced cluster time.
     advance: Duration,
@@ -52,8 +52,8 @@ impl OwnTick {
     ///
     /// An entry before this tick in the log may have been committed only just before this tick was
     /// applied. The deadlines that the entry sets allow for one [`STEP`] of time from before its
-    /// commit. Therefore this tick and the next one together count at most one step from before
-    /// this tick was applied, no matter how long this tick waited for a majority.
+    /// commit. Therefore this tick and the next one together count at most one step of the time
+    /// before this tick was applied, no matter how long this tick waited for a majority.
     fn base(&self) -> Instant {
         let allowed = STEP.saturating_sub(self.advance);
         let waited = self.applied.duration_since(self.counted_to);
@@ -61,8 +61,9 @@ impl OwnTick {
     }
 }
 
-/// Returns how far a tick advances time since `base`, and the end of the time it counts. A fraction
-/// of a millisecond is left to the next tick.
+/// Returns the duration by which a tick at `now` advances cluster time, if the time up to `base` is
+/// already counted, and the end of the time that the tick counts. A fraction of a millisecond is
+/// left to the next tick.
 fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
     let Some(base) = base else {
         return (Duration::ZERO, now);
@@ -167,9 +168,9 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// A tick and the next one together count at most one [`STEP`] from before the first one was
-    /// applied, no matter how long it took to commit. If it took no longer than usual, no time is
-    /// lost.
+    /// A tick and the next one together count at most one [`STEP`] of the time before the first
+    /// tick was applied, no matter how long that tick took to commit. If it took no longer than
+    /// usual, no time is lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
         let counted_to = clock::now();

@@ -11,12 +11,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const MAX_AGE: Duration = Duration::from_millis(1_000);
-/// Time after max-age by which an announcement would certainly have expired. It is longer than a
-/// deadline and a tick can add.
+/// Time after max-age by which an announcement would certainly have expired. It is longer than the
+/// delay that the deadline of a write and one tick can add.
 const WELL_PAST: Duration = Duration::from_secs(3);
 /// Maximum log size of a test node.
 const LOG_BYTES_MAX: u64 = 256 << 10;
-/// Time between two checks.
+/// Time between two checks of a condition.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// Maximum time for a condition to become true.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -135,7 +135,7 @@ async fn announce_until(node: &Node, wanted: impl Fn(&Result<u64, WriteError>) -
 }
 
 /// An announcement that is stored is renewed by its digest alone. The full announcement is
-/// requested only if it is not stored, and one that cannot be read changes nothing.
+/// requested only if it is not stored. An announcement that cannot be read changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announcement_is_asked_for_when_it_is_not_held() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -205,9 +205,9 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
-/// A write keeps the evidence of its arrival, however long it waits for its guard. If a write that
-/// another node committed in the meantime supersedes it, it is rejected, and not proposed again
-/// with later evidence.
+/// A write keeps the evidence of its arrival, however long it waits for its guard. If another node
+/// meanwhile commits a write that supersedes the waiting write, the waiting write is rejected, and
+/// not proposed again with later evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_overtaken_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");

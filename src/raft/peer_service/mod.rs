@@ -134,7 +134,7 @@ impl RaftPeerService {
         self.bootstrap.local_member().identity()
     }
 
-    /// Returns this node's knowledge of its group, which it reports to nodes that look for one.
+    /// Returns this node's view of its group, which it reports to nodes that look for a group.
     fn view(&self) -> GroupInfo {
         let options = &self.bootstrap.options;
         GroupInfo {

@@ -38,8 +38,8 @@ pub(crate) struct BatchDelay {
 /// Tracks the clients that are expected to send another request.
 #[derive(Debug)]
 pub(crate) struct AdaptiveBatcher {
-    /// Number of requests when the last batch was answered: those it answered plus those that
-    /// waited.
+    /// Number of requests when the last batch was answered: those in that batch plus those that
+    /// waited for the next one.
     expected: usize,
     /// The time at which the last batch was answered.
     answered_at: Instant,
@@ -129,7 +129,7 @@ impl AdaptiveBatcher {
         (took * self.delay.batches).clamp(MIN_DELAY, self.delay.max)
     }
 
-    /// Lets the next batches not wait, twice as many each time in a row.
+    /// Makes the next batches not wait. The number of these batches doubles each time in a row.
     fn back_off(&mut self) {
         self.backoff = self.next_backoff;
         self.next_backoff = BACKOFF_MAX.min(2 * self.next_backoff);
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(filled(&mut batcher, &mut coming).await, 1);
         }
         let waited = clock::now().duration_since(began);
-        // A timer takes up to a millisecond more.
+        // A timer may fire up to a millisecond late.
         assert!(waited < 20 * 2 * MIN_DELAY, "{waited:?}");
         batcher.backoff = 0;
         batcher.on_complete(20, 0);
@@ -255,7 +255,7 @@ mod tests {
             let began = clock::now();
             assert_eq!(filled(&mut batcher, &mut coming).await, 1);
             let waited = clock::now().duration_since(began);
-            // A timer takes up to a millisecond more.
+            // A timer may fire up to a millisecond late.
             let least = Duration::from_millis(waits_ms);
             assert!(
                 waited >= least && waited <= least + Duration::from_millis(1),

@@ -8,8 +8,9 @@ pub(crate) fn size_of(command: &Command) -> usize {
     const BASE_BYTES: usize = 64;
     /// Maximum size of an `Arrival`.
     const ARRIVAL_BYTES: usize = 64;
-    /// Maximum size of an `Arrival` in a renewal, as far as it exceeds the unused part of the base.
-    /// It is smaller than in other commands because an entry should hold many renewals.
+    /// Maximum size of an `Arrival` in a renewal, less the part of `BASE_BYTES` that a renewal
+    /// leaves unused. This estimate is tighter than for other commands because an entry should hold
+    /// many renewals.
     const RENEWAL_ARRIVAL_BYTES: usize = 32;
     const RAFT_ID_BYTES: usize = 12;
     let texts = match command {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use tokio::sync::oneshot;
 
 /// A mutex for each `node.id`. The number of entries is bounded by the number of waiting requests,
-/// since a `node.id` without one has no entry.
+/// since a `node.id` without a waiting request has no entry.
 #[derive(Default)]
 pub(crate) struct KeyedMutex {
     by_node: Mutex<BTreeMap<String, KeyQueue>>,
@@ -44,10 +44,10 @@ impl KeyedMutex {
     /// Takes a ticket in the queue of a `node.id`, ahead of all later calls, and runs `note` under
     /// the same lock to collect the evidence of the write.
     ///
-    /// Taking the ticket and collecting the evidence must be atomic. A write may replace the write
-    /// ahead of it in the queue, and thereby every write that the write ahead may replace. If the
-    /// write ahead collected its evidence after this write took its ticket, this write could
-    /// replace one that was acknowledged after this write arrived.
+    /// Taking the ticket and collecting the evidence must be atomic. Let write A be ahead of write
+    /// B in the queue. B may replace A, and thereby every write that A may replace. If A collected
+    /// its evidence after B took its ticket, B could replace a write that was acknowledged after B
+    /// arrived.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,

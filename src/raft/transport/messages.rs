@@ -123,7 +123,7 @@ pub(crate) struct JoinRequest {
     pub(crate) environment: String,
 }
 
-/// The answer to a join request, which is repeated until the answer is `Voter`.
+/// The answer to a join request. The joining node repeats the request until the answer is `Voter`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum JoinResponse {
     /// The group accepts the node: this is the cluster id, and these are the founders.

@@ -18,8 +18,8 @@ use std::time::Duration;
 /// Timeout of an append with entries. A slow disk and a full megabyte of entries need this long,
 /// and openraft would resend a timed-out append from its start.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
-/// Size of one piece of a snapshot. It is small enough that a piece never looks like a dead
-/// connection.
+/// Size of one piece of a snapshot. It is small enough that the connection never counts as dead
+/// while a piece is in transfer.
 const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
 /// Timeout of one piece. The last piece is answered only when the snapshot is on disk and
 /// installed.

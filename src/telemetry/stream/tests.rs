@@ -61,8 +61,8 @@ fn a_fifo_waits_for_nobody() {
     );
 }
 
-/// A reader that stalls loses lines, and only the first of them is waited for. The lines that the
-/// reader gets later are whole.
+/// A reader that stalls loses lines, and the writer waits only for the first of them. The lines
+/// that the reader gets later are whole.
 #[test]
 fn a_reader_that_stalls_gets_whole_lines() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Time to wait for a resolution before the remembered addresses are tried alongside it.
 const RESOLVED_WITHIN: Duration = Duration::from_millis(50);
-/// Time without an answer from one address after which the next one is tried as well.
+/// Time without an answer from one address after which the next address is tried as well.
 const NEXT_AFTER: Duration = Duration::from_millis(50);
 
 /// Time without an answer from the current addresses after which the remembered ones are tried. It

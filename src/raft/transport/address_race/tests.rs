@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 const HOST: &str = "node-b";
-/// Maximum time of a dial in these tests. It is longer than a name or an address may delay one.
+/// Maximum time of a dial in these tests. It is longer than the delay that a slow name server or a
+/// silent address may cause.
 const SOON: Duration = Duration::from_millis(500);
 
 fn at(last: u8) -> SocketAddr {
@@ -36,7 +37,8 @@ fn resolves_to(addresses: Vec<SocketAddr>) -> Script {
     script(move || Ok(addresses.clone()))
 }
 
-/// Returns a script whose answer hangs until the sender sends one or is dropped.
+/// Returns a script that hangs, and the sender that ends this: the script returns once the sender
+/// sends the answer or is dropped.
 fn hangs() -> (Script, SyncSender<Vec<SocketAddr>>) {
     let (answers, waiting) = sync_channel::<Vec<SocketAddr>>(1);
     let hang = script(move || {

@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Time without an answer after which a connection counts as silent. A silent connection is
 /// replaced when a call on it times out, or, if no caller waits on it, before the next call. A
 /// firewall or a peer may have dropped it without notice. If a new leader discovered this only with
-/// its first entries, it would be blocked until they time out.
+/// its first entries, it would be blocked until those entries time out.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// Maximum number of requests queued on one connection; further calls wait. It is far above the
 /// number that one node sends at the same time.
@@ -49,7 +49,7 @@ pub(crate) enum CallError {
     /// The peer refuses this node. If `fatal` is set, this node must stop.
     #[error("refused: {reason}")]
     Refused { reason: String, fatal: bool },
-    /// The request was sent, but no answer arrived, or not in time: it may have been executed.
+    /// The request was sent, but no answer arrived in time. The request may have been executed.
     #[error("{0}")]
     NoAnswer(String),
 }
@@ -86,7 +86,7 @@ impl OutboundConnection {
     }
 
     /// Returns whether the connection is in use: an answer arrived recently, or a caller waits for
-    /// one. An idle connection may have died without notice.
+    /// an answer. An idle connection may have died without notice.
     fn is_fresh(&self) -> bool {
         // Calls whose caller has given up do not count: they may wait on a dead connection.
         let is_unasked = self

@@ -221,8 +221,8 @@ async fn a_connection_to_a_peer_that_refuses_is_given_up() {
     }
 }
 
-/// A request that is too large for its reader is not sent. The error says so, since no part of the
-/// request was executed.
+/// A request that is too large for its reader is not sent. The error says that, so the caller knows
+/// that no part of the request was executed.
 #[tokio::test(start_paused = true)]
 async fn a_request_over_the_limit_is_not_sent() {
     let (client, _) = client(10);

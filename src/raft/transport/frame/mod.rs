@@ -8,9 +8,9 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 
-/// Maximum size of a frame between members. The largest message is an append. The log reader gives
-/// it 1 MB of entries, or one entry with a single announcement of up to the announcement limit. The
-/// rest is headroom.
+/// Maximum size of a frame between members. The largest message is an append. The log reader fills
+/// an append with 1 MB of entries, or with one entry that has a single announcement of up to the
+/// announcement limit. The rest is headroom.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
 /// Maximum size of a frame from a peer that has not sent its hello yet, or that is not a member.
@@ -27,8 +27,8 @@ const INITIAL_CAPACITY_BYTES: usize = 4 << 10;
 /// Capacity of a connection's read buffer before its peer is known.
 const MIN_READ_CAPACITY_BYTES: usize = 512;
 
-/// Number of bytes reserved ahead for an unfinished frame. Once more than this was received of the
-/// frame, as much as was received is reserved ahead.
+/// Number of bytes reserved ahead for an unfinished frame. Once more bytes than this have been
+/// received, as many bytes are reserved ahead as have been received.
 const READ_AHEAD_BYTES: usize = 8 << 10;
 
 /// Maximum size of a frame whose buffer is kept for later frames.

@@ -43,7 +43,8 @@ pub(crate) struct Peers {
     dialer: Dialer,
     clients: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
     known: Mutex<BTreeMap<RaftId, PeerState>>,
-    /// The reason why this process must stop: a peer said so, or the digests show that it diverged.
+    /// The reason why this process must stop: a peer said so, or the digests show that this node
+    /// diverged.
     fatal: watch::Sender<Option<RaftError>>,
 }
 
@@ -278,8 +279,9 @@ impl Peers {
     /// Returns the reachable members that were not sent the entry at `index` yet and should be sent
     /// a status message now.
     ///
-    /// At most `MAX_NOTIFIED_AT_ONCE` such messages are in flight to each member, until
-    /// [`Peers::note_notified`]. Two of them are at least `pace` apart.
+    /// At most `MAX_NOTIFIED_AT_ONCE` such messages are in flight to each member. A message counts
+    /// as in flight until [`Peers::note_notified`] is called. Two messages to one member are sent
+    /// at least `pace` apart.
     pub(crate) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
         let mut lagging = Vec::new();
         for (id, known) in lock(&self.known).iter_mut() {
@@ -313,8 +315,9 @@ impl Peers {
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
-        // Without a hello from the peer there is no process to compare with later. If a node that
-        // is no longer a member were recorded here, its next process would be rejected.
+        // Skip a peer that has sent no hello, since there is no process to compare with later. Such
+        // a peer may no longer be a member. If it were recorded here, its next process would be
+        // rejected.
         if known.process.is_some() {
             known.acknowledged = known.acknowledged.max(log_id);
         }

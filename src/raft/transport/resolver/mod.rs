@@ -15,16 +15,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Maximum number of remembered names: those of the largest inventory and of the members, and as
-/// many again that were replaced.
+/// Maximum number of remembered names: as many as the largest inventory and the members have, and
+/// the same number of replaced names.
 const MAX_NAMES: usize = 256;
-/// Maximum number of names resolved at a time, since each takes a thread. A name server that hangs
-/// does so for all of them.
+/// Maximum number of names resolved at a time. Each resolution takes a thread, and a name server
+/// that hangs would otherwise occupy one thread for every name.
 const MAX_AT_ONCE: usize = 8;
 /// Maximum number of addresses used per name, since each may be dialed.
 const MAX_ADDRESSES: usize = 8;
-/// Time after which an unfinished resolution is reported as a failure. It is shorter than a dial
-/// may take, so the dial's error can include the reason.
+/// Time after which an unfinished resolution is reported as a failure. It is shorter than the
+/// timeout of a dial, so the dial's error can include the reason.
 const LATE_AFTER: Duration = Duration::from_millis(200);
 /// Minimum time between two log lines that say that a name does not resolve.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@ fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 0))
 }
 
-/// Returns a resolver that answers one query for each answer that is sent to it, with the sender
-/// and a counter of the queries.
+/// Returns a resolver, the sender of its answers, and a counter of its queries. Each answer that is
+/// sent serves one query.
 fn told() -> (
     Arc<Resolver>,
     mpsc::SyncSender<io::Result<Vec<SocketAddr>>>,

@@ -64,9 +64,9 @@ struct RecordedChange {
     /// The two lists in `json`, as slices of it.
     removed: Bytes,
     services: Bytes,
-    /// The JSON for the whole type, if this is the first of several pools of the type that one
-    /// entry changed. It is rendered for its first reader and shared by all, and at most doubles
-    /// the size of these changes.
+    /// The JSON for the whole type. It is set only if one entry changed several pools of the type,
+    /// and only in the change of the first of these pools. It is rendered for its first reader and
+    /// shared by all, and at most doubles the size of these changes.
     of_all_pools: OnceLock<Bytes>,
 }
 
