@@ -22,8 +22,8 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Duration;
 
-/// The durations of the faults. Those of a burst begin one after the other, and half of the bursts
-/// have more than one.
+/// The durations of the faults. The faults of a burst begin one after the other, and half of the
+/// bursts have more than one fault.
 const PATTERN: Pattern = Pattern {
     lasts: Duration::from_millis(700)..Duration::from_millis(2_500),
     staggers: Duration::from_millis(100)..Duration::from_millis(1_200),
