@@ -232,7 +232,8 @@ mod tests {
 
     /// A connection that waited while the process was suspended has the epoch from before the
     /// suspension, even when it is accepted after the `PauseDetector` noticed the resume. A
-    /// connection that is opened afterwards has the new epoch, even if no other arrived in between.
+    /// connection that is opened afterwards has the new epoch, even if no other connection arrived
+    /// in between.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
