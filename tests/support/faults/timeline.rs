@@ -119,8 +119,8 @@ impl Timeline {
                 }
                 next_at = clock::now() + between(&self.pattern.staggers, &mut self.random);
             }
-            // Nodes whose disks were mended late are started, because unfinished faults may depend
-            // on them.
+            // Nodes that ended only after their disks were mended are started, because unfinished
+            // faults may depend on these nodes.
             stage.start_the_late();
             under_way.retain_mut(|one| {
                 let is_over = look_after(stage, clients, one);
