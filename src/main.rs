@@ -181,7 +181,7 @@ fn config_errors(errors: &ConfigErrors, command: CliCommand) -> u8 {
     }
 }
 
-/// Prints a line to standard output. A closed pipe is no reason to panic, as `println!` does.
+/// Prints a line to standard output. Unlike `println!`, does not panic if the pipe is closed.
 fn say(text: &str) {
     let _lost = writeln!(io::stdout(), "{text}");
 }

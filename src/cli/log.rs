@@ -63,6 +63,7 @@ fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
     }
 }
 
+/// Returns the exit code and the error for a store that cannot be opened.
 fn refused(error: OpenError) -> (u8, anyhow::Error) {
     let in_use = matches!(error, OpenError::InUse { .. });
     let error = anyhow::Error::from(error);
@@ -90,6 +91,7 @@ fn line(entry: &CommittedEntry) -> Value {
     line
 }
 
+/// Renders a command as JSON.
 fn command(command: &Command) -> Value {
     match command {
         Command::Announce { seen, announcement } => {
@@ -130,6 +132,7 @@ fn command(command: &Command) -> Value {
     }
 }
 
+/// Renders the [`Arrival`] of a write as JSON.
 fn arrival_of(arrival: &Arrival) -> Value {
     json!({
         "committed": arrival.committed,
@@ -141,6 +144,7 @@ fn arrival_of(arrival: &Arrival) -> Value {
     })
 }
 
+/// Renders the outcome of a command as JSON.
 fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Applied => json!("applied"),
@@ -152,6 +156,7 @@ fn outcome(outcome: &Outcome) -> Value {
     }
 }
 
+/// Renders a change of a type and pool as JSON: the services removed, and those added or changed.
 fn change(change: &Change) -> Value {
     let list = |json: &[u8]| {
         serde_json::from_slice::<Value>(&[b"[", json, b"]"].concat()).unwrap_or(Value::Null)

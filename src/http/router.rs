@@ -78,7 +78,7 @@ fn engine<D: Backend>() -> Router<App<D>> {
         )
 }
 
-/// Adds OPTIONS and 405 to the announcement of a node.
+/// Adds OPTIONS and 405 (see [`resource`]) to the announcement of a node.
 fn dynamic<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("DELETE, OPTIONS, PUT", "DELETE, OPTIONS, PUT", methods)
 }

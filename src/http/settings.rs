@@ -27,7 +27,8 @@ pub struct HttpSettings {
     /// `discovery.max-announcement-size`: maximum body size, both as received and decompressed.
     pub max_announcement_bytes: usize,
     /// Maximum number of bytes of request bodies in memory, which are being read or whose writes
-    /// are in progress. A smaller value than eight maximum-size bodies is raised to that.
+    /// are in progress. If the value is less than the size of eight maximum-size bodies, that size
+    /// is used.
     pub max_pending_body_bytes: usize,
     /// Maximum size in bytes of the request target, and separately of all headers together.
     pub max_header_bytes: usize,

@@ -135,7 +135,8 @@ impl HttpConnection {
         let stream = TcpStream::connect(&*self.address)
             .await
             .map_err(|error| format!("cannot connect: {}", error.kind()))?;
-        // Nagle's algorithm would delay the end of a body until its head is acknowledged.
+        // Nagle's algorithm would delay the end of a body until the head of its request is
+        // acknowledged.
         stream
             .set_nodelay(true)
             .map_err(|error| error.to_string())?;

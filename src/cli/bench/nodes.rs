@@ -214,8 +214,8 @@ pub struct Renewing {
 }
 
 impl Renewing {
-    /// Stops the renewals and returns how many failed. Waits for those in flight: a renewal after a
-    /// withdrawal would undo it.
+    /// Stops the renewals and returns how many failed. Waits for those in flight, because a renewal
+    /// that arrives after the withdrawal of its node would announce the node again.
     pub async fn stop(self) -> u64 {
         self.stop.send_replace(true);
         self.tasks.join_all().await.into_iter().sum()

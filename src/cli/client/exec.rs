@@ -54,7 +54,7 @@ fn code_of(status: ExitStatus) -> u8 {
 ///
 /// - At most one run is active at a time.
 /// - If several coordinators are reported during a run, the command then runs only for the newest
-///   of them, and only if it differs from the coordinator of the run.
+///   of them, and only if the command has not just run for that coordinator.
 pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,

@@ -1,8 +1,8 @@
 //! The pid file, whose lock tells whether the server is running.
 //!
 //! The lock belongs to the open file, which the server inherits and keeps open until it exits. When
-//! the server is gone, however it ended, so is the lock. The content of the file therefore counts
-//! only while the lock is held, and a stale pid does no harm.
+//! the server ends in any way, the lock is released. The content of the file therefore counts only
+//! while the lock is held, and a stale pid does no harm.
 
 use super::error::LauncherError;
 use quorate::clock;

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 /// connection that could not be accepted stays in the backlog, so an immediate retry would spin.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Range of idle times, in seconds, after which a connection is probed (TCP keepalive). A dead
-/// connection is detected within 30 s, before another client has to wait for its permit. The times
-/// differ, because thousands of connections opened together would otherwise be probed together
-/// while clients wait for responses.
+/// connection is detected within 30 s, which frees its permit for another client. The times differ,
+/// because thousands of connections opened together would otherwise be probed together while
+/// clients wait for responses.
 const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
 /// Time between two probes of a connection that does not respond.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -232,7 +232,8 @@ mod tests {
 
     /// A connection that waited while the process was suspended has the epoch from before the
     /// suspension, even when it is accepted after the `PauseDetector` noticed the resume. A
-    /// connection that is opened afterwards has the new epoch, even if no other arrived in between.
+    /// connection that is opened afterwards has the new epoch, even if no other connection arrived
+    /// in between.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -51,7 +51,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Maximum time that a connection whose client has half-closed is kept for its response. It is
-/// longer than any request takes that is not held.
+/// longer than any request takes, except for held lookups.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minimum size of the buffer for a request's head. The buffer is larger than the limit on heads,
@@ -132,8 +132,8 @@ pub(super) async fn run<D: Backend>(
             (Step::Parked, Some(parts)) => parts.read_buf,
             _ => return,
         };
-        // Empty lines before a request are ignored (RFC 9112, 2.2), because some clients end a body
-        // with one.
+        // Empty lines before a request are ignored (RFC 9112, 2.2), because some clients send an
+        // empty line after a body.
         if unread.iter().all(|byte| b"\r\n".contains(byte)) {
             // Released, because even a few unread bytes would keep hyper's whole buffer allocated.
             unread = Bytes::new();
@@ -242,8 +242,8 @@ async fn drive<C: Future>(
                     return Step::Over;
                 }
             }
-            // Polled each time, since another future may have replaced the waker of the socket's
-            // only reader.
+            // Polled each time, because the socket keeps the waker of only one reader, and another
+            // future may have replaced that waker.
             step = idle_or_gone.as_mut() => return if ending { Step::Over } else { step },
         }
     }
@@ -288,8 +288,9 @@ async fn abandoned(stream: &PeekableStream, state: &ConnectionState) -> bool {
         () = state.answered() => return false,
         () = stream.closed() => {}
     }
-    // A client that has only half-closed may still wait for its response. One that has disconnected
-    // looks the same, and its held lookup must not keep a permit, so the wait is limited.
+    // A client that has only half-closed may still wait for its response. A client that has
+    // disconnected looks the same, and its held lookup must not keep a permit, so the wait is
+    // limited.
     tokio::select! {
         () = state.answered() => false,
         () = tokio::time::sleep(HALF_CLOSED_TIMEOUT) => true,
@@ -352,6 +353,7 @@ async fn first_bytes(
     protocol
 }
 
+/// Returns the settings with which hyper serves an HTTP/1 connection.
 fn http1(max_head_bytes: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -365,6 +367,7 @@ fn http1(max_head_bytes: usize) -> http1::Builder {
     builder
 }
 
+/// Returns the settings with which hyper serves an HTTP/2 connection.
 fn http2(max_head_bytes: usize) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

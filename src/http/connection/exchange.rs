@@ -25,9 +25,9 @@ pub(super) struct ServerContext<D> {
     pub(super) parked_after: Duration,
 }
 
-/// Answers a request. Everything that does not wait is done before the future is created. Its
-/// temporaries would otherwise be part of the future, and occupy memory for each of ten thousand
-/// held lookups.
+/// Answers a request. Everything that does not wait is done before the future is created. The
+/// temporaries of this work would otherwise be part of the future, and occupy memory for each of
+/// ten thousand held lookups.
 pub(super) fn respond<D: Backend>(
     shared: Arc<ServerContext<D>>,
     state: &Arc<ConnectionState>,

@@ -260,8 +260,8 @@ mod tests {
         assert!(!frames.are_owed());
     }
 
-    /// A reader that takes nothing is stalled. At most as many readers may be slow as there are
-    /// event streams; one more slow reader is stalled.
+    /// A reader that takes nothing is stalled. Only the readers of event streams may be slow: if
+    /// more readers are slow than there are event streams, the connection counts as stalled.
     #[test]
     fn a_reader_that_takes_little_is_late() {
         let began = now();

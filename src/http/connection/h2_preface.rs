@@ -38,7 +38,8 @@ pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
 /// Returns the HTTP version of the available bytes, or `WouldBlock` if it is not yet determined.
 fn peek(stream: &TcpStream, is_all: bool) -> io::Result<Protocol> {
     let mut bytes = [0; PREFACE.len()];
-    // Never waits, because the socket was ready and the call does not consume the task's budget.
+    // Never waits, because the socket was ready and the call ignores tokio's cooperative budget of
+    // the task.
     let peeked = unconstrained(stream.peek(&mut bytes)).now_or_never();
     let peeked = peeked.ok_or(io::ErrorKind::WouldBlock)??;
     match bytes.get(..peeked).unwrap_or_default() {

@@ -29,8 +29,8 @@ pub(super) struct LingeringBody {
 
 impl LingeringBody {
     pub(super) fn new(headers: &HeaderMap, body: Incoming, exchange: BodyGuard) -> LingeringBody {
-        // A client that waits for 100-continue has sent nothing of the body yet, and reading would
-        // ask it to send all of it.
+        // A client that waits for 100-continue has sent nothing of the body yet. Reading the body
+        // would ask the client to send all of it.
         LingeringBody {
             body: Some((body, exchange)),
             discards: !headers.contains_key(EXPECT),

@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Time between two checks whether the client of a socket with unread bytes has closed it. Unread
-/// bytes keep the socket readable, so that waiting for readiness would not wait at all.
+/// Time between two checks whether the client of a socket with unread bytes has closed it. The
+/// check is repeated at intervals, because unread bytes keep the socket readable, and a wait for
+/// readiness would return immediately.
 const RECHECK_AFTER: Duration = Duration::from_secs(10);
 
 /// A handle of a shared socket. Supports one reader and one writer at a time.

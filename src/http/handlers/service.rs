@@ -110,8 +110,8 @@ pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     serve(&app, lookup, asked, &method, &headers).await
 }
 
-/// Runs a lookup and responds 200 with its result, or 304 if the client has it. Waits for a change
-/// after `?index=`, and holds a lookup with the current tag.
+/// Runs a lookup and responds 200 with its result, or 304 if the client has it. With `?index=`,
+/// waits for a change after that index. A lookup with the current tag is held.
 async fn serve<D: Backend>(
     app: &App<D>,
     lookup: Lookup,
@@ -137,7 +137,8 @@ async fn serve<D: Backend>(
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = etag::match_tag(headers, answer.rendered.tag());
     let (answer, held) = if may_hold && may_wait && known == TagMatch::Current {
-        // Boxed, like the wait for an index: unboxed, both would take up space in this future.
+        // Boxed, like the wait for an index above, because both would otherwise make the future of
+        // every lookup larger.
         Box::pin(hold(app, &lookup, answer)).await?
     } else {
         (answer, app.holds.available_permits() > 0)

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 /// `service-inventory.uri` reads every 10 s. airlift shuffles the entries and takes the first of
 /// type `discovery` that is `RUNNING`, so the inventory contains only such entries.
 ///
-/// Unless `?all` is given, a node omits itself while it reaches other members. An engine that had
-/// chosen it would otherwise lose its discovery server and its inventory together if it failed, and
-/// wait for it to come back.
+/// Unless `?all` is given, a node omits itself while it reaches other members. Otherwise, an engine
+/// that has chosen this node would lose its discovery server and its inventory together when this
+/// node fails, and would have to wait until the node is back.
 pub(in crate::http) async fn inventory<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,

@@ -34,7 +34,8 @@ impl<D: Backend> AppState<D> {
         with_gzip: bool,
     ) -> Result<(), ApiError> {
         match answer.rendered.takes_long(with_gzip) {
-            // Boxed, so that it takes no space in the future of every other lookup.
+            // Boxed, because this future, which only large lookups need, would otherwise make the
+            // future of every lookup larger.
             true => Box::pin(self.make_elsewhere(answer, with_gzip)).await,
             false => Ok(()),
         }

@@ -13,7 +13,7 @@ impl<D: Backend> AppState<D> {
     /// # Errors
     /// If the cluster does not respond in time, or reports why it cannot.
     pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<LookupResult, ApiError> {
-        // Boxed, so that it takes no space in the future of a held lookup.
+        // Boxed, because this future would otherwise make the future of every held lookup larger.
         Box::pin(self.read(|deadline| self.backend.lookup(lookup, deadline))).await
     }
 

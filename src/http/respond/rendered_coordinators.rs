@@ -74,7 +74,8 @@ struct QuestionProgress {
 }
 
 impl CoordinatorQuestion {
-    /// Returns the lookups of which at least one changes whenever the answer does.
+    /// Returns the lookups that the answer depends on: whenever the answer changes, at least one of
+    /// these lookups has changed.
     pub(in crate::http) fn lookups(&self) -> Vec<Lookup> {
         Engine::ALL
             .into_iter()
@@ -135,8 +136,8 @@ impl RenderedCoordinators {
         Some(kept.iter().find(of_state)?.rendered.clone())
     }
 
-    /// Caches a rendering instead of the earlier one of its question, and evicts the oldest ones
-    /// beyond the limits.
+    /// Caches a rendering in place of the earlier rendering for the same question, and evicts the
+    /// oldest renderings beyond the limits.
     fn keep(
         &self,
         question: &CoordinatorQuestion,
@@ -202,8 +203,9 @@ impl CoordinatorsBody {
     }
 }
 
-/// Returns this node's progress on the lookups together. `index` is that of the first lookup,
-/// because a lookup may change while the next ones are read.
+/// Returns this node's progress on all the lookups: the last index at which any of them changed,
+/// and the index at which the first one was read. A later index would be wrong, because the first
+/// lookup may change while the next ones are read.
 fn progress_of<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
     let mut progress_so_far: Option<QuestionProgress> = None;
     for lookup in lookups {

@@ -127,8 +127,8 @@ async fn a_known_answer_is_held_until_it_changes() {
     }
 }
 
-/// A lookup with anything but the current tag is answered immediately, and so are HEAD, stale
-/// lookups and `*`.
+/// A lookup with anything but the current tag is answered immediately, and so are HEAD requests,
+/// stale lookups, and lookups with the tag `*`.
 #[tokio::test]
 async fn what_cannot_be_held_is_answered_at_once() {
     let server = TestServer::start().await;
@@ -240,7 +240,7 @@ async fn past_the_places_nobody_is_held() {
     );
     let untagged = server.ask(get(PATH, "")).await;
     assert_eq!(untagged.headers["cache-control"], "max-age=10");
-    // Waits for an index have permits of their own.
+    // Lookups that wait for an index have permits of their own.
     let wait = format!("{PATH}?index=0");
     let mut indexed = held(&server, &wait, "").await;
     let refused = server.ask(get(&wait, "")).await;
@@ -259,8 +259,8 @@ async fn past_the_places_nobody_is_held() {
 }
 
 /// A lookup with `?index=` returns once its result has changed after the index. It returns
-/// immediately if the result already has, or the index is not from this cluster, and at the end of
-/// `wait` with the unchanged result.
+/// immediately if the result has already changed, or if the index is not from this cluster. At the
+/// end of `wait`, it returns the unchanged result.
 #[tokio::test]
 async fn an_index_is_waited_for() {
     let server = TestServer::start().await;

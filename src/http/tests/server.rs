@@ -439,7 +439,8 @@ async fn head_has_no_body() {
     );
 }
 
-/// A peer gets its upgrade, the epoch of its connection, and every byte in both directions.
+/// A connection to the path for peers is upgraded and passed on with its `PauseDetector` epoch, and
+/// carries every byte in both directions.
 #[tokio::test]
 async fn a_peer_is_handed_the_connection() {
     let server = TestServer::start().await;

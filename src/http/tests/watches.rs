@@ -193,8 +193,8 @@ async fn a_stream_goes_on_from_an_id() {
 }
 
 /// A stream begins with a `reset` and the whole state if its reader cannot resume from the id,
-/// because the id is of another cluster, from the future, or too old. A snapshot that replaces the
-/// state also resets an open stream. A malformed id is rejected.
+/// because the id is from another cluster, too old, or of an index that this node has not reached.
+/// A snapshot that replaces the state also resets an open stream. A malformed id is rejected.
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_by_the_state() {
     let server = TestServer::start().await;
@@ -285,7 +285,7 @@ async fn a_stream_that_cannot_be_is_refused() {
 }
 
 /// A reader that takes nothing is cut off once the connection's limit has passed. Its permit is
-/// then free again, and until then changes do not accumulate for it.
+/// then free again. Until then, no changes accumulate in memory for this reader.
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut() {
     let server = TestServer::with(settings(20_000, 1)).await;

@@ -161,8 +161,9 @@ fn the_inventory_lists_who_is_well() {
 }
 
 /// A coordinator that restarts under its node id, as another process, is the newest again, although
-/// another coordinator joined in between and is still listed. Every node agrees on that, once the
-/// feature level of commands is raised: every voter must have announced that it knows the command.
+/// another coordinator joined in between and is still listed. Every node agrees on that once the
+/// feature level of commands is raised, for which every voter must have announced that it supports
+/// that level.
 #[test]
 fn a_coordinator_restarted_under_its_id_is_the_newest() {
     let cluster = Cluster::start(3, Options::max_age("10m"));

@@ -43,7 +43,7 @@ const UNDECIDED: usize = 4_000;
 /// first request.
 const UNDECIDED_FOR: Duration = Duration::from_secs(3);
 /// Maximum processor time that the undecided clients may cost beyond silent clients. The limit only
-/// allows for noise: polling each of them every 10 ms took 1,600 ms.
+/// allows for noise. On a node that polled each of them every 10 ms, they cost 1,600 ms.
 const UNDECIDED_LIMIT_MS: u64 = 200;
 const PATH: &str = "/v1/service/presto/general";
 
@@ -257,7 +257,7 @@ async fn connect_from(nth: usize, node: SocketAddr) -> TcpStream {
 }
 
 /// Sends the given bytes at once and then, unless there are none, one byte a second until the
-/// connection is closed. Returns the time of that.
+/// connection is closed. Returns the time from `began` to the close.
 async fn offend(mut stream: TcpStream, sends: String, began: Instant) -> Duration {
     let slow = !sends.is_empty();
     let mut second = tokio::time::interval(Duration::from_secs(1));

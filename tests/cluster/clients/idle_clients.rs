@@ -17,7 +17,8 @@ const OPENING_AT_ONCE: usize = 200;
 /// Maximum growth of a node's memory: 6 kB for each of 10,000 clients. While hyper holds buffers
 /// for them, a client takes 14 kB.
 const GROWTH_LIMIT_KB: u64 = 60_000;
-/// Timeout until memory is back at the system. The allocator returns it over some seconds.
+/// Maximum time until freed memory is returned to the system. The allocator returns it over some
+/// seconds.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 /// Number of connections that a node accepts. The last [`KEPT_FOR_PEERS`] of them are reserved for
 /// peers.

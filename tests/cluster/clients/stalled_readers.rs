@@ -16,7 +16,8 @@ const ANSWERS: usize = 40;
 const ANSWER_BYTES: usize = 900_000;
 /// Maximum memory that may remain after the readers are disconnected. The answers take 36 MB.
 const LEFT_LIMIT_KB: u64 = 15_000;
-/// Timeout until memory is back at the system. The allocator returns it over some seconds.
+/// Maximum time until freed memory is returned to the system. The allocator returns it over some
+/// seconds.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 const PACE: Duration = Duration::from_secs(1);
 const LOOKUP: &str = "/v1/service/large/general";
@@ -92,9 +93,9 @@ fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration)
     }
 }
 
-/// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, just as
-/// an HTTP/1 client, and its memory is released. A client that reads everything stays connected,
-/// even if its stream has few events.
+/// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, as an
+/// HTTP/1 client would be, and the memory of its answers is released. A client that reads
+/// everything stays connected, even if its stream has few events.
 #[test]
 fn a_reader_over_http2_that_takes_nothing_is_cut() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());

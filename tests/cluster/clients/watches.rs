@@ -21,9 +21,9 @@ const KIND: &str = "watched";
 /// node id.
 const IDS_PER_WRITER: u64 = 5;
 
-/// A watcher that moves to another node whenever it loses its own misses no change and sees none
-/// twice or out of order. The leader and the watched node are killed while writers announce and
-/// withdraw through all nodes. The changes seen are compared, index by index, with the log of a
+/// A watcher that moves to another node whenever its stream ends misses no change, and sees no
+/// change twice or out of order. The leader and the watched node are killed while writers announce
+/// and withdraw through all nodes. The changes seen are compared, index by index, with the log of a
 /// member, and the resulting state with a lookup.
 #[test]
 fn a_watcher_misses_nothing_over_kills() {

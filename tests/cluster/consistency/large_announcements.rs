@@ -192,9 +192,9 @@ fn shown(node: &Node) -> usize {
 }
 
 /// A node with a data directory of the previous release, whose log contains eight announcements of
-/// 20,000 services, is soon ready. The last announcement can be renewed after the command level has
-/// risen, and after a restart. It can be replaced by a smaller announcement, but not by a larger
-/// one again.
+/// 20,000 services, is soon ready. The last announcement can be renewed after the feature level of
+/// commands has risen, and after a restart. It can be replaced by a smaller announcement, but not
+/// by a larger one again.
 #[test]
 fn what_an_earlier_release_took_is_kept() {
     let mut cluster = Cluster::prepare(1, Options::max_age("10m").alone());

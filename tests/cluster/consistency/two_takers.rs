@@ -113,7 +113,7 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
 const MAX_REFUSED: usize = ALTERNATING as usize / 50;
 
 /// Asserts that few writes were refused, and that every refusal says that the write was not
-/// applied, so that the client may send it again.
+/// applied. The client may therefore send the write again.
 fn assert_seldom_refused(refused: &[Write]) {
     let few = refused.len() <= MAX_REFUSED;
     let may_retry = refused.iter().all(|it| matches!(it, Write::NotApplied(_)));
@@ -131,7 +131,7 @@ fn a_client_that_changes_nodes_at_once_is_seldom_refused() {
     assert_seldom_refused(&refused);
 }
 
-/// Refusals are rare, too, on a node whose disk is slower than those of the others, although it
+/// A node whose disk is slower than those of the others seldom refuses a write either, although it
 /// learns that an entry is committed while its disk still writes earlier entries.
 #[cfg(target_os = "linux")]
 #[test]

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// Factor by which the node's clock is slower. Ten seconds of the other nodes are half a second for
 /// it, as on a host that is suspended now and then.
 const SLOWER: u64 = 20;
-/// Time for which the leader is watched while it is cut off. A lease by its slow clock, if it had
-/// one, would last longer than this.
+/// Time for which the leader is watched while it is cut off. If the leader relied on a lease that
+/// its slow clock measured, the lease would outlast this time.
 const WATCHED: Duration = Duration::from_secs(3);
 /// Timeout of the client. The node does not notice, by its own clock, that the client has waited
 /// that long.

@@ -29,8 +29,8 @@ fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
         assert!(matches!(outcome, Write::Acked(_)), "{outcome:?}");
         expected.remove(&node_id);
     }
-    // All announcements that could expire during the checks so far are renewed right before the
-    // kill.
+    // All announcements are renewed, so that none of them expires before the kill, however long the
+    // steps above took.
     for (node_id, token) in &expected {
         cluster.nodes[1].announce_acked("survivor", node_id, *token);
     }

@@ -14,8 +14,8 @@ use std::time::Duration;
 /// Time after which a connection between nodes is reopened before its next use. A connection counts
 /// as idle after a second.
 const IDLE: Duration = Duration::from_millis(1_200);
-/// Maximum duration of a write while names do not resolve. It is the same as for nodes with
-/// addresses on a busy machine.
+/// Maximum duration of a write while names do not resolve. It allows for a busy machine, and would
+/// be the same if the inventory listed addresses.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
 /// Maximum time without an acknowledged write after the leader is killed, as documented.
 const KILL_GAP_LIMIT: Duration = Duration::from_millis(2_500);

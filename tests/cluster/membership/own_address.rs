@@ -4,8 +4,8 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, Proxy, ports, until};
 use quorate::config::exit_code;
 
-/// A node whose inventory entry has another port than the one it listens on is refused with both
-/// ports, since peers would never find it.
+/// A node whose inventory entry has another port than the one it listens on is refused with a
+/// message that names both ports, since peers would never find the node.
 #[test]
 fn a_port_that_is_not_in_the_inventory_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// Maximum growth of a node's memory: 20 MB.
 const GROWTH_LIMIT_KB: u64 = 20_000_000 / 1024;
-/// Timeout until memory is back at the system. The allocator returns pages some time after they are
-/// free.
+/// Maximum time until freed memory is returned to the system. The allocator returns pages some time
+/// after they are free.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(20);
 /// The lengths that frames claim to have.
 const LENGTHS: [u32; 8] = [

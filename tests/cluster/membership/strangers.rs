@@ -101,9 +101,9 @@ fn a_data_directory_of_another_cluster_is_refused() {
     cluster.wait_ready();
 }
 
-/// A node whose data directory was restored from an old copy does not take part in its group. Its
-/// votes and acknowledgements since the copy are lost, so it is refused with the reason, and
-/// rejoins once it is emptied.
+/// A node whose data directory was restored from an old copy does not take part in its group. The
+/// votes and acknowledgements that it gave after the copy was made are lost, so the node is refused
+/// with the reason. It rejoins once its directory is emptied.
 #[test]
 fn a_data_directory_put_back_from_a_copy_is_refused() {
     let mut cluster = Cluster::start(3, Options::default());

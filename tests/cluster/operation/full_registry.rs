@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Maximum memory of a node, as documented: one and a half times the capacity of a registry, which
-/// is 256 MB, and 40 MB.
+/// is 256 MB, plus 40 MB.
 const LIMIT_KB: u64 = (256 << 10) * 3 / 2 + 40_000;
 const CLIENTS: usize = 16;
 /// Timeout of a request. It covers a large lookup of a dev build on a busy machine.
@@ -134,8 +134,9 @@ impl LoadClient {
     /// Sends a request. Returns the status of the answer, its body if that is short, and its length
     /// in bytes.
     ///
-    /// Sends the request again on a new connection when the node closes this one. A dev build does
-    /// so because it takes so long to compress a hundred megabytes that it believes it was stopped.
+    /// Sends the request again on a new connection when the node closes this one. The node of a dev
+    /// build does so, because compressing a hundred megabytes takes so long that the node assumes
+    /// that its process was stopped.
     pub fn ask(
         &mut self,
         method: &str,
@@ -278,9 +279,9 @@ fn wait_installed(node: &Node) -> u64 {
     peak_kb(node)
 }
 
-/// A node that installs a snapshot of a full registry uses at most one and a half times the counted
-/// memory, and 40 MB, whether its own registry was full or empty before. The same limit applies to
-/// the leader that sends it.
+/// A node that installs a snapshot of a full registry uses at most one and a half times the memory
+/// that the registry counts, plus 40 MB, whether its own registry was full or empty before. The
+/// leader that sends the snapshot stays within the same limit.
 #[test]
 fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     let mut cluster = Cluster::start(3, Options::max_age("60m").alone());
@@ -313,15 +314,16 @@ fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
 }
 
 /// A node whose registry is full of the largest texts, or of the largest number of types, uses at
-/// most one and a half times the counted memory, and 40 MB.
+/// most one and a half times the memory that the registry counts, plus 40 MB.
 #[test]
 fn a_full_registry_takes_what_it_counts() {
     stays_within_its_limit(&HUGE_PROPERTIES, 1);
     stays_within_its_limit(&TYPE_EACH, 1_009);
 }
 
-/// A node whose registry is full uses at most one and a half times the counted memory, and 40 MB,
-/// for each of seven shapes of announcements, even after all types and pools were looked up.
+/// A node whose registry is full uses at most one and a half times the memory that the registry
+/// counts, plus 40 MB, for each of seven shapes of announcements, even after all types and pools
+/// were looked up.
 #[test]
 #[ignore = "takes minutes; run it with --release"]
 fn a_full_registry_takes_what_it_counts_in_every_shape() {

@@ -22,8 +22,8 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Duration;
 
-/// The durations of the faults. Those of a burst begin one after the other, and half of the bursts
-/// have more than one.
+/// The durations of the faults. The faults of a burst begin one after the other, and half of the
+/// bursts have more than one fault.
 const PATTERN: Pattern = Pattern {
     lasts: Duration::from_millis(700)..Duration::from_millis(2_500),
     staggers: Duration::from_millis(100)..Duration::from_millis(1_200),
@@ -51,8 +51,8 @@ const ALLOWANCE: Duration = Duration::from_secs(2);
 /// Timeout of the search for an order of the history. Reaching it is a failure.
 const JUDGED_WITHIN: Duration = Duration::from_secs(120);
 /// Maximum number of descriptors beyond those that a node had open before any client connected, and
-/// beyond those of its peers. They are short-lived files, and connections of a lost link that are
-/// not closed yet.
+/// beyond those of its peers. The additional ones are short-lived files, and connections of a lost
+/// link that are not closed yet.
 const DESCRIPTORS_OVER: u64 = 8;
 /// Maximum number of additional connections with each peer. Two members have up to four connections
 /// in each direction, and open the last of them on first use.

@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client on a blocking socket. Each request has its own connection and a time
-//! limit. The client is independent of the product, and never repeats a request, as client
-//! libraries do.
+//! limit. The client is independent of the product. Unlike client libraries, it never repeats a
+//! request.
 
 use quorate::clock;
 use std::collections::BTreeMap;

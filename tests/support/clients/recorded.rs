@@ -36,8 +36,8 @@ const HEAD_START: Duration = Duration::from_millis(25);
 pub struct Workload {
     pub clients: u32,
     pub groups: u32,
-    /// Number of node ids of each client. It is more than one, so that the others are observed
-    /// while one is idle.
+    /// Number of node ids of each client. It is more than one, so that each node id is idle at
+    /// times, while the client writes and observes its other node ids.
     pub nodes_per_client: u64,
     /// Number of additional pairs of clients. Both clients of a pair write the same node ids,
     /// through different servers.

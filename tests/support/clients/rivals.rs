@@ -48,7 +48,7 @@ impl<'a> Ask<'a> {
 impl Underway<'_> {
     /// Waits for proof that the node has received the write. After a pause, a later request is
     /// sent: if the node answers that one, it has received the write too. The pause is far longer
-    /// than the operating system keeps a thread of a running process from its work.
+    /// than the time for which the operating system may delay a thread that is ready to run.
     ///
     /// The time of arrival stays unknown if the node does not answer, or has answered the write in
     /// the meantime.

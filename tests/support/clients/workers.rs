@@ -1,5 +1,5 @@
 //! Workers that renew like those of an engine, three times within max-age, and watchers that record
-//! every lookup in which one is missing.
+//! every lookup in which a worker is missing.
 
 use super::http;
 use crate::support::etc::ENVIRONMENT;

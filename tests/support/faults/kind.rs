@@ -144,8 +144,8 @@ impl Kind {
             Kind::KillMajority | Kind::KillAll | Kind::FreezeAll | Kind::PowerCutAll => {
                 Harm::Outage
             }
-            // The leader may be a node that cannot be deposed over these links, but that half of
-            // the nodes cannot hear.
+            // The leader may be a node that half of the nodes cannot hear, but that cannot be
+            // deposed over these links.
             Kind::Bridge | Kind::Chain => Harm::Outage,
             Kind::LossyLinks | Kind::SlowLinks | Kind::SlowDisk | Kind::Throttled => Harm::Slows,
             Kind::WrongClock => Harm::Slows,

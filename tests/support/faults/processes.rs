@@ -14,14 +14,17 @@ impl Stage {
         }
     }
 
+    /// Restarts nodes that have ended.
     pub(super) fn start_again(&mut self, victims: &[usize]) {
         victims.iter().for_each(|i| self.cluster.nodes[*i].start());
     }
 
+    /// Freezes nodes with SIGSTOP.
     pub(super) fn freeze(&mut self, victims: &[usize]) {
         victims.iter().for_each(|i| self.cluster.nodes[*i].pause());
     }
 
+    /// Resumes frozen nodes with SIGCONT.
     pub(super) fn thaw(&mut self, victims: &[usize]) {
         victims.iter().for_each(|i| self.cluster.nodes[*i].resume());
     }

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Interval between two steps of the faults in progress.
 const LOOK: Duration = Duration::from_millis(20);
-/// Time after a failing disk should be mended at which it is given up, if nothing was written to
-/// it.
+/// Time after the planned end of a fault at which a failing disk is mended even if nothing was
+/// written to it ([`Stage::give_up`]), because the fault might otherwise never end.
 const STRIKES_WITHIN: Duration = Duration::from_secs(5);
 /// Timeout of a burst, and of the recovery after it. It is far above the documented limits, because
 /// the measured times are checked elsewhere.
@@ -119,8 +119,8 @@ impl Timeline {
                 }
                 next_at = clock::now() + between(&self.pattern.staggers, &mut self.random);
             }
-            // Nodes whose disks were mended late are started, because unfinished faults may depend
-            // on them.
+            // Nodes that ended only after their disks were mended are started, because unfinished
+            // faults may depend on these nodes.
             stage.start_the_late();
             under_way.retain_mut(|one| {
                 let is_over = look_after(stage, clients, one);

@@ -19,8 +19,8 @@
  * there until the file is synced, so that a power cut of a killed process can be simulated. For
  * each file it contains a file of the same name with records. A record is a header and the replaced
  * bytes, with zeros after the end of the file. The header has three numbers of 8 bytes, in the byte
- * order of the machine: the offset, the length of the file before, and the number of bytes that
- * follow (the number that the write or truncation requested to replace).
+ * order of the machine: the offset, the length of the file before the operation, and the number of
+ * bytes that follow (the number that the write or truncation requested to replace).
  *
  * The library makes system calls directly, because it must not call a function that it replaces.
  *

@@ -31,7 +31,7 @@ pub enum Cut {
 #[derive(Debug)]
 struct Taken {
     at: usize,
-    /// The length of the file before.
+    /// The length of the file before the write or truncation.
     len: usize,
     /// The replaced contents, with zeros after the end of the file.
     bytes: Vec<u8>,

@@ -18,7 +18,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(5);
 pub enum Stopped {
     /// No clock stops, as under SIGSTOP alone.
     Nothing,
-    /// CLOCK_MONOTONIC stops: the host counts the pause for the guest.
+    /// CLOCK_MONOTONIC stops. CLOCK_BOOTTIME does not, because the host adds the pause to it.
     Monotonic,
     /// CLOCK_BOOTTIME stops too: nothing in the guest shows the pause.
     Both,

@@ -33,7 +33,7 @@ pub enum Pace {
 struct State {
     /// The generation, which increases with each [`Proxy::lose`] and [`Proxy::heal`]. A connection
     /// forwards data only while the generation is the one in which it was opened, and only if that
-    /// one is even.
+    /// generation is even.
     generation: AtomicU64,
     lost_bytes: AtomicU64,
     held_back: AtomicU64,

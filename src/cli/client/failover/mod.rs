@@ -63,7 +63,7 @@ impl RequestError {
     }
 }
 
-/// A server, and why it did not answer the last time, if it did not.
+/// A server, with the error of the last request to it if that request was not answered.
 struct ServerState {
     url: String,
     error: Option<RequestError>,

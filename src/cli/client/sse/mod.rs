@@ -190,9 +190,9 @@ impl EventReader {
         Ok(())
     }
 
-    /// Makes an error temporary if a stream was open before; otherwise the error ends the first
-    /// request. A proxy may answer for a node that restarts, and another release may use ids of
-    /// another form.
+    /// Makes an error temporary if a stream was open before, because a proxy may have answered for
+    /// a node that restarts, or the node may be of a release with another form of ids. Before the
+    /// first stream, the error stays as it is.
     fn bearable(&mut self, error: RequestError) -> RequestError {
         match error {
             RequestError::Invalid(line) if self.has_begun => {

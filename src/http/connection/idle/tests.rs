@@ -22,7 +22,8 @@ fn a_trickling_head_is_cut_off() {
 }
 
 /// A connection between requests may stay idle for 200 s. On HTTP/1, a byte then begins a head,
-/// which has its own limit; on HTTP/2 it need not, so that it may stay idle again.
+/// which has its own limit; on HTTP/2 a byte need not begin a head, so the connection may stay idle
+/// for another 200 s.
 #[test]
 fn an_idle_connection_may_wait() {
     for http2 in [false, true] {
