@@ -48,7 +48,8 @@ pub struct Writers<'a> {
 }
 
 impl<'a> Writers<'a> {
-    /// Creates the index of a history. Reports different changes of one node with one index.
+    /// Collects the changes of a history. Reports different changes of one node that have the same
+    /// `Quorate-Index`.
     pub fn new(history: &'a [Operation], certificate: &mut Certificate) -> Self {
         let mut writers = Self {
             history,
