@@ -43,8 +43,8 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
     }
 }
 
-/// Maximum memory for parsing a small body: base and bytes per byte of input. `tests/shapes.rs`
-/// limits large bodies to twice their size.
+/// Maximum memory for parsing a small body: base and bytes per byte of input. For large bodies,
+/// `tests/shapes.rs` checks that parsing takes at most twice their size, plus a constant.
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All targets.

@@ -79,8 +79,8 @@ fn a_command_runs_for_each_new_coordinator() {
     assert_eq!(watch.line(), "http://10.0.0.5:8080 c1 trino");
     first.send(is(2, C2)).expect("room");
     first.send(is(3, C3)).expect("room");
-    // The client requests the next stream only after it has processed everything that was sent on
-    // this one.
+    // The client requests the second stream only after it has processed everything that was sent on
+    // the first.
     drop(first);
     server.wait_for_requests(2);
     let_end("badly");

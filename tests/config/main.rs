@@ -377,8 +377,8 @@ fn hostile_files() {
     assert!(installation.errors().contains("was not used"));
 }
 
-/// An empty `node.id` is refused, since a random id in its place would make this another node. An
-/// empty data directory is refused too.
+/// An empty `node.id` is refused, since a random id in its place would turn this node into a
+/// different one. An empty data directory is refused too.
 #[test]
 fn empty_values() {
     let installation = with_config("node.environment=test\nnode.id=\n");

@@ -105,8 +105,8 @@ impl Module {
                 let Some(names) = absolute(&names) else {
                     continue;
                 };
-                // A re-export by the root of a module of the items of its children does not count
-                // as a use.
+                // The root of a module may re-export the items of its children. Such a re-export
+                // does not count as a use.
                 if !(is_public && is_face) {
                     module.taken.push(names.clone());
                 }
