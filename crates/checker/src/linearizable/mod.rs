@@ -244,7 +244,7 @@ impl<'a, M: Model> Search<'a, M> {
         true
     }
 
-    /// Whether a call that must take effect before the given one has not done so.
+    /// Whether a required call that must take effect before the given call is not placed yet.
     fn comes_too_early(&self, call: usize) -> bool {
         let is_missing =
             |other: &usize| !self.calls[*other].is_optional && !self.placed.contains(*other);
