@@ -116,7 +116,8 @@ fn log_frame(body: &[u8]) {
     }
 }
 
-/// Returns the records of a frame: the part after the committed log id, which follows its length.
+/// Returns the records of a frame. A frame consists of the length of the committed log id, that log
+/// id, and the records.
 fn records_of(frame: &[u8]) -> Option<&[u8]> {
     let (length, rest) = frame.split_first_chunk()?;
     rest.get(u32::from_le_bytes(*length) as usize..)

@@ -9,9 +9,9 @@ use std::sync::mpsc::SyncSender;
 const ECHO: &str =
     "echo \"$QUORATE_COORDINATOR $QUORATE_COORDINATOR_NODE $QUORATE_COORDINATOR_ENGINE\"";
 
-/// Without `--watch`, the command runs once. It has the address in its environment and standard
-/// output for itself, and its exit code is returned. For a static coordinator, which has no node,
-/// the variable of the node has no value, even if the environment had one before.
+/// Without `--watch`, the command runs once, with the address in its environment. Only the command
+/// writes to standard output, and `quorate` exits with its exit code. For a static coordinator,
+/// which has no node, the variable of the node has no value, even if the environment had one.
 #[test]
 fn a_command_runs_once() {
     let expected = |stdout: &str| EndedCommand {

@@ -406,8 +406,8 @@ fn files_of_windows() {
     assert_eq!(settings.node_id.as_deref(), Some("a"));
 }
 
-/// A levels file in its default place has precedence over one that a property names. airlift does
-/// the same, and a notice reports it.
+/// A levels file in its default place has precedence over a levels file that a property names.
+/// airlift does the same. A notice reports that the property is ignored.
 #[test]
 fn the_usual_levels_file_wins() {
     let installation =

@@ -15,7 +15,7 @@ type Names = Vec<String>;
 /// A file, as a module of its crate.
 struct Module {
     file: PathBuf,
-    /// The names of the items that the file defines, without modules.
+    /// The names of the items that the file defines, except modules.
     defined: BTreeSet<String>,
     /// The names that the file's `use` declarations bind, with the paths that they stand for.
     bound: BTreeMap<String, Names>,
