@@ -43,8 +43,8 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
     }
 }
 
-/// Maximum memory for parsing a small body: base and bytes per byte of input. `tests/shapes.rs`
-/// limits large bodies to twice their size.
+/// Maximum memory for parsing a small body: base and bytes per byte of input. For large bodies,
+/// `tests/shapes.rs` checks that parsing takes at most twice their size, plus a constant.
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All targets.
@@ -116,7 +116,8 @@ fn log_frame(body: &[u8]) {
     }
 }
 
-/// Returns the records of a frame: the part after the committed log id, which follows its length.
+/// Returns the records of a frame. A frame consists of the length of the committed log id, that log
+/// id, and the records.
 fn records_of(frame: &[u8]) -> Option<&[u8]> {
     let (length, rest) = frame.split_first_chunk()?;
     rest.get(u32::from_le_bytes(*length) as usize..)

@@ -9,9 +9,9 @@ use std::sync::mpsc::SyncSender;
 const ECHO: &str =
     "echo \"$QUORATE_COORDINATOR $QUORATE_COORDINATOR_NODE $QUORATE_COORDINATOR_ENGINE\"";
 
-/// Without `--watch`, the command runs once. It has the address in its environment and standard
-/// output for itself, and its exit code is returned. For a static coordinator, which has no node,
-/// the variable of the node has no value, even if the environment had one before.
+/// Without `--watch`, the command runs once, with the address in its environment. Only the command
+/// writes to standard output, and `quorate` exits with its exit code. For a static coordinator,
+/// which has no node, the variable of the node has no value, even if the environment had one.
 #[test]
 fn a_command_runs_once() {
     let expected = |stdout: &str| EndedCommand {
@@ -79,8 +79,8 @@ fn a_command_runs_for_each_new_coordinator() {
     assert_eq!(watch.line(), "http://10.0.0.5:8080 c1 trino");
     first.send(is(2, C2)).expect("room");
     first.send(is(3, C3)).expect("room");
-    // The client requests the next stream only after it has processed everything that was sent on
-    // this one.
+    // The client requests the second stream only after it has processed everything that was sent on
+    // the first.
     drop(first);
     server.wait_for_requests(2);
     let_end("badly");

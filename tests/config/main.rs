@@ -377,8 +377,8 @@ fn hostile_files() {
     assert!(installation.errors().contains("was not used"));
 }
 
-/// An empty `node.id` is refused, since a random id in its place would make this another node. An
-/// empty data directory is refused too.
+/// An empty `node.id` is refused, since a random id in its place would turn this node into a
+/// different one. An empty data directory is refused too.
 #[test]
 fn empty_values() {
     let installation = with_config("node.environment=test\nnode.id=\n");
@@ -406,8 +406,8 @@ fn files_of_windows() {
     assert_eq!(settings.node_id.as_deref(), Some("a"));
 }
 
-/// A levels file in its default place has precedence over one that a property names. airlift does
-/// the same, and a notice reports it.
+/// A levels file in its default place has precedence over a levels file that a property names.
+/// airlift does the same. A notice reports that the property is ignored.
 #[test]
 fn the_usual_levels_file_wins() {
     let installation =

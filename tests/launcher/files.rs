@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-/// Returns the pids of the servers that `start` has left running for a directory. They are killed,
-/// so that a test that finds one leaves none.
+/// Returns the pids of the servers that `start` has left running for a directory. Kills these
+/// servers, so that they do not outlive a test that finds them.
 fn left_behind(dir: &Path) -> Vec<i32> {
     let dir = dir.display().to_string();
     let is_ours = |pid: &i32| {

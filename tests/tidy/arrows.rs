@@ -28,8 +28,8 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
 }
 
 /// Returns the forbidden uses in a source. `facade` contains the names that raft/mod.rs exports,
-/// without modules: other modules may use only these. It is `None` for a file of tests, which may
-/// use a bare registry in place of a group.
+/// except modules: other modules may use only these names. It is `None` for a file of tests, which
+/// may use a bare registry in place of a group.
 fn arrow_complaints(
     module: &str,
     depth: usize,

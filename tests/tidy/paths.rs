@@ -48,7 +48,7 @@ fn lines_of(text: &str) -> impl Iterator<Item = (&str, bool)> {
 }
 
 /// Returns the paths of the repository that a text names. If a path contains a `*`, only the folder
-/// before it.
+/// before the `*` is returned.
 fn named_paths(text: &str) -> BTreeSet<String> {
     let words = lines_of(text).flat_map(|(line, in_code)| {
         let spans: Vec<&str> = match in_code {

@@ -105,8 +105,8 @@ fn character_length(rest: &[char]) -> Option<usize> {
     }
 }
 
-/// Returns the number of the line on which a file's own tests begin, or of the line after the last
-/// one if it has none.
+/// Returns the number of the line on which a file's own tests begin. If the file has no tests,
+/// returns the number of the line after its last line.
 pub fn test_part_line(source: &str) -> usize {
     let lines: Vec<&str> = source.lines().collect();
     let begins = |index: &usize| {
@@ -216,7 +216,7 @@ fn branches(text: &str) -> Vec<Branch<'_>> {
         .collect()
 }
 
-/// Returns the names that the root of a module exports by `pub use` and as public items, without
+/// Returns the names that the root of a module exports by `pub use` and as public items, except
 /// modules.
 pub fn exported_names(source: &str) -> BTreeSet<String> {
     let code = code_of(source);

@@ -155,7 +155,7 @@ impl CommittedLog {
                 return Err(LogError::Broken { line, problem });
             }
             if last_index.is_none() {
-                // A log that begins with the first entry of the group, which has index 0 or 1, is
+                // A log that begins with the first entry of the cluster, which has index 0 or 1, is
                 // complete.
                 log.is_complete = entry.index <= 1;
                 log.from_index = entry.index;

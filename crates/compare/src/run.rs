@@ -218,8 +218,8 @@ impl Stall {
     }
 }
 
-/// Measures one load on each server to which it applies, one after the other, while the others are
-/// at rest.
+/// Measures one load on each server to which it applies, one server after the other. All servers
+/// except the measured one are at rest.
 async fn measure_each(
     stalls: &mut [Stall],
     task: &Task,

@@ -1,4 +1,4 @@
-//! The arguments that the measurements of quorate alone have in common, and their result files.
+//! The arguments that `gaps`, `steady`, `sizes` and `idle` have in common, and their result files.
 
 use crate::machine::Machine;
 use anyhow::Context;

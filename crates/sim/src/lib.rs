@@ -19,7 +19,8 @@
 //! The checks, with the names that openraft uses for its own invariants:
 //!
 //! - *leader completeness*: a new leader has the last committed entry that an earlier leader
-//!   proposed. openraft orders leaders by term and raft id, so that one term may have two leaders.
+//!   proposed. openraft orders leaders by term and raft id. One term may therefore have two
+//!   leaders.
 //! - *log matching*, *state machine safety*: an entry that one node considers committed is the same
 //!   on all nodes, with the same leader and content.
 //! - *commit on a quorum*: a committed entry is on the disks of a majority of the voters. In a

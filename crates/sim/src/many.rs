@@ -16,8 +16,8 @@ use std::time::Duration;
 /// Number of trace lines that are shown for a failed seed.
 const LINES_SHOWN: usize = 100;
 
-/// Timeout of a seed. A seed takes about a second; one that takes this long on a busy machine is
-/// stuck.
+/// Timeout of a seed. A seed takes about a second. A seed that takes this long is stuck, even on a
+/// busy machine.
 const LONGEST: Duration = Duration::from_secs(90);
 
 /// The result of a seed: its report, or the last lines of its trace with the error.

@@ -6,8 +6,9 @@ use quorate::raft::{Node, Probe, RaftId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// Number of memberships that are remembered. During a membership change, a quorum of any of three
-/// may have committed the last entries: of the old membership, the joint one or the new one.
+/// Number of memberships that are remembered. During a membership change, the last entries may have
+/// been committed by a quorum of any of three memberships: the old one, the joint one or the new
+/// one.
 const MEMBERSHIPS: usize = 3;
 
 type Voters = Vec<BTreeSet<RaftId>>;

@@ -37,7 +37,7 @@ pub enum Planted {
     LyingDisks,
     /// Lookups are served without asking the leader.
     StaleReads,
-    /// One node's max-age is a third of that of the others.
+    /// One node has a third of the max-age of the other nodes.
     ShortAge,
 }
 

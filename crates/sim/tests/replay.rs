@@ -3,7 +3,8 @@
 use quorate_sim::{Planted, run_apart};
 use std::path::Path;
 
-/// A seed run twice produces the same trace, line by line, and another seed a different one.
+/// A seed that is run twice produces the same trace, line by line, while another seed produces a
+/// different trace.
 #[test]
 fn a_seed_run_twice_gives_one_trace() {
     let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));

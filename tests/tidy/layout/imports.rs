@@ -15,7 +15,7 @@ type Names = Vec<String>;
 /// A file, as a module of its crate.
 struct Module {
     file: PathBuf,
-    /// The names of the items that the file defines, without modules.
+    /// The names of the items that the file defines, except modules.
     defined: BTreeSet<String>,
     /// The names that the file's `use` declarations bind, with the paths that they stand for.
     bound: BTreeMap<String, Names>,
@@ -105,8 +105,8 @@ impl Module {
                 let Some(names) = absolute(&names) else {
                     continue;
                 };
-                // A re-export by the root of a module of the items of its children does not count
-                // as a use.
+                // The root of a module may re-export the items of its children. Such a re-export
+                // does not count as a use.
                 if !(is_public && is_face) {
                     module.taken.push(names.clone());
                 }

@@ -27,13 +27,13 @@
 //! the registry rejects one of them as overtaken (`crates/registry/src/command.rs`). Only one of
 //! the two can therefore be acknowledged with the index of the batch.
 //!
-//! **Two writers of one node id.** Promise e: a write that arrived at a node before another write
+//! **Two writers of one node id.** Promise e: a write that arrived at a server before another write
 //! of the same node id began never takes effect after that other write was acknowledged. This check
 //! uses the order of the log: if the second write was acknowledged with index i, the first has no
 //! effect after i. The log shows which commands had an effect. Three kinds of writes may come late,
 //! since they change the result of no lookup: an announcement equal to the stored one, a renewal,
 //! and a withdrawal of a node that is not registered. A client knows that its write arrived once
-//! the node has answered a request that was sent after the write ([`Operation::arrived_ns`]). If
+//! the server has answered a request that was sent after the write ([`Operation::arrived_ns`]). If
 //! several operations may have caused a change, the change is attributed to the operation that
 //! arrived last, so that a history that can be explained is never rejected.
 //!

@@ -4,8 +4,9 @@ use super::report::Certificate;
 use super::violation::Violation;
 use crate::history::Operation;
 
-/// The 2xx answers sorted by index. For each index, `known` has the first answer that proves the
-/// index, and `called` has the latest call that precedes the creation of all later entries.
+/// The 2xx answers sorted by index. For each index, `known` has the first answer that proves that
+/// the log had reached the index, and `called` has the latest call that certainly came before the
+/// creation of every entry with a later index.
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],
@@ -77,8 +78,8 @@ impl<'a> Order<'a> {
                 certificate.report(Violation::NoIndex { operation: second });
                 continue;
             };
-            // A lookup may have the same index as an operation that returned before it. A change
-            // needs a later index, since each has an entry of its own.
+            // A lookup may have the same index as an operation that returned before its call. A
+            // change needs a later index, since its entry is created only after its call.
             let too_late = index.saturating_add(u64::from(!operation.is_write()));
             if let Some(first) = self.known_before(too_late, operation.call_ns) {
                 certificate.report(Violation::BackInTime { first, second });

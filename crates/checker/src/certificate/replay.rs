@@ -174,8 +174,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Reports a change that has an effect although a later write of its node was acknowledged with
-    /// an earlier index.
+    /// Reports a change that has an effect although it was overtaken: a write of the same node that
+    /// was called after this change had arrived was acknowledged with an earlier index.
     fn judge_order(&mut self, index: u64, node: &'a Name, change: WriterChange) {
         let Some(log) = self.log else {
             return;
@@ -212,8 +212,8 @@ impl<'a> Replay<'a> {
     /// Applies a command of the log to the replayed state.
     fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
         if !self.writers.knows(applied.node()) {
-            // No operation of the history changes this node, so the node belongs to another client.
-            // Lookups of the history must not show it.
+            // No operation of the history changes this node, so the node belongs to a client that
+            // is not in the history. Lookups of the history must not show it.
             return;
         }
         match applied {
@@ -270,7 +270,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Returns the operation that requested a change in the log. Reports the change if it was not
-    /// requested, if it was refused, or if its index was known before it was requested.
+    /// requested, if it was refused, or if an answer that was read before the request was sent
+    /// already had the index of the change or a later one.
     fn asked_for(&mut self, index: u64, node: &Name, change: WriterChange) -> Option<usize> {
         if let Some(at) = self.writers.take_acked(index, node, change) {
             self.note_call(at);
@@ -368,8 +369,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Applies a change of a node with an unknown outcome at an index, if one for which `is_it` is
-    /// true can have happened by then. Returns whether there was one.
+    /// Finds a change of a node with an unknown outcome that `is_it` accepts and that can have
+    /// happened by an index, and applies it at that index. Returns whether it found a change.
     fn place_unknown(
         &mut self,
         index: u64,

@@ -60,15 +60,15 @@ pub enum Violation {
     /// A change took effect before it was requested.
     #[error("it took effect at index {index}, which the first knew before the second was called")]
     BeforeItsCall {
-        /// The operation that returned with that index or a later one.
+        /// The operation that returned `index` or a later index before `second` was called.
         first: usize,
         /// The change.
         second: usize,
         /// Its index in the log.
         index: u64,
     },
-    /// A write took effect after a later write of the same node id that was acknowledged: promise
-    /// e.
+    /// A write took effect although it was overtaken: another write of the same node id, called
+    /// after this write had arrived, was acknowledged with an earlier index: promise e.
     #[error(
         "the first had arrived when the second was called, and took effect at index {index}, \
          after the second"
@@ -76,7 +76,8 @@ pub enum Violation {
     Overtaken {
         /// The write that took effect too late.
         first: usize,
-        /// The later write, which was acknowledged with an earlier index.
+        /// The write that was called after `first` had arrived, and was acknowledged with an index
+        /// earlier than `index`.
         second: usize,
         /// The index at which the first write took effect.
         index: u64,

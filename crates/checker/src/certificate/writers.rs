@@ -36,8 +36,9 @@ struct Acked {
 pub struct Writers<'a> {
     history: &'a [Operation],
     acked: HashMap<(u64, Name), Acked>,
-    /// Changes with an unknown outcome, sorted by the time of the call. The earliest is attributed
-    /// first, since it is possible at every index at which a later one is.
+    /// Changes with an unknown outcome, sorted by the time of the call. The change that was called
+    /// first is attributed first, since it is possible at every index at which a change that was
+    /// called later is possible.
     unknown: HashMap<&'a str, Vec<usize>>,
     /// All operations that may have caused a change in the log, because they were acknowledged with
     /// its index or have an unknown outcome. An operation stays in this map after it was
@@ -48,7 +49,8 @@ pub struct Writers<'a> {
 }
 
 impl<'a> Writers<'a> {
-    /// Creates the index of a history. Reports different changes of one node with one index.
+    /// Collects the changes of a history. Reports different changes of one node that have the same
+    /// `Quorate-Index`.
     pub fn new(history: &'a [Operation], certificate: &mut Certificate) -> Self {
         let mut writers = Self {
             history,

@@ -1,10 +1,11 @@
 //! Promise e in the search: the order of two writes of one node.
 //!
-//! A write that arrived at a node before another write of the same node id was called has no effect
-//! after that other write, if the other write was acknowledged. It therefore comes before the other
-//! write in the order, or not at all. The registry accepts some writes late, because they change
-//! nothing: a renewal, or a withdrawal of an absent node. Such a write can be ordered right before
-//! the later write as well, since no lookup comes between the two.
+//! A write that arrived at a server before another write of the same node id was called has no
+//! effect after that other write, if the other write was acknowledged. It therefore comes before
+//! the other write in the order, or not at all. The registry accepts some writes even after the
+//! other write, because they change nothing: a renewal, or a withdrawal of an absent node. Such a
+//! write can be ordered right before the other write as well, since no lookup then comes between
+//! the two.
 
 use crate::history::{Operation, RequestOutcome};
 use crate::linearizable::Call;

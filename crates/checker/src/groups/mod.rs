@@ -13,7 +13,7 @@
 //! - Lookups that do not name both type and pool are checked by the second layer only
 //!   ([`crate::certificate`]).
 //!
-//! A write that had arrived at a node when another write of the same node id was called comes
+//! A write that had arrived at a server when another write of the same node id was called comes
 //! before that other write in the order, if the other write was acknowledged
 //! (`groups/arrivals.rs`).
 //!

@@ -15,10 +15,12 @@
 //!   it, and right before that call ([`Model::needs`]). A withdrawal with an unknown outcome stays
 //!   open for the lifetime of its node. If optional calls were tried like required ones, ten of
 //!   these withdrawals would have a thousand combinations (2^10) before each lookup.
-//! - A call may be required to come *after* others that are concurrent with it ([`Call::after`]):
-//!   once it is removed, those others can no longer be removed. The rule for optional calls still
-//!   holds, since only writes of one node are ordered this way: a later write replaces the effect
-//!   of an earlier one, so no answer after the later write needs the earlier one.
+//! - A call may be required to come *after* other calls that are concurrent with it
+//!   ([`Call::after`]). It is removed only once the required ones of these calls are removed, and
+//!   after that the optional ones can no longer be removed. Optional calls can still be delayed
+//!   until an answer needs them, since only writes of one node are ordered this way
+//!   (`groups/arrivals.rs`). Each write replaces the effect of the writes of its node that come
+//!   before it in the order, so no answer after it needs them.
 
 mod entries;
 mod placed;
@@ -83,7 +85,8 @@ pub struct Call<Op> {
     pub return_ns: u64,
     /// Whether the call may also have had no effect at all.
     pub is_optional: bool,
-    /// The calls that must not take effect after this call, as positions in the given calls.
+    /// The calls that must not take effect after this call, as positions in the given calls. This
+    /// call must replace the effect of each of them.
     pub after: Vec<usize>,
     /// The request with its answer.
     pub op: Op,
@@ -241,7 +244,7 @@ impl<'a, M: Model> Search<'a, M> {
         true
     }
 
-    /// Whether a call that must take effect before the given one has not done so.
+    /// Whether a required call that must take effect before the given call is not placed yet.
     fn comes_too_early(&self, call: usize) -> bool {
         let is_missing =
             |other: &usize| !self.calls[*other].is_optional && !self.placed.contains(*other);

@@ -23,7 +23,8 @@ pub struct Placed {
     top: usize,
 }
 
-/// The number of a call among those of its kind, which is its bit in `ending` or `apart`.
+/// The number of a call among the calls of its kind. It is also the position of the call's bit in
+/// `ending` or `apart`.
 #[derive(Debug, Clone, Copy)]
 enum Number {
     Ending(usize),

@@ -154,8 +154,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether the registry refuses a change as overtaken: it would undo a later change of the node
-    /// that was acknowledged.
+    /// Whether the registry refuses a change as overtaken: the change would alter the node, and had
+    /// arrived before the call of an acknowledged change of the node that already took effect.
     fn refuses(&self, operation: &Operation, change: &Input) -> bool {
         let Some(node) = change.node() else {
             return false;

@@ -10,8 +10,9 @@
 //! - Expiry comes at max-age, or up to half of max-age later.
 //! - Concurrent changes may share a log entry.
 //! - Any client writes any node.
-//! - Most changes are known to have arrived at some time after their call. A change is refused if a
-//!   later change of its node was already acknowledged, unless it changes nothing.
+//! - Most changes are known to have arrived at some time after their call. A change is refused if
+//!   an acknowledged change of its node that was called after this arrival already took effect,
+//!   unless the refused change would change nothing.
 
 mod bug;
 mod execution;

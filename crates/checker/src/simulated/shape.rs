@@ -22,6 +22,6 @@ pub struct PlanShape {
     pub is_wide: bool,
 }
 
-/// `discovery.max-age` of every simulated registry, in nanoseconds. It is short: requests take up
-/// to 10 ms, so that silent nodes expire within a history.
+/// `discovery.max-age` of every simulated registry, in nanoseconds. It is short, so that silent
+/// nodes expire within a history, in which requests take up to 10 ms.
 pub const MAX_AGE_NS: u64 = 60_000_000;

@@ -93,7 +93,7 @@ impl Operation {
         }
     }
 
-    /// Sets the time by which the node had certainly received the write.
+    /// Sets the time by which the server had certainly received the write.
     pub fn arrived(self, arrived_ms: u64) -> Self {
         Self {
             arrived_ns: Some(arrived_ms * MS),

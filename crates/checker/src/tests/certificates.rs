@@ -170,7 +170,7 @@ fn an_expiry_is_as_old_as_the_first_who_knew() {
 }
 
 /// An announcement with an unknown outcome explains lookups that show its token after its call.
-/// After one of them, no lookup may show the previous token.
+/// After one of these lookups, no lookup may show the previous token.
 #[test]
 fn an_unknown_announcement_is_placed_where_it_shows() {
     let history = |call_ms: u64| {

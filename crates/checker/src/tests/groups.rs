@@ -147,7 +147,7 @@ fn an_unknown_change_explains_what_it_can() {
 }
 
 /// A renewal with an unknown outcome may restore a node that was withdrawn, expired or announced
-/// another token. Without it, the node may not reappear.
+/// another token. Without such a renewal, the node may not reappear.
 #[test]
 fn an_unknown_renewal_brings_back_what_had_gone() {
     let age = 100;

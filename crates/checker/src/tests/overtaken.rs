@@ -62,8 +62,9 @@ fn a_ghost_after_a_withdrawal_is_found() {
     }
 }
 
-/// An announcement that arrived earlier may not replace a newer one, nor the stored one after its
-/// renewal. A withdrawal that arrived earlier may not remove a node that announced itself later.
+/// An announcement that arrived earlier may not replace an announcement that was called later, even
+/// if the later one only renewed the stored announcement. A withdrawal that arrived earlier may not
+/// remove a node that announced itself later.
 #[test]
 fn an_old_write_over_a_newer_one_is_found() {
     for (newer, logged) in [(2, announced("a", 2)), (1, RENEWED())] {
@@ -116,8 +117,9 @@ fn what_keeps_the_order_passes() {
     assert_eq!(check(&refused, &log), fine());
 }
 
-/// A write may take effect after a later write of unknown outcome, whose client knows that it may
-/// still happen at any time. Only an acknowledged later write forbids that.
+/// A write may take effect after a later write with an unknown outcome, since the client of the
+/// later write must expect its own write to happen at any time. Only an acknowledged later write
+/// forbids it.
 #[test]
 fn a_later_write_of_unknown_fate_forbids_nothing() {
     let history = [

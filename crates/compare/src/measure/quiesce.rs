@@ -13,8 +13,8 @@ use tokio::time::sleep;
 /// (benches/results, 2026-11-27T0220Z).
 const AT_REST_S: f64 = 0.035;
 const LOOK_AFTER: Duration = Duration::from_millis(500);
-/// Number of consecutive checks in which the processes must be at rest. One is not enough, because
-/// a compiler may only have paused.
+/// Number of consecutive checks in which the processes must be at rest. A single check is not
+/// enough, because a compiler may only have paused.
 const LOOKS_AT_REST: u32 = 3;
 /// Maximum time to wait for rest. After it, the load is measured beside busy processes, and the
 /// results say so.

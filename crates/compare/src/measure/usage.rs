@@ -47,7 +47,7 @@ fn memory_mb(pid: u32, name: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// The usage of a running process, this one, is read from /proc and is not zero.
+    /// The usage of a running process, the test itself, is read from /proc and is not zero.
     #[test]
     fn usage_is_read() {
         let own = [std::process::id()];

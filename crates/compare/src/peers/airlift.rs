@@ -40,8 +40,8 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
                 "-Dnode.id={}",
                 node.file_name().unwrap_or_default().display()
             ))
-            // The URI of the discovery server to which the node announces itself: this node. The
-            // nodes of a production cluster do the same.
+            // The URI of the discovery server to which the node announces itself. It is the node's
+            // own URI, as in a production cluster.
             .arg(format!("-Ddiscovery.uri=http://127.0.0.1:{port}"))
             .arg("-cp")
             .arg(airlift.dir.join("lib/*"))

@@ -86,7 +86,7 @@ fn rows(task: &Task) -> Vec<(Figure, &'static str)> {
     ];
     match task.rate {
         None => rows.insert(0, (Figure::Rate, "requests/s")),
-        // At a given rate, requests/s are not a result. Processor time is, because all servers do
+        // At a given rate, the result is not requests/s but processor time, because all servers do
         // the same work at the same rate.
         Some(_) => rows.push((Figure::Processor, "processor time of the nodes, s")),
     }

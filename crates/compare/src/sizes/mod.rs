@@ -21,8 +21,8 @@ use tokio::process::Command;
 
 /// The numbers of services for which the cost is measured.
 const SIZES: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];
-/// Maximum number of nodes that announce the services. A larger registry has more services per
-/// node, since every node is also renewed every 8 s.
+/// Maximum number of nodes that announce the services. A larger registry has more services per node
+/// and not more nodes, since each node adds a renewal every 8 s to the load.
 const NODES_MAX: u32 = 1_000;
 /// The service type of all lookups.
 const SERVICE_TYPE: &str = "sizes";

@@ -120,7 +120,7 @@ impl SimClient {
         let began = now();
         let deadline = clock::now() + CLIENT_WAITS;
         let looked = match self.world.settings.planted {
-            // While no client has received an index, the node may not be in a group yet, so that it
+            // Before any client has received an index, the node may not be in a group yet, and
             // could not serve stale data.
             Planted::StaleReads if floor > 0 => self.node.lookup_stale(&lookup),
             _ => self.node.lookup(&lookup, deadline).await,
@@ -149,7 +149,8 @@ impl SimClient {
             .say(ended, format_args!("{} looked up {index}", self.host));
     }
 
-    /// Announces the proof of this host, and records the result.
+    /// Sends the write of the proof phase ([`Phase::Proof`]) through this host's node, and records
+    /// the result.
     async fn prove(&mut self) {
         let node_id = format!("proof{}", self.host);
         let token = PROOF_TOKENS + self.host as u64;

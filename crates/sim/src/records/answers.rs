@@ -12,7 +12,7 @@ pub const CLIENT_WAITS: Duration = Duration::from_secs(2);
 /// Tolerance on top of the client's timeout: a write is given up a little after its deadline, and
 /// clocks are coarse.
 const SLACK: Duration = Duration::from_millis(50);
-/// Number of workers that announce themselves.
+/// Number of workers. A worker is a node id that clients announce.
 const WORKERS: usize = 16;
 /// Number of workers that several clients may write concurrently.
 const SHARED: usize = 8;

@@ -173,8 +173,8 @@ impl History {
         let Some((renewed, committed)) = self.renewed.get(node_id) else {
             return Err(format!("{node_id} expired, but was never announced"));
         };
-        // Commits are observed only at the end of a step, so the time between the two may seem up
-        // to one step too short.
+        // Commits are observed only at the end of a step, so the time between the commits of the
+        // renewal and of the expiry may seem up to one step too short.
         if at.saturating_sub(*committed) + STEP < self.max_age {
             return Err(format!(
                 "no early expiry: {node_id} expired by entry {index} at {at:?}, \
