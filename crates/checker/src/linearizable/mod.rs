@@ -156,6 +156,7 @@ struct RemovedCall<State> {
 impl<'a, M: Model> Search<'a, M> {
     fn new(model: &'a M, calls: &'a [Call<M::Op>]) -> Self {
         let spans: Vec<Span> = calls.iter().map(Call::span).collect();
+        let barred_by = barred_by(calls);
         Self {
             model,
             calls,
@@ -164,8 +165,8 @@ impl<'a, M: Model> Search<'a, M> {
             state: model.initial(),
             order: Vec::new(),
             seen: HashSet::new(),
-            helpers: Helpers::new(model, calls),
-            barred_by: barred_by(calls),
+            helpers: Helpers::new(model, calls, &barred_by),
+            barred_by,
             best: Explanation::default(),
         }
     }
@@ -361,12 +362,17 @@ impl<Op> Call<Op> {
 /// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
 /// If several satisfy the same need, the search uses the one that returns first; if several return
-/// first, the one that was called first. No order is lost: wherever the chosen call could have been
-/// used later, each of the other calls can still be used.
+/// first, the one that is barred first ([`Call::after`]); then the one that was called first. No
+/// order is lost if the bars of the calls are nested, which holds for the writes of one node:
+/// wherever the chosen call could have been used later, each of the other calls can still be used.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {
-    fn new<M: Model<Need = Need>>(model: &M, calls: &[Call<M::Op>]) -> Self {
+    fn new<M: Model<Need = Need>>(
+        model: &M,
+        calls: &[Call<M::Op>],
+        barred_by: &[Vec<usize>],
+    ) -> Self {
         let mut helpers: HashMap<Need, Vec<usize>> = HashMap::new();
         for (
             call,
@@ -380,7 +386,11 @@ impl<Need: Copy + Eq + Hash> Helpers<Need> {
             }
         }
         for own in helpers.values_mut() {
-            own.sort_by_key(|call| (calls[*call].return_ns, calls[*call].call_ns));
+            own.sort_by_key(|call| {
+                let bars = barred_by[*call].iter().map(|bar| calls[*bar].call_ns);
+                let barred_ns = bars.min().unwrap_or(u64::MAX);
+                (calls[*call].return_ns, barred_ns, calls[*call].call_ns)
+            });
         }
         Self(helpers)
     }

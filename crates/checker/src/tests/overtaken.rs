@@ -200,3 +200,33 @@ fn other_nodes_forbid_nothing() {
     let log = [(1, announced("b", 2)), (2, announced("a", 7))];
     assert_eq!(check(&history, &log), fine());
 }
+
+/// If two withdrawals of unknown outcome can explain an answer, the search uses the one that must
+/// come before a later write, and keeps the other one for a later answer.
+#[test]
+fn the_withdrawal_that_is_barred_first_is_used_first() {
+    let history = |first: Operation, second: Operation| {
+        [
+            announce("a", 1).at(0, 1, 1),
+            first,
+            second,
+            lookup(&[]).at(5, 6, 2),
+            announce("a", 2).at(10, 11, 3),
+            lookup(&[("a", 2)]).at(12, 13, 3),
+            lookup(&[]).at(14, 15, 4),
+        ]
+    };
+    let log = [
+        (1, announced("a", 1)),
+        (2, WITHDRAWN()),
+        (3, announced("a", 2)),
+        (4, WITHDRAWN()),
+    ];
+    let open = |at| withdraw("a").unknown(at);
+    for history in [
+        history(open(2), open(3).arrived(4)),
+        history(open(2).arrived(4), open(3)),
+    ] {
+        assert_eq!(check(&history, &log), fine());
+    }
+}
