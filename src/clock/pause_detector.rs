@@ -3,7 +3,8 @@
 
 use super::pause_state::{Moment, PauseState};
 use super::system::{now, since_boot};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use crate::locks::lock;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -136,7 +137,7 @@ impl PauseDetector {
     }
 
     fn with_state<T>(&self, f: impl FnOnce(&mut PauseState) -> T) -> T {
-        f(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut lock(&self.0.state))
     }
 
     /// Checks whether the process was paused since the last check.

@@ -2,10 +2,11 @@
 //! taken, the connection that has been idle longest is closed, so that clients cannot lock out the
 //! other nodes (docs/decisions/0010).
 
+use crate::locks::lock;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// Number of permits reserved for `/v1/cluster`, but at most a quarter of all permits. Without
@@ -131,7 +132,7 @@ impl ConnectionLimiter {
 
 impl LimiterShared {
     fn lock(&self) -> MutexGuard<'_, LimiterState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -4,6 +4,7 @@ use super::log_file::LogFile;
 use super::rotated_files::Retention;
 use super::timestamp;
 use crate::config::AccessLogSettings;
+use crate::locks::lock;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -175,7 +176,7 @@ impl QueueShared {
     }
 
     fn lock(&self) -> MutexGuard<'_, QueuedLines> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 

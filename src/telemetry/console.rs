@@ -2,8 +2,9 @@
 //! stopped.
 
 use super::stream::DeviceStream;
+use crate::locks::lock;
 use std::io::{self, Write};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
 static CONSOLE: LazyLock<Mutex<DeviceStream>> =
     LazyLock::new(|| Mutex::new(DeviceStream::console()));
@@ -14,7 +15,7 @@ pub fn say(line: &str) {
 }
 
 fn write_lines(lines: &[u8]) {
-    let mut console = CONSOLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut console = lock(&CONSOLE);
     console.write_lines(lines);
 }
 

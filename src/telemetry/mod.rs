@@ -20,11 +20,12 @@ pub use levels::STATE_TARGET;
 
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
+use crate::locks::lock;
 use log_file::LogFile;
 use rotated_files::Retention;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use tracing::Subscriber;
 use tracing_subscriber::fmt::MakeWriter;
@@ -149,10 +150,7 @@ struct SharedFile(Arc<Mutex<LogFile>>);
 
 impl Write for SharedFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write_lines(line, clock::wall_ms());
+        lock(&self.0).write_lines(line, clock::wall_ms());
         Ok(line.len())
     }
 

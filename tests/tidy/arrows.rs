@@ -9,11 +9,12 @@ use std::path::Path;
 /// Returns the modules of the crate that each module may use besides itself.
 fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
-        "clock" | "locks" => &[],
+        "locks" => &[],
+        "clock" => &["locks"],
         "config" => &["model"],
         "raft" => &["storage", "registry", "model", "clock", "planted", "locks"],
-        "http" => &["raft", "registry", "model", "clock"],
-        "telemetry" => &["config", "clock"],
+        "http" => &["raft", "registry", "model", "clock", "locks"],
+        "telemetry" => &["config", "clock", "locks"],
         "server" => &[
             "http",
             "raft",

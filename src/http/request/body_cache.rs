@@ -4,9 +4,10 @@
 //! A node announces the same bytes every few seconds. Parsing and digesting them again is a
 //! considerable part of the cost of a renewal (docs/PERFORMANCE.md).
 
+use crate::locks::lock;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Number of slots. With 10,000 bodies, one in seven finds its slot taken by another. The slots
 /// take 2 MB together.
@@ -48,14 +49,14 @@ impl BodyCache {
 
     /// Returns the digest of the body's announcement, if it is cached.
     pub(in crate::http) fn digest(&self, hash: BodyHash) -> Option<u128> {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = lock(&self.slots);
         let [known, digest] = slots[hash.slot()];
         (known == hash.0).then_some(digest)
     }
 
     /// Caches the digest of the announcement that the body was parsed to.
     pub(in crate::http) fn note(&self, hash: BodyHash, digest: u128) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = lock(&self.slots);
         slots[hash.slot()] = [hash.0, digest];
     }
 }

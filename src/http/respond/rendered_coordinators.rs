@@ -6,6 +6,7 @@
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
 use crate::http::settings::{CoordinatorChoice, HttpSettings};
+use crate::locks::lock;
 use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, Lookup, UnusableCoordinator,
 };
@@ -14,7 +15,7 @@ use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::VecDeque;
 use std::hash::Hasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Maximum number of cached renderings: readers ask few distinct questions, and the results seldom
 /// change.
@@ -190,7 +191,7 @@ impl RenderedCoordinators {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<CachedRendering>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
 }
 

@@ -4,10 +4,11 @@
 use super::h2_frames::{FrameTracker, PROGRESS_BYTES, STALL_TIMEOUT};
 use super::h2_preface::Protocol;
 use crate::clock::Instant;
+use crate::locks::lock;
 use futures_util::task::AtomicWaker;
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -144,7 +145,7 @@ impl ConnectionState {
 
     fn frames(&self) -> Option<MutexGuard<'_, FrameTracker>> {
         let frames = self.frames.as_ref()?;
-        Some(frames.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(lock(frames))
     }
 
     /// Returns the time when a connection between requests is to be closed.
