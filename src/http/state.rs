@@ -61,8 +61,9 @@ pub(super) struct AppState<D> {
 pub(super) struct ConnectionInfo {
     /// The client's address.
     pub(super) address: SocketAddr,
-    /// The `PauseDetector` epoch (its count of suspensions) in which the connection was opened, or
-    /// an earlier one.
+    /// The `PauseDetector` epoch (the detector's count of suspensions) when the accept backlog was
+    /// last empty before this connection was accepted. The connection was opened in this epoch or a
+    /// later one.
     pub(super) opened_epoch: u64,
 }
 

@@ -29,7 +29,7 @@ pub struct Status {
     pub role: Role,
     /// The leader's `node.id`, while this node serves reads through that leader.
     pub leader: Option<String>,
-    /// Its raft term.
+    /// The raft term of this node.
     pub term: u64,
     /// The index of the last log entry that it applied.
     pub applied: u64,

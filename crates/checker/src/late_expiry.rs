@@ -10,8 +10,8 @@ use crate::history::{Input, Name, Operation, RequestOutcome};
 use crate::window::Window;
 use std::collections::HashMap;
 
-/// A lookup that still shows a node that should have expired. Operations are positions in the
-/// history.
+/// A lookup that still shows a node that should have expired. `lookup` and `renewal` are indexes
+/// into the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overstay {
     /// The lookup.

@@ -55,7 +55,8 @@ fn server(text: &str) -> Result<String, String> {
     if !matches!(scheme, "http" | "https") {
         return wrong(&format!("{scheme} is neither http nor https"));
     }
-    // The path is checked in the text, because the parser drops segments such as `%2e`.
+    // The path is checked in the URL as given and not in `parsed`, because the parser drops
+    // segments such as `%2e` (a dot).
     let (_, rest) = url.split_once("://").unwrap_or(("", &url));
     if rest
         .split_once('/')

@@ -186,8 +186,8 @@ mod tests {
     use crate::registry::LEVEL;
     use openraft::impls::leader_id_adv::LeaderId;
 
-    /// A digest computed at a level of commands that this release does not know is not offered for
-    /// comparison.
+    /// No digest is kept for comparison at a feature level of commands that this release does not
+    /// know.
     #[tokio::test]
     async fn no_digest_of_an_unknown_level_is_kept() {
         for (level, kept) in [(LEVEL, 1), (LEVEL + 1, 0)] {

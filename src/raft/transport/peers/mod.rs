@@ -169,8 +169,8 @@ impl Peers {
             .nodes()
             .filter(|(id, _)| **id != own)
             .map(|(id, member)| async {
-                // A member that cannot be reached cannot object, but the next reachable member
-                // will.
+                // The result is ignored: `call` itself records a refusal, and a member that cannot
+                // be reached now gets a hello with the next connection to it.
                 let _ = self
                     .call(
                         *id,
