@@ -19,7 +19,8 @@ pub(super) fn unavailable(reason: impl Into<String>) -> Unavailable {
 /// Error of a write that was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WriteError {
-    /// The write was certainly not applied, and would be refused again unchanged. HTTP status 400.
+    /// The write was certainly not applied. If its client sent it again unchanged, it would be
+    /// refused again. HTTP status 400.
     #[error("{0}")]
     Refused(String),
     /// The write was certainly not applied. HTTP status 503 with `Quorate-Applied: no`.

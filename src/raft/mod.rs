@@ -12,9 +12,9 @@
 //! - **Durability.** An acknowledged write is on the synced disks of a majority. It is in every
 //!   later lookup, on every node, while the disks of a majority survive and none was restored from
 //!   a copy.
-//! - **Linearizable lookups.** [`Node::lookup`] returns one state of the whole registry, at a
-//!   moment between its call and its return, on every node. Only [`Node::lookup_stale`] and
-//!   [`Node::coordinators_stale`] may be stale.
+//! - **Linearizable lookups.** [`Node::lookup`], called on any node, reads the one state that the
+//!   whole registry has at a moment between the call and its return. Only [`Node::lookup_stale`]
+//!   and [`Node::coordinators_stale`] may be stale.
 //! - **Order of writes of one node id.** If a write A arrived at any node before a write B of the
 //!   same node id began, A never takes effect after B was acknowledged. A write whose order is
 //!   uncertain is rejected with [`WriteError::NotApplied`], and its client sends it again.

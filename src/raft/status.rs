@@ -42,7 +42,7 @@ pub struct Status {
     pub group: GroupState,
 }
 
-/// The cluster id of the group, and the obstacle to serving, for people.
+/// The cluster id of the group, and a human-readable reason if this node does not serve.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupState {
     /// The cluster id in hex, once a group is formed.
@@ -128,7 +128,8 @@ fn in_group(group: &Group) -> Status {
         .collect();
     members.sort_by(|one, other| one.node.cmp(&other.node));
     let serves = group.serves();
-    // A partitioned node still names the last known leader; clients should not be sent to it.
+    // The view of a partitioned node still contains the last known leader. Leave this leader out,
+    // so that clients are not sent to it.
     let leader = view.leader.as_ref().filter(|_| serves);
     Status {
         node: group.options.node_id.clone(),

@@ -20,7 +20,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Number of entries after which a snapshot is taken; `log_retention` takes one sooner when entries
-/// are large. A restart replays at most this number of entries and those kept for lagging nodes.
+/// are large. A restart applies about this number of entries at most. It also reads those kept for
+/// lagging nodes ([`ENTRIES_KEPT`]), but does not apply them.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 /// Number of entries kept behind a snapshot when they are small (`log_retention` purges large
 /// ones), so that a node that was away for half a minute under full load needs no snapshot. A purge

@@ -14,10 +14,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Number of log indexes from one digest to the next. It is small enough that a diverged node is
-/// stopped within a few seconds even if only ticks are applied, and large enough that one status
-/// message carries all kept digests.
+/// stopped within a few seconds even if only ticks are applied. It is large enough that few digests
+/// need to be kept, and one status message carries them all.
 const DIGEST_EVERY: u64 = 16;
-/// Number of digests kept. At full load they cover a member that lags by several seconds.
+/// Number of digests kept. At full load they reach back far enough for a comparison with a member
+/// that lags by several seconds.
 pub(crate) const DIGESTS_KEPT: usize = 64;
 
 /// This node's registry, with the channels on which readers wait.
@@ -58,6 +59,7 @@ impl Replica {
         }
     }
 
+    /// Locks the registry for reading.
     pub(crate) fn registry(&self) -> RwLockReadGuard<'_, Registry> {
         read(&self.registry)
     }
@@ -81,6 +83,7 @@ impl Replica {
         self.applied.subscribe()
     }
 
+    /// Locks the tick history.
     pub(crate) fn tick_history(&self) -> std::sync::MutexGuard<'_, TickHistory> {
         lock(&self.history)
     }

@@ -122,7 +122,7 @@ impl TickHistory {
         self.last_any
     }
 
-    /// Returns whether the last tick that counts was longer ago than the recovery gap, or none
+    /// Returns whether the last tick that counts was longer ago than the recovery gap, or no tick
     /// counts.
     fn is_gap(&self, now: Instant) -> bool {
         self.last
@@ -201,7 +201,8 @@ mod tests {
     }
 
     /// A leader's own tick settles every gap that was seen before the tick was proposed, and none
-    /// that was seen later. A new leader therefore owes no grace period after its second tick.
+    /// that was seen later. A new leader that sees a gap when it applies its first tick therefore
+    /// owes no grace period after its second tick.
     #[test]
     fn a_leader_takes_its_own_word() {
         let (mut history, start) = following(OLD);

@@ -225,7 +225,7 @@ mod tests {
     }
 
     /// A different inventory or a wrong address prevents the founding, and the reason to wait names
-    /// it.
+    /// the cause.
     #[test]
     fn a_different_inventory_or_a_wrong_address_stops_the_founding() {
         let other = GroupInfo {

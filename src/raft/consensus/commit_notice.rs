@@ -17,12 +17,12 @@ use futures_util::future::join_all;
 use std::time::Duration;
 
 /// Minimum time between two status messages to one follower under load, where each entry carries
-/// the writes of many clients and few of them change to another node. For an entry with a single
-/// write there is no minimum.
+/// the writes of many clients and few of these clients change to another node. For an entry with a
+/// single write there is no minimum.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
-/// Maximum time for which the acknowledgement of an entry with a single write waits for followers to
-/// respond to the status messages that are sent because of the entry.
+/// Maximum time for which the acknowledgement of an entry with a single write waits for followers
+/// to respond to the status messages that are sent because of the entry.
 const MAX_WAIT: Duration = Duration::from_millis(3);
 
 /// Sends a status message to each reachable follower to which the entry at `index` has not been

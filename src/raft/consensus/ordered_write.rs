@@ -179,7 +179,7 @@ where
 }
 
 /// Collects the evidence of a write that arrives now: the log positions that this node knows of,
-/// and an upper bound of the time that ticks will have counted when the client gives up.
+/// and the highest value that cluster time can have when the client gives up.
 fn arrival(group: &Group, deadline: Instant) -> Arrival {
     let (committed, tail) = group.replica.evidence().known();
     let client_waits = deadline.duration_since(clock::now());

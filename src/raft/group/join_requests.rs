@@ -27,7 +27,8 @@ pub(crate) struct PendingJoin {
     pub(crate) address: String,
     /// The time of the last request.
     at: Instant,
-    /// The start of the uninterrupted silence of the old incarnation's address, if it is silent.
+    /// The time since which the old incarnation has not answered at its address. `None` before the
+    /// first probe without its answer, and again after it answers.
     pub(crate) old_silent_since: Option<Instant>,
     /// The reason why the node cannot join at present. It is the answer to the node's next request.
     pub(crate) rejection: Option<String>,

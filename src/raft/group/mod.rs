@@ -140,7 +140,8 @@ impl Group {
     /// Returns once this node has applied everything that was acknowledged before the call.
     ///
     /// # Errors
-    /// When no majority confirms it, or this node has not caught up, by the deadline.
+    /// When, by the deadline, no majority has confirmed a read index, or this node has not applied
+    /// that index.
     pub(crate) async fn confirm_applied(&self, deadline: Instant) -> Result<(), Unavailable> {
         let index = self.read_queue.index(deadline).await?;
         self.replica.evidence().note_committed(index);

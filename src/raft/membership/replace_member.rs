@@ -221,8 +221,8 @@ async fn probe(group: &Group, address: &str) -> ProbeResult {
 /// one a voter in their place, and removes them from the members.
 async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Member)]) {
     let old_ids: BTreeSet<RaftId> = old.iter().map(|(id, _)| *id).collect();
-    // Retire the old incarnation before it loses its vote. If the leader dies in between, the
-    // others then refuse the old incarnation, so that it does not campaign forever.
+    // Retire the old incarnation before it loses its vote. The other members then refuse it even if
+    // the leader dies between the two steps, so it cannot campaign forever.
     let retire = Command::Retire {
         raft_ids: old_ids.iter().copied().collect(),
     };

@@ -2,7 +2,7 @@
 //!
 //! A firewall that allows outgoing connections only, or a dead listener, leaves a leader that
 //! replicates as before while no read or write of another node reaches it. Raft does not detect
-//! this: all its requests come from the leader.
+//! this, because all requests of a working Raft group are sent by the leader.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::view::RaftView;

@@ -26,8 +26,9 @@ pub(crate) async fn run(group: Arc<Group>) {
         let applied = group.replica.registry().applied_index();
         let size_index = group.store().log_growth();
         let is_large = size_index.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes;
-        // A node whose disk is full accepts no entries, so it takes no snapshot either. The
-        // triggers fail only once the group has ended, so their errors are ignored.
+        // No snapshot is taken on a full disk: it would need space, and the log does not grow then,
+        // since the node accepts no entries. The triggers fail only once the group has ended, so
+        // their errors are ignored.
         if is_large && !group.disk_low.load(Ordering::Relaxed) {
             let _ = group.raft.trigger().snapshot().await;
         }

@@ -56,7 +56,8 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
             return;
         }
         tokio::select! {
-            // The final state is published in the full metrics only.
+            // When openraft ends, it publishes the final state in the full metrics only. The loop
+            // therefore runs once more before it ends.
             changed = seldom.changed() => is_running = changed.is_ok(),
             () = group.stopping() => return,
         }

@@ -36,10 +36,10 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// The last tick that this node proposed and saw applied.
 #[derive(Clone, Copy)]
 struct OwnTick {
-    /// The term in which the tick was proposed, and this node. Once this node leads in another
-    /// term, ticks of other nodes may have followed this tick.
+    /// The leader that proposed the tick: this node, with the term. In a later term the tick is not
+    /// used any more, since ticks of other nodes may have followed it.
     leader: LeaderKey,
-    /// The time by which the tick advanced cluster time.
+    /// The duration by which the tick advanced cluster time.
     advance: Duration,
     /// The end of the time that the tick counted.
     counted_to: Instant,
@@ -61,9 +61,9 @@ impl OwnTick {
     }
 }
 
-/// Returns the duration by which a tick at `now` advances cluster time, if the time up to `base` is
-/// already counted, and the end of the time that the tick counts. A fraction of a millisecond is
-/// left to the next tick.
+/// Returns the duration by which a tick at `now` advances cluster time, given that the time up to
+/// `base` is already counted. Also returns the end of the time that the tick counts. A fraction of
+/// a millisecond is left to the next tick.
 fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
     let Some(base) = base else {
         return (Duration::ZERO, now);
@@ -169,8 +169,8 @@ mod tests {
     }
 
     /// A tick and the next one together count at most one [`STEP`] of the time before the first
-    /// tick was applied, no matter how long that tick took to commit. If it took no longer than
-    /// usual, no time is lost.
+    /// tick was applied, no matter how long that tick took to commit. If the commit took no longer
+    /// than usual, no time is lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
         let counted_to = clock::now();

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const MAX_AGE: Duration = Duration::from_millis(1_000);
 /// Time after max-age by which an announcement would certainly have expired. It is longer than the
-/// delay that the deadline of a write and one tick can add.
+/// deadline of a write plus one tick, which may delay the expiry.
 const WELL_PAST: Duration = Duration::from_secs(3);
 /// Maximum log size of a test node.
 const LOG_BYTES_MAX: u64 = 256 << 10;
@@ -205,7 +205,7 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
-/// A write keeps the evidence of its arrival, however long it waits for its guard. If another node
+/// A write keeps the evidence of its arrival, however long it waits for the mutex. If another node
 /// meanwhile commits a write that supersedes the waiting write, the waiting write is rejected, and
 /// not proposed again with later evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -314,8 +314,8 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     node.stop().await;
 }
 
-/// When a node stops, a write that waits for a leader or for disk space is rejected, and does not
-/// keep retrying until its client is gone.
+/// When a node stops, it rejects a write that waits for a leader or for disk space, and does not
+/// retry the write until the client gives up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     let dir = tempfile::tempdir().expect("a temporary directory");

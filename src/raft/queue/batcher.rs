@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Minimum number of expected requests for which a batch waits. A batch for fewer clients is cheap,
-/// and each of their requests may be the last.
+/// and each of these clients may have sent its last request.
 const MIN_BATCH: usize = 8;
 /// Minimum time to wait for the expected requests. On an idle machine, answered clients send their
 /// next request sooner than this. The timer may fire a millisecond late.
@@ -129,7 +129,8 @@ impl AdaptiveBatcher {
         (took * self.delay.batches).clamp(MIN_DELAY, self.delay.max)
     }
 
-    /// Makes the next batches not wait. The number of these batches doubles each time in a row.
+    /// Makes the next batches not wait. The number of these batches doubles with each back-off in a
+    /// row.
     fn back_off(&mut self) {
         self.backoff = self.next_backoff;
         self.next_backoff = BACKOFF_MAX.min(2 * self.next_backoff);

@@ -142,7 +142,7 @@ mod tests {
     use futures_util::FutureExt;
 
     /// The second write of a node id waits for the first, and a write of another node id does not.
-    /// No entry is left over.
+    /// At the end the mutex has no entry left.
     #[tokio::test]
     async fn writes_of_one_node_take_turns() {
         let mutex = KeyedMutex::default();

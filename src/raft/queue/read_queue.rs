@@ -193,7 +193,7 @@ fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> &'static str 
 }
 
 /// Awaits the round. A reader whose deadline passes gets an error, and the round continues for the
-/// other readers. Cancelling the round each time would mean that no round ends under a constant
+/// other readers. If each passed deadline cancelled the round, no round would end under a constant
 /// stream of reads. Returns `None` when no reader waits any more.
 async fn answer_of(
     round: impl Future<Output = Result<u64, String>>,

@@ -26,11 +26,11 @@ const MAX_WAITING_BYTES: usize = 128 << 20;
 /// Maximum size of the commands in one entry or one forwarded batch. More would delay replication
 /// on a slow link.
 const MAX_BATCH_BYTES: usize = 256 << 10;
-/// Maximum number of commands of one entry, so that applying it stays short.
+/// Maximum number of commands in one entry, so that no entry takes long to apply.
 const MAX_BATCH_COMMANDS: usize = 4_096;
-/// Maximum time that a batch waits for the expected writes. It is the duration of one batch, since
-/// that is how long a write waits that misses a batch. A batch that took longer than `max` waited
-/// for a disk or a network, not for a processor.
+/// Maximum time that a batch waits for the expected writes. It is the duration of the last batch,
+/// since a write that misses a batch waits about that long. It is at most `max`, because a batch
+/// that took longer was delayed by a disk or a network, and not by busy processors.
 const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 1,
     max: Duration::from_millis(5),
@@ -55,15 +55,15 @@ pub(crate) struct PendingWrite {
     _bytes: QueuedBytes,
 }
 
-/// The bytes that an undecided write has reserved of the total; they are released on drop.
+/// The bytes that an undecided write adds to the total size; they are subtracted on drop.
 struct QueuedBytes {
     all: Arc<AtomicUsize>,
     bytes: usize,
 }
 
 impl QueuedBytes {
-    /// Reserves the bytes, and returns whether the total is still within the limit. A single write
-    /// always fits.
+    /// Reserves the bytes, and returns whether the total is still within the limit. If no other
+    /// write is undecided, a write of any size fits.
     fn take(all: &Arc<AtomicUsize>, bytes: usize) -> (QueuedBytes, bool) {
         let before = all.fetch_add(bytes, Ordering::Relaxed);
         let queued = QueuedBytes {

@@ -92,9 +92,9 @@ pub enum WatchEvent {
 /// A client's watch of some lookups on one node, created by
 /// [`Node::watch`](crate::raft::Node::watch).
 ///
-/// - A change after the watcher was created is never missed: it is reported, now or at the next
-///   [`Watcher::next`].
-/// - A reported change is applied: a lookup from local state shows it.
+/// - No change after the watcher was created is missed. If no [`Watcher::next`] is waiting when the
+///   change is applied, the next call returns immediately.
+/// - A change is reported only once it is applied, so a lookup from local state shows it.
 #[derive(Debug)]
 pub struct Watcher {
     cluster_id: u64,

@@ -167,8 +167,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let saved = meta.clone();
         let registry = blocking(self.snapshots.clone(), move |snapshots| match snapshot {
             SnapshotBody::Restored(registry) => {
-                // These are the bytes that the registry was read from, since equal states have
-                // equal snapshots.
+                // The received bytes were not kept. The registry encodes to the same bytes again,
+                // since equal states have equal snapshots.
                 save_image(&snapshots, &saved, &registry.image()).map(|()| *registry)
             }
             SnapshotBody::Encoded(bytes) => {

@@ -85,8 +85,8 @@ async fn a_snapshot_without_room_is_put_off() {
     assert!(body_bytes > 3_000_000, "{body_bytes}");
     assert!(machine.try_create_snapshot_builder(false).await.is_some());
 
-    // Other files occupy the disk, except for the space of the snapshot and the minimum for the
-    // log. The ballast counts as free.
+    // Other files occupy the disk, except for the space of the snapshot and the minimum that is
+    // kept free for the log. The ballast counts as free space.
     let floor_bytes = store.space().expect("space").floor_bytes;
     let ballast_bytes = floor_bytes;
     let needed_bytes = body_bytes + floor_bytes / 4;

@@ -44,7 +44,7 @@ pub(crate) struct Bootstrap {
     dialer: Dialer,
     local_member: RwLock<std::sync::Arc<LocalMember>>,
     group: RwLock<Option<GroupIdentity>>,
-    /// The reason why this node is in no group yet, or is stopping.
+    /// The reason why this node is in no group yet, or a note that it is stopping.
     waits_for: watch::Sender<String>,
     pub(crate) rejections: Rejections,
 }
@@ -108,6 +108,7 @@ impl Bootstrap {
         read(&self.group).clone()
     }
 
+    /// Returns the reason why this node is in no group yet, or a note that it is stopping.
     pub(crate) fn waits_for(&self) -> String {
         self.waits_for.borrow().clone()
     }

@@ -210,6 +210,7 @@ impl HistoryState {
         }
     }
 
+    /// Drops the oldest change, and raises `floor` to its index.
     fn drop_oldest(&mut self) {
         let Some(service_type) = self.order.pop_front() else {
             return;
@@ -310,8 +311,8 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// Returns when the lookup has changed since the last call, or since the subscription. Never
-    /// returns when nothing can change it any more.
+    /// Waits until the lookup has changed since the last call, or, in the first call, since the
+    /// subscription was created. Never returns if no change can be reported any more.
     pub(crate) async fn changed(&mut self) {
         let still_there = match &mut self.receiver {
             Some(receiver) => receiver.changed().await.is_ok(),
