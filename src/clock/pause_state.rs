@@ -271,8 +271,8 @@ mod tests {
         assert_eq!(until, Some(10_000 + 101 + 1_250 + 2_000));
     }
 
-    /// No other cause of a jump in cluster time counts as a pause while the clocks run: a
-    /// partition, a replay, a snapshot, a stalled cluster, a leader with a fast clock.
+    /// While the clocks of this process run, no jump in cluster time counts as a pause, whether a
+    /// partition, a replay, a snapshot, a stalled cluster or a leader with a fast clock causes it.
     #[test]
     fn a_process_whose_clocks_ran_is_not_accused() {
         let start = start();

@@ -112,9 +112,9 @@ impl Paths {
         })
     }
 
-    /// Resolves a path from the configuration. A relative path starts in the data directory. Below
-    /// it, `etc` stands for the directory of the configuration, because airlift's launcher creates
-    /// a link of that name there.
+    /// Resolves a path from the configuration. A relative path starts in the data directory. If it
+    /// begins with `etc`, it starts in the directory of the configuration, because airlift's
+    /// launcher creates a link to that directory, named `etc`, in the data directory.
     pub(super) fn in_data_dir(&self, path: &str) -> PathBuf {
         match Path::new(path).strip_prefix("etc") {
             Ok(rest) => self.etc_dir.join(rest),

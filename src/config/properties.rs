@@ -104,8 +104,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// Returns whether the line continues on the next: it ends in an odd number of backslashes. In an
-/// even number, each pair is one escaped backslash.
+/// Returns whether the line continues on the next one: it does if it ends in an odd number of
+/// backslashes. If their number is even, each pair is one escaped backslash.
 fn continues(line: &str) -> bool {
     line.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
 }

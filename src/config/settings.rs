@@ -106,8 +106,8 @@ const ADDRESS_SOURCES: &[(&str, InternalAddressSource)] = &[
 
 const DAY_MS: u64 = 86_400_000;
 
-/// Maximum hold time. airlift's client and nginx both consider a connection dead that is silent for
-/// a minute.
+/// Maximum hold time. It is less than a minute, because airlift's client and nginx both consider a
+/// connection dead if it is silent for that long.
 const HOLD_TIME_MAX_MS: u64 = 50_000;
 
 /// Reads and validates the configuration.
@@ -215,10 +215,10 @@ impl Settings {
     ///
     /// - The election timeout is at least three heartbeats: one lost or late packet must not cost
     ///   the leader its role.
-    /// - The maximum age of an announcement is at least two renewals. Clients renew after 0.8 of
-    ///   `discovery.announce-interval`.
-    /// - The recovery gap is at least two elections: a mere change of leader must not count as an
-    ///   outage.
+    /// - The maximum age of an announcement is at least twice the time between two renewals.
+    ///   Clients renew after 0.8 of `discovery.announce-interval`.
+    /// - The recovery gap is at least twice the maximum election timeout, because a mere change of
+    ///   leader must not count as an outage.
     fn validate(&self, sources: &mut Sources) {
         if self.election_min_ms < 3 * self.heartbeat_ms {
             let (election, heartbeat) = (self.election_min_ms, self.heartbeat_ms);

@@ -14,7 +14,7 @@ pub(super) enum ServerError {
     #[error("http-server.http.port={port}: cannot listen on {at}")]
     Port {
         port: u16,
-        /// The address, as a setting if it is configured.
+        /// The address: `node.bind-ip=ADDRESS` if that is set, else `all addresses`.
         at: String,
         source: io::Error,
     },

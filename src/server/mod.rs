@@ -58,8 +58,8 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Returns the number of worker threads: half of the processors. The rest is left to the kernel,
-/// the disk and the clients. One more worker would be woken for many small tasks and find them done
-/// (docs/decisions/0014).
+/// the disk and the clients. Additional workers would often be woken for small tasks that another
+/// worker has finished by then (docs/decisions/0014).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }

@@ -259,7 +259,7 @@ fn push(line: &mut String, text: Option<&str>) {
     line.push('\t');
     let text = text.unwrap_or("null");
     // Nearly all values are printable ASCII, which is detected without decoding. The fold does not
-    // stop early, because many bytes are compared as fast as one.
+    // stop at the first other byte, because without an early exit many bytes are compared at once.
     let plain = text
         .bytes()
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));

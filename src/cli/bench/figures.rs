@@ -63,11 +63,11 @@ impl BenchFigures {
         if !is_in(began) {
             return;
         }
-        // A failed request was not served, however soon it failed: its latency counts as the whole
-        // timeout.
+        // The latency of a failed request counts as the whole timeout even if it failed soon,
+        // because it was not served.
         let least = if is_served { Duration::ZERO } else { TIMEOUT };
         let latency_ns = began.elapsed().max(least).as_nanos() as u64;
-        // A histogram that grows accepts any value.
+        // The histogram resizes itself, so it accepts any value.
         let _ = locked(&self.latencies_ns[client as usize % TABLES]).record(latency_ns);
         let error = match asked {
             Ok(answer) if answer.status.is_success() => {
@@ -114,7 +114,7 @@ impl BenchFigures {
     pub fn latencies_ns(&self) -> Histogram<u64> {
         let mut all = Histogram::new(DIGITS).expect("three digits are taken");
         for table in &self.latencies_ns {
-            // Both histograms grow, so the addition cannot fail.
+            // Both histograms resize themselves, so the addition cannot fail.
             let _ = all.add(&*locked(table));
         }
         all

@@ -3,7 +3,7 @@
 use quorate::config::exit_code;
 use std::io;
 
-/// A failure that asking another server does not fix.
+/// A failure that cannot be fixed by asking another server.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// A server rejected the request as invalid, or no server knows its endpoint. A retry changes

@@ -21,7 +21,7 @@ pub struct ServerList {
 }
 
 /// Parses a server, given as `host:port` or as a URL with `http` or `https`, a host and a port. A
-/// URL with more than that is for some other program than a quorate server.
+/// URL with any other part, such as a path, is refused, because it is not that of a quorate server.
 fn server(text: &str) -> Result<String, String> {
     const EXAMPLE: &str = "expected http://host:port";
     let wrong = |what: &str| Err(format!("{what}; {EXAMPLE}"));

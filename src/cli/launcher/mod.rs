@@ -47,7 +47,7 @@ const LOG_TAIL_BYTES: u64 = 4096;
 /// The result of a command. It displays as airlift's launcher prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LauncherOutcome {
-    /// The server is running with this pid, and was running before.
+    /// `status`: the server is running with this pid.
     Running(i32),
     /// `start`: the server was already running with this pid.
     AlreadyRunning(i32),
@@ -57,7 +57,7 @@ pub enum LauncherOutcome {
     Stopped(i32),
     /// `kill`: the server with this pid was killed.
     Killed(i32),
-    /// The server is not running, and was not running before.
+    /// `status`, `stop`, `kill`: the server was not running when the command began.
     NotRunning,
 }
 
@@ -150,8 +150,8 @@ pub fn check(paths: &Paths) -> anyhow::Result<()> {
     Ok(make_data_dir(paths)?)
 }
 
-/// Kills a server whose start failed, because nothing could find the process later if its pid is
-/// not in the file.
+/// Kills a server whose start failed, because no later command can find a process whose pid is not
+/// in the pid file.
 fn abandon(mut child: Child, pid_file: &mut PidFile) {
     // This fails only if the process has already ended.
     let _ended = child.kill();

@@ -8,8 +8,8 @@ use std::io::Read;
 /// The first bytes of a gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Maximum number of times that a body is inflated: once by its header, and once if it was a
-/// compressed file.
+/// Maximum number of times that a body is decompressed: once because of `Content-Encoding`, and
+/// once more if the inventory is itself a gzip file.
 const LAYERS_MAX: usize = 2;
 
 /// A content coding that can be decoded.

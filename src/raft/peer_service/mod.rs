@@ -149,7 +149,7 @@ impl RaftPeerService {
     }
 }
 
-/// Returns the founding pairs in the form that is sent to peers.
+/// Returns the founders of a group and their addresses, in the form that is sent to peers.
 pub(crate) fn founders(group: &GroupIdentity) -> Vec<(NodeIdentity, String)> {
     group
         .founders
@@ -277,7 +277,8 @@ async fn serve_member(
     }
 }
 
-/// Checks an append from the leader, notes its evidence, and passes it to openraft.
+/// Checks an append from the leader, records the evidence in it ([`note_evidence`]), and passes it
+/// to openraft.
 async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Response {
     if let Err(reason) = message_checks::append(&rpc) {
         return Response::Failed(reason);

@@ -42,8 +42,9 @@ impl fmt::Display for NodeIdentity {
     }
 }
 
-/// Returns the cluster id: a digest of the environment and the sorted founding pairs. Every founder
-/// computes it independently. Two groups formed from one inventory have different ids.
+/// Returns the cluster id: a digest of the environment and the sorted identities of the founders.
+/// Every founder computes it independently. Two groups that were formed from one inventory have
+/// different ids.
 pub(crate) fn cluster_id(environment: &str, founders: &[NodeIdentity]) -> u64 {
     let mut sorted: Vec<&NodeIdentity> = founders.iter().collect();
     sorted.sort();

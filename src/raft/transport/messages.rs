@@ -50,10 +50,10 @@ pub(crate) struct PeerIdentity {
     /// A random number drawn at each start. It distinguishes two processes that run on copies of
     /// one directory.
     pub(crate) process: u64,
-    /// The last log id on the node's disk. It reveals a directory restored from a copy, which has
-    /// lost entries that it acknowledged.
+    /// The last log id on the node's disk when its process started. It reveals a directory restored
+    /// from a copy, which has lost entries that the node acknowledged.
     pub(crate) last_log_id: Option<LogId>,
-    /// The term of the vote on the node's disk.
+    /// The term of the vote on the node's disk when its process started.
     pub(crate) vote_term: u64,
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct GroupInfo {
     pub(crate) environment: String,
     /// The digest of the node's inventory: only nodes with the same inventory form a group.
     pub(crate) inventory_digest: Option<u64>,
-    /// The group's founding pairs with their addresses, sorted. Absent if the node has no group.
+    /// The founders of the group with their addresses, sorted. Absent if the node has no group.
     pub(crate) founders: Option<Vec<(NodeIdentity, String)>>,
 }
 
@@ -126,7 +126,7 @@ pub(crate) struct JoinRequest {
 /// The answer to a join request. The joining node repeats the request until the answer is `Voter`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum JoinResponse {
-    /// The group accepts the node: this is the cluster id, and these are the founders.
+    /// The group accepts the node, which is not a voter yet.
     Pending {
         cluster_id: u64,
         founders: Vec<(NodeIdentity, String)>,
@@ -175,8 +175,8 @@ pub(crate) struct PeerStatus {
     /// Whether the sender's disk is below the floor, so that it takes no entries.
     pub(crate) disk_low: bool,
     pub(crate) digests: Vec<StateDigest>,
-    /// The highest level of commands that the sender knows. It is the last field, because the
-    /// message of the first release ends before it.
+    /// The highest feature level of commands that the sender knows. It is the last field, because
+    /// the message of the first release ends before it.
     #[serde(deserialize_with = "level_or_first")]
     pub(crate) level: u32,
 }

@@ -17,7 +17,7 @@ pub(crate) struct PeerState {
     pub(crate) last_piece: Option<Instant>,
     /// Whether the peer's disk is below the floor.
     pub(crate) disk_low: bool,
-    /// The highest level of commands that the peer reported; 0 before its first report.
+    /// The highest feature level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
     /// The reason why the peer last refused this node, until it answers again.
     pub(crate) rejection: Option<String>,

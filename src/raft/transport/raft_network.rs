@@ -15,8 +15,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Timeout of an append with entries. A slow disk and a full megabyte of entries need this long,
-/// and openraft would resend a timed-out append from its start.
+/// Timeout of an append with entries. An append with a full megabyte of entries may take this long
+/// on a slow disk, and openraft would resend a timed-out append from its start.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Size of one piece of a snapshot. It is small enough that the connection never counts as dead
 /// while a piece is in transfer.

@@ -64,7 +64,7 @@ impl DeviceStream {
     /// Returns a stream to the standard error of this process.
     pub fn console() -> DeviceStream {
         let mut stream = DeviceStream::new(None, Destination::Descriptor(2));
-        // Opening it is retried with the first line.
+        // A failure is ignored, because the first line tries again to open the stream.
         let _closed = stream.reopen();
         stream
     }

@@ -165,8 +165,8 @@ impl FailoverClient {
             .collect()
     }
 
-    /// Asks until a server gives a response that `read` accepts. Each server may take an equal
-    /// share of the remaining time at most, so that all of them are asked.
+    /// Asks until a server gives a response that `read` accepts. Each server may take at most an
+    /// equal share of the remaining time, so that all of them are asked.
     ///
     /// # Errors
     /// Fails when the request is invalid, or no server has answered within `limit`. Each server is
@@ -189,8 +189,8 @@ impl FailoverClient {
                         return Ok(answer);
                     }
                     Err(error) => {
-                        // The server's earlier error says more than the timeout of a shortened
-                        // request.
+                        // If `limit` cut this request short, report the server's earlier error
+                        // instead, because it says more than a timeout.
                         let cut_short = each < self.timeouts.answer && error == late(each);
                         let before = self.error().filter(|_| cut_short).cloned();
                         self.next_server(before.unwrap_or(error))?;

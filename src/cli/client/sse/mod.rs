@@ -101,7 +101,8 @@ impl EventReader {
 
     /// Returns the next event with data.
     ///
-    /// Cancelling loses nothing that was read, but a connection attempt is started again.
+    /// If the future is dropped, nothing that was read is lost, but a connection attempt starts
+    /// over.
     ///
     /// # Errors
     /// Fails when the request is invalid, or no server knows its endpoint.

@@ -159,7 +159,7 @@ impl Race {
                 },
                 Some(answer) = answer => {
                     self.take(answer);
-                    // Try a new address immediately, not after the delay behind the old ones.
+                    // Try a new address immediately, without the delay that separates two attempts.
                     step_at = clock::now();
                 }
                 () = tokio::time::sleep_until(wakes_at), if waits => {}

@@ -37,8 +37,8 @@ fn resolves_to(addresses: Vec<SocketAddr>) -> Script {
     script(move || Ok(addresses.clone()))
 }
 
-/// Returns a script that hangs, and the sender that ends this: the script returns once the sender
-/// sends the answer or is dropped.
+/// Returns a script that hangs, and a sender. The script returns once an answer is sent with the
+/// sender, or once the sender is dropped.
 fn hangs() -> (Script, SyncSender<Vec<SocketAddr>>) {
     let (answers, waiting) = sync_channel::<Vec<SocketAddr>>(1);
     let hang = script(move || {

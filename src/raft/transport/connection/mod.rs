@@ -281,8 +281,8 @@ where
     Ok(connection)
 }
 
-/// Returns a peer's reason, shortened and without control characters. This node repeats it in its
-/// status and its log, where it may stay for long.
+/// Returns a peer's reason for rejecting this node, shortened and without control characters. This
+/// node repeats the reason in its own status and log, where it may stay for long.
 fn shown_reason(reason: &str) -> String {
     /// Maximum number of characters that are kept. No node gives a longer reason.
     const REASON_CHARS_MAX: usize = 1_000;

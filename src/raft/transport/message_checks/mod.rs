@@ -46,10 +46,10 @@ pub(crate) fn group_info(view: &GroupInfo) -> Result<(), String> {
     view.founders.as_deref().map_or(Ok(()), founders)
 }
 
-/// Checks the founding pairs of a group.
+/// Checks the founders of a group: their number, their names and their addresses.
 ///
 /// # Errors
-/// Names the pair.
+/// Gives the reason why they are not those of a valid group.
 pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), String> {
     if founders.is_empty() || founders.len() > MEMBERS_MAX {
         return Err(format!(

@@ -315,16 +315,17 @@ impl Peers {
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
-        // Skip a peer that has sent no hello, since there is no process to compare with later. Such
-        // a peer may no longer be a member. If it were recorded here, its next process would be
-        // rejected.
+        // Skip a peer whose process is unknown, for example because its state was dropped when it
+        // was removed from the group. Otherwise its next hello would count as that of a new process
+        // and be rejected, since a hello carries the last log id at the start of the process.
         if known.process.is_some() {
             known.acknowledged = known.acknowledged.max(log_id);
         }
     }
 
-    /// Checks the process behind a raft id when it sends a hello or the reply to one. A second live
-    /// process, or a log shorter than the acknowledged one, is rejected (docs/decisions/0002).
+    /// Checks the process behind a raft id when it sends a hello or the reply to one. A process
+    /// other than the last one is rejected if its log is shorter than the acknowledged one, unless
+    /// its vote has a newer term (docs/decisions/0002).
     ///
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
@@ -339,8 +340,8 @@ impl Peers {
         }
         let known = known.entry(id).or_default();
         let is_new = known.process.is_none_or(|process| process != from.process);
-        // A newer leader may have truncated the log legitimately. In that case the vote has a newer
-        // term.
+        // A newer leader may have truncated the peer's log legitimately. In that case the peer's
+        // vote has a newer term than the acknowledged entry.
         let cut_back = known
             .acknowledged
             .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());

@@ -74,8 +74,8 @@ fn a_disk_put_back_from_a_copy_is_refused() {
     assert!(refused.is_err_and(|reason| reason.contains("restored from a copy")));
 }
 
-/// A restart with its disk intact is accepted, and so is another connection of the process that
-/// acknowledged the log.
+/// A node that restarts with its disk intact is accepted, and so is another connection of the
+/// process that acknowledged the log.
 #[test]
 fn a_restart_with_its_disk_is_taken() {
     let peers = peers_who_saw(log_id(1, 9));

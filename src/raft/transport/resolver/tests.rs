@@ -84,7 +84,7 @@ async fn few_names_are_resolved_at_once() {
     drop(answers);
 }
 
-/// Names are forgotten once there are [`MAX_NAMES`] of them.
+/// At most [`MAX_NAMES`] names are remembered, no matter how many are resolved.
 #[tokio::test]
 async fn the_names_remembered_are_bounded() {
     let resolver = Arc::new(Resolver::resolved_by(|_| Ok(vec![at(1)])));
