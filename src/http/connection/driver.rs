@@ -358,8 +358,8 @@ fn http1(max_head_bytes: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // `ConnectionState` limits the time for the head, and distinguishes it from an idle
-        // connection, which hyper's own limit does not.
+        // `ConnectionState` limits the time for the head. hyper's own limit cannot be used,
+        // because it does not distinguish an incomplete head from an idle connection.
         .header_read_timeout(None)
         // A client may half-close after its last request and still wait for the response.
         .half_close(true)

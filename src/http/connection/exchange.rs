@@ -60,8 +60,8 @@ pub(super) fn respond<D: Backend>(
     async move {
         let mut response = answered.await;
         if response.body().size_hint().exact().is_none() {
-            // The body is sent in parts, between which the connection only appears idle.
-            // `streaming` marks it as active until hyper drops the body.
+            // The body is sent in parts, and between two parts the connection would count as idle.
+            // `streaming` marks the connection as active until hyper drops the body.
             let streaming = in_flight.streaming();
             response = response.map(|body| {
                 Body::new(body.map_frame(move |frame| {

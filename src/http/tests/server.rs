@@ -573,7 +573,8 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A malformed or too large head gets a line of text too, and the server continues.
+/// A malformed or too large head is rejected with a line of text, and the server still answers
+/// other requests afterwards.
 #[tokio::test]
 async fn nonsense_is_refused() {
     let server = TestServer::start().await;
