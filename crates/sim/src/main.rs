@@ -70,6 +70,7 @@ fn many(program: &Path, seeds: Range<u64>, planted: Planted) -> ExitCode {
     ExitCode::from(u8::from(failed > 0))
 }
 
+/// Parses a range of seeds, such as `1..1000`.
 fn seeds_of(text: &str) -> Option<Range<u64>> {
     let (from, to) = text.split_once("..")?;
     Some(from.parse().ok()?..to.parse().ok()?)
