@@ -107,8 +107,8 @@ impl Backlog {
     /// Accepts a connection if one is waiting. Otherwise notes the epoch in which the backlog is
     /// empty.
     fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        // Read before the kernel is asked: a suspension between the two makes the epoch too old,
-        // never too new.
+        // The epoch is read before the kernel is asked, so that a suspension between the two can
+        // make the epoch too old, but never too new.
         let epoch = self.pause_detector.epoch();
         match SockRef::from(&self.listener).accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

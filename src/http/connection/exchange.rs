@@ -44,9 +44,9 @@ pub(super) fn respond<D: Backend>(
         .then(|| Box::new(request_record(connection_info, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
-        // Done before the response: a held lookup would otherwise count against the limit of its
-        // address until it is answered, and 1,024 of them would lock out a proxy that serves all
-        // engines.
+        // Done before the response, because a held lookup would otherwise count against the limit
+        // of its address until it is answered, and 1,024 held lookups would lock out a proxy that
+        // serves all engines.
         permit.mark_active();
     }
     let body = match body.is_end_stream() {

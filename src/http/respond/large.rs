@@ -2,7 +2,8 @@
 //!
 //! Rendering a hundred megabytes, computing their tag and compressing them takes about a second. On
 //! a thread of the runtime, all other tasks would wait for it, heartbeats included. Writing them to
-//! a socket takes a tenth of that, during which hyper does not yield if the body is one piece.
+//! a socket takes a tenth of a second, and hyper does not yield in that time if the body is one
+//! piece.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;

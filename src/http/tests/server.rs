@@ -260,7 +260,7 @@ fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
 }
 
 /// Bodies over the limit are rejected, with or without a `Content-Length`, and so are smaller gzip
-/// bodies that decompress past it.
+/// bodies whose decompressed size is over the limit.
 #[tokio::test]
 async fn large_bodies_are_refused() {
     let server = TestServer::start().await;
