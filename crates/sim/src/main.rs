@@ -1,5 +1,5 @@
-//! Runs simulations: `quorate-sim 4711` prints the trace of one seed, `quorate-sim 1..1000` the
-//! result of each of many.
+//! Runs simulations: `quorate-sim 4711` prints the trace of one seed, and `quorate-sim 1..1000`
+//! prints the result of each seed in the range.
 
 use quorate_sim::{Planted, run, run_seeds};
 use std::ops::Range;

@@ -18,7 +18,7 @@ type Voters = Vec<BTreeSet<RaftId>>;
 struct SeenGroup {
     process: u64,
     raft_id: RaftId,
-    /// The index up to which its log was checked against the history.
+    /// The index up to which the log of the process was checked against the history.
     checked: u64,
     last: Option<Probe>,
 }

@@ -178,7 +178,7 @@ struct Underway<'a> {
     world: &'a SimWorld,
     worker: usize,
     request: SimRequest,
-    /// Its number in [`RecordedWrites`](crate::records::writes::RecordedWrites).
+    /// The number of the write in [`RecordedWrites`](crate::records::writes::RecordedWrites).
     number: usize,
     decided: bool,
 }

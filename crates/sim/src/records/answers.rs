@@ -91,7 +91,7 @@ pub struct Served {
 /// The state of a node id that clients announce.
 #[derive(Debug, Default)]
 struct Worker {
-    /// The number of its writes in progress.
+    /// The number of writes of this worker that are in progress.
     underway: usize,
     announced: Option<Announcement>,
     next_at: Duration,
