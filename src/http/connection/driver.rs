@@ -30,8 +30,8 @@ use tokio::sync::watch;
 
 /// Maximum time until the first byte of a new connection. hyper's buffers are allocated only after
 /// that byte. The documented limit for a client that sends nothing, or sends too slowly, is 10 s;
-/// the remaining 2 s are for a last response (such as 408) and for a node that is busy with many such
-/// clients.
+/// the remaining 2 s are for a last response (such as 408) and for a node that is busy with many
+/// such clients.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Like [`FIRST_BYTE_TIMEOUT`], for a connection with a permit reserved for peers. It is shorter,
