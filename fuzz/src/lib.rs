@@ -1,5 +1,5 @@
-//! Fuzz targets: every entry point for bytes from outside, as a function from bytes that must
-//! return.
+//! Fuzz targets: for every entry point for bytes from outside, a function that takes any bytes and
+//! must return.
 //!
 //! A target panics when the product breaks a guarantee. The product must not panic, must not answer
 //! with a 5xx, and must be able to output accepted data again. The corpora in `corpus/` are

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 /// The default of `discovery.max-announcement-size`.
 pub const BODY_BYTES: usize = 1_000_000;
 
-/// Joins as many pieces as fit, separated by commas. `piece` gets the number of each.
+/// Joins as many pieces as fit in a body of [`BODY_BYTES`], separated by commas. `piece` returns
+/// the piece with a number.
 pub fn filled(piece: impl Fn(usize) -> String) -> String {
     let mut text = piece(0);
     for number in 1.. {

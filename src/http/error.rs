@@ -8,7 +8,8 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// The header of a failed write that tells the client whether the write may have been applied.
+/// The header of the response to a failed write, which states whether the write may have been
+/// applied.
 pub const QUORATE_APPLIED: HeaderName = HeaderName::from_static("quorate-applied");
 
 /// Maximum length of the line of text, in characters. The line may quote a client's input, and need

@@ -43,7 +43,7 @@ pub struct HttpSettings {
     /// has; 0 disables holding.
     pub hold_time_ms: u64,
     /// `discovery.announce-interval`: time in seconds until a client's next announcement, which the
-    /// response to each announcement states as `max-age`; `None` states none.
+    /// response to each announcement states as `max-age`. With `None`, no `max-age` is sent.
     pub announce_interval_s: Option<u64>,
     /// `discovery.coordinator-choice`
     pub coordinator_choice: CoordinatorChoice,

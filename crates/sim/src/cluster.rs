@@ -47,7 +47,8 @@ struct SimCluster {
     torn: usize,
 }
 
-/// Limits with which a node makes a snapshot, and purges its log up to it, as often as possible.
+/// Limits with which a node makes a snapshot as often as possible, and then purges its log up to
+/// that snapshot.
 const NEXT_TO_NO_LOG: LogRetention = LogRetention {
     snapshot_every_bytes: 1,
     max_bytes: 1,
@@ -107,6 +108,7 @@ impl SimCluster {
         }
     }
 
+    /// Returns the report of the run, from the counts so far.
     fn report(&self) -> SimReport {
         let [written, refused, unknown, served, unserved] =
             self.world.answers().counts.map(|count| count as u64);

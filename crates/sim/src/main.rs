@@ -1,5 +1,5 @@
-//! Runs simulations: `quorate-sim 4711` prints the trace of one seed, `quorate-sim 1..1000` the
-//! result of each of many.
+//! Runs simulations: `quorate-sim 4711` prints the trace of one seed, and `quorate-sim 1..1000`
+//! prints the result of each seed in the range.
 
 use quorate_sim::{Planted, run, run_seeds};
 use std::ops::Range;
@@ -70,6 +70,7 @@ fn many(program: &Path, seeds: Range<u64>, planted: Planted) -> ExitCode {
     ExitCode::from(u8::from(failed > 0))
 }
 
+/// Parses a range of seeds, such as `1..1000`.
 fn seeds_of(text: &str) -> Option<Range<u64>> {
     let (from, to) = text.split_once("..")?;
     Some(from.parse().ok()?..to.parse().ok()?)

@@ -18,7 +18,7 @@ type Voters = Vec<BTreeSet<RaftId>>;
 struct SeenGroup {
     process: u64,
     raft_id: RaftId,
-    /// The index up to which its log was checked against the history.
+    /// The index up to which the log of the process was checked against the history.
     checked: u64,
     last: Option<Probe>,
 }
@@ -64,8 +64,8 @@ impl SimNodes {
         self.seen[host].last = None;
     }
 
-    /// Records the disk state of a node that shuts down cleanly, which syncs the last entries that
-    /// it received.
+    /// Records the disk state of a node that shuts down cleanly. The shutdown syncs the last
+    /// entries that the node received.
     pub fn note_disk(&mut self, host: usize, node: &Node) {
         if let Some(last) = &self.seen[host].last {
             self.disks.insert(last.raft_id, node.on_disk());

@@ -20,7 +20,8 @@ pub enum Phase {
     Faults,
     /// Clients send nothing, so that the cluster can come to rest.
     Rest,
-    /// Clients prove that every node accepts writes and serves them.
+    /// Clients prove that every node accepts a write, and serves a lookup that shows all of these
+    /// writes.
     Proof,
 }
 
@@ -48,7 +49,7 @@ pub struct Slot {
     pub process: u64,
     /// The reason why the process ended unexpectedly.
     pub ended: Option<String>,
-    /// Whether it has stopped on request.
+    /// Whether the node's process has stopped on request.
     pub stopped: bool,
     /// Orders not yet processed.
     pub orders: Vec<NodeOrder>,

@@ -1,6 +1,6 @@
-//! The listener, which accepts connections from the kernel's backlog. It determines the earliest
-//! epoch in which each connection can have been opened, because a request from before a suspension
-//! of the process is not served (docs/decisions/0004).
+//! The listener, which accepts connections from the kernel's backlog. For each connection, it
+//! determines the earliest [`PauseDetector`] epoch in which the connection can have been opened,
+//! because a request from before a suspension of the process is not served (docs/decisions/0004).
 
 use crate::clock::{Instant, PauseDetector, now};
 use socket2::{SockRef, TcpKeepalive};
@@ -37,8 +37,8 @@ pub(super) struct AcceptedConnection {
 ///
 /// - A connection that waited in the backlog while the process was suspended has an epoch from
 ///   before the suspension.
-/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog: just after a
-///   resume, the runtime may not have seen a connection yet.
+/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog, because just
+///   after a resume the runtime may not know yet of a connection that waits there.
 /// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
 ///   the kernel last reported an empty backlog.
 pub(super) struct Backlog {
@@ -107,8 +107,8 @@ impl Backlog {
     /// Accepts a connection if one is waiting. Otherwise notes the epoch in which the backlog is
     /// empty.
     fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        // Read before the kernel is asked: a suspension between the two makes the epoch too old,
-        // never too new.
+        // The epoch is read before the kernel is asked, so that a suspension between the two can
+        // make the epoch too old, but never too new.
         let epoch = self.pause_detector.epoch();
         match SockRef::from(&self.listener).accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -161,8 +161,8 @@ impl Backlog {
     }
 }
 
-/// Returns the client's address in its own protocol: a dual-stack listener reports IPv4 addresses
-/// as IPv4-mapped IPv6 ones.
+/// Returns the client's address, converted to IPv4 if it is an IPv4-mapped IPv6 address, as which a
+/// dual-stack listener reports an IPv4 client.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

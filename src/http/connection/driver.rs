@@ -30,7 +30,8 @@ use tokio::sync::watch;
 
 /// Maximum time until the first byte of a new connection. hyper's buffers are allocated only after
 /// that byte. The documented limit for a client that sends nothing, or sends too slowly, is 10 s;
-/// the remaining 2 s are for a last response and for a node that is busy with many such clients.
+/// the remaining 2 s are for a last response (such as 408) and for a node that is busy with many
+/// such clients.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Like [`FIRST_BYTE_TIMEOUT`], for a connection with a permit reserved for peers. It is shorter,
@@ -358,8 +359,8 @@ fn http1(max_head_bytes: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // `ConnectionState` limits the time for the head, and distinguishes it from an idle
-        // connection, which hyper's own limit does not.
+        // `ConnectionState` limits the time for the head. hyper's own limit cannot be used,
+        // because it does not distinguish an incomplete head from an idle connection.
         .header_read_timeout(None)
         // A client may half-close after its last request and still wait for the response.
         .half_close(true)

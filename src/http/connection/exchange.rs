@@ -44,9 +44,9 @@ pub(super) fn respond<D: Backend>(
         .then(|| Box::new(request_record(connection_info, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
-        // Done before the response: a held lookup would otherwise count against the limit of its
-        // address until it is answered, and 1,024 of them would lock out a proxy that serves all
-        // engines.
+        // Done before the response, because a held lookup would otherwise count against the limit
+        // of its address until it is answered, and 1,024 held lookups would lock out a proxy that
+        // serves all engines.
         permit.mark_active();
     }
     let body = match body.is_end_stream() {
@@ -60,8 +60,8 @@ pub(super) fn respond<D: Backend>(
     async move {
         let mut response = answered.await;
         if response.body().size_hint().exact().is_none() {
-            // The body is sent in parts, between which the connection only appears idle.
-            // `streaming` marks it as active until hyper drops the body.
+            // The body is sent in parts, and between two parts the connection would count as idle.
+            // `streaming` marks the connection as active until hyper drops the body.
             let streaming = in_flight.streaming();
             response = response.map(|body| {
                 Body::new(body.map_frame(move |frame| {

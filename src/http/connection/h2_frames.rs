@@ -30,8 +30,9 @@ const RST_STREAM: u8 = 3;
 /// Flag of the last frame of a stream.
 const END_STREAM: u8 = 1;
 
-/// Minimum progress of an event stream within [`STALL_TIMEOUT`]. Its heartbeats, one every 3 s,
-/// exceed this; a reader that takes less takes nothing at all.
+/// Minimum progress of the reader of an event stream within [`STALL_TIMEOUT`]. The heartbeats sent
+/// in that time, one every 3 s, exceed this minimum together, so a reader that takes less takes
+/// nothing at all.
 const ALIVE_BYTES: usize = 64;
 
 /// Maximum number of streams that are remembered because the client has reset them. Frames that

@@ -35,7 +35,7 @@ pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
     }
 }
 
-/// Returns the HTTP version of the available bytes, or `WouldBlock` if it is not yet determined.
+/// Returns the HTTP version of the available bytes, or `WouldBlock` if they fit both versions.
 fn peek(stream: &TcpStream, is_all: bool) -> io::Result<Protocol> {
     let mut bytes = [0; PREFACE.len()];
     // Never waits, because the socket was ready and the call ignores tokio's cooperative budget of

@@ -28,8 +28,8 @@ impl PeekableStream {
     /// Waits until the other side has closed, or at least half-closed. While there are unread
     /// bytes, this is noticed only at the next check, after [`RECHECK_AFTER`].
     ///
-    /// Must be awaited by the task that reads. A socket wakes only one reader, and a second one
-    /// would cost memory for each connection.
+    /// Must be awaited by the task that reads, because a socket stores the waker of only one
+    /// reader. Another waiter would cost memory for each connection.
     pub(super) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
             tokio::time::sleep(RECHECK_AFTER).await;

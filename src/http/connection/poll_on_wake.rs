@@ -72,8 +72,8 @@ mod tests {
     use std::time::Duration;
     use tokio::sync::oneshot;
 
-    /// The future is polled at its beginning and when it is woken, however often its task is
-    /// polled, and its wake-up wakes the task.
+    /// The inner future is polled the first time, and then only after its own wake-up, however
+    /// often the task is polled. A wake-up of the future also wakes the task.
     #[tokio::test(start_paused = true)]
     async fn it_is_polled_when_it_wakes() {
         let (tell, mut asked) = oneshot::channel::<()>();

@@ -34,8 +34,8 @@ pub(in crate::http) async fn to_coordinator<D: Backend>(
     let of_its_engine = found
         .iter()
         .find(|coordinator| Some(coordinator.engine) == wanted);
-    // Falls back to the other engine: Trino accepts the headers of Presto's clients if so
-    // configured.
+    // Falls back to the other engine, because Trino can be configured to accept the headers of
+    // Presto's clients.
     let Some(coordinator) = of_its_engine.or(found.first()) else {
         return Err(ApiError::Unavailable(none(&query, &unusable)));
     };

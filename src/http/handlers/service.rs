@@ -40,7 +40,7 @@ const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 const WHOLE_HEADERS: usize = 12;
 
 /// Returns the lookup of a `GET` that takes the shortcut past the router. The shortcut is for
-/// canonical paths with nothing to decode, as most requests have them. The router serves the same
+/// canonical paths with nothing to decode, which most requests have. The router serves the same
 /// paths, but routing is a considerable part of the cost of a small response.
 pub(in crate::http) fn direct_lookup(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
@@ -110,8 +110,8 @@ pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     serve(&app, lookup, asked, &method, &headers).await
 }
 
-/// Runs a lookup and responds 200 with its result, or 304 if the client has it. With `?index=`,
-/// waits for a change after that index. A lookup with the current tag is held.
+/// Runs a lookup and responds 200 with its result, or 304 if the client has that result. With
+/// `?index=`, waits for a change after that index. A lookup that carries the current tag is held.
 async fn serve<D: Backend>(
     app: &App<D>,
     lookup: Lookup,

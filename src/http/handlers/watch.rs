@@ -144,7 +144,8 @@ impl<D: Backend> Source for WatchedLookup<D> {
     }
 
     async fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
-        // Read before the history, which then contains all changes up to this progress.
+        // The progress is read before the history, so that the history contains all changes up to
+        // that progress.
         let now = self.app.backend.progress(&self.lookup)?;
         if !self.push_missed(now, events) {
             let answer = self.app.backend.lookup_stale(&self.lookup)?;

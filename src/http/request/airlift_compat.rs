@@ -15,8 +15,9 @@
 //!   by `content_negotiation::tests`.
 //! - JSON has `X-Content-Type-Options: nosniff`: airlift's JSON writer. Pinned by
 //!   `tests::server::json_is_not_sniffed`.
-//! - The node id of the path counts, not the one of the body, the location may be missing, and
-//!   scalars count as strings: C++ workers send such announcements. Pinned by `crate::model`.
+//! - The node id in the path is used and the one in the body is ignored; the location may be
+//!   missing; scalars count as strings: C++ workers send such announcements. Pinned by
+//!   `crate::model`.
 //!
 //! Not supported: `?jsonp=` and `?pretty`, which no client sends, and `/v1/store`, which only
 //! airlift's own servers use.

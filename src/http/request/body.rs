@@ -80,8 +80,9 @@ pub(in crate::http) struct BodyLimits<'a> {
     pub(in crate::http) budget: &'a Budget,
 }
 
-/// Reads a body and returns it decompressed. It is limited to `max_bytes`, both as received and
-/// decompressed. Reading stops at the limit, so that a larger body is never in memory as a whole.
+/// Reads a body and returns it decompressed. The size is limited to `max_bytes`, both as received
+/// and decompressed. Reading stops at the limit, so that a larger body is never in memory as a
+/// whole.
 ///
 /// # Errors
 /// 400 if the body is malformed, 408 if it is too slow, 413 if it is too large, or 503 if all

@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// Only HTTP/1.1 requires a host, and on HTTP/2 it must equal the authority.
+    /// Only HTTP/1.1 requires a `Host` header. On HTTP/2, a `Host` header must equal `:authority`.
     #[test]
     fn a_request_names_one_host() {
         let check = |version, target: &str, hosts: &[&str]| {

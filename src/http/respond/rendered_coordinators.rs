@@ -258,6 +258,7 @@ pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordi
     text
 }
 
+/// Renders the coordinators, and those without a usable address, as one line of JSON.
 fn json(
     shown: &[Coordinator],
     unusable: &[UnusableCoordinator],

@@ -70,8 +70,8 @@ impl Position {
 
 /// Events to be sent, each with its position as `id`.
 ///
-/// Large data is shared by all its readers and never copied: a reader that takes nothing costs only
-/// its permit.
+/// Large data is shared by all its readers and never copied, so a reader that takes nothing costs
+/// only its permit.
 #[derive(Debug, Default)]
 pub(in crate::http) struct EventBuffer {
     ready: VecDeque<Bytes>,

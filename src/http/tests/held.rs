@@ -207,7 +207,7 @@ async fn without_a_hold_time_nothing_is_held() {
     }
 }
 
-/// A node that no longer serves reads reports it to all waiting clients.
+/// When a node stops serving reads, it answers all waiting clients with 503 and the reason.
 #[tokio::test]
 async fn a_lost_node_ends_its_holds() {
     let server = TestServer::start().await;

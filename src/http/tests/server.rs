@@ -260,7 +260,7 @@ fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
 }
 
 /// Bodies over the limit are rejected, with or without a `Content-Length`, and so are smaller gzip
-/// bodies that decompress past it.
+/// bodies whose decompressed size is over the limit.
 #[tokio::test]
 async fn large_bodies_are_refused() {
     let server = TestServer::start().await;
@@ -573,7 +573,8 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A malformed or too large head gets a line of text too, and the server continues.
+/// A malformed or too large head is rejected with a line of text, and the server still answers
+/// other requests afterwards.
 #[tokio::test]
 async fn nonsense_is_refused() {
     let server = TestServer::start().await;

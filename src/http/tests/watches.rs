@@ -103,8 +103,8 @@ fn withdraw(server: &TestServer, node_id: &str) -> u64 {
     })
 }
 
-/// A stream shows the state and then each change of its own lookup, with the entry's index, until
-/// its reader disconnects. A type without services has an empty state.
+/// A stream shows the state and then each change of its own lookup, with the index of the log entry
+/// that made the change, until its reader disconnects. A type without services has an empty state.
 #[tokio::test]
 async fn a_stream_shows_the_state_and_each_change() {
     let server = TestServer::start().await;

@@ -120,8 +120,8 @@ impl SimClient {
         let began = now();
         let deadline = clock::now() + CLIENT_WAITS;
         let looked = match self.world.settings.planted {
-            // Before any client has received an index, the node may not be in a group yet, and
-            // could not serve stale data.
+            // Not planted before any client has received an index, because the node may not be in
+            // a group yet and would then have no stale data to serve.
             Planted::StaleReads if floor > 0 => self.node.lookup_stale(&lookup),
             _ => self.node.lookup(&lookup, deadline).await,
         };
@@ -178,7 +178,7 @@ struct Underway<'a> {
     world: &'a SimWorld,
     worker: usize,
     request: SimRequest,
-    /// Its number in [`RecordedWrites`](crate::records::writes::RecordedWrites).
+    /// The number of the write in [`RecordedWrites`](crate::records::writes::RecordedWrites).
     number: usize,
     decided: bool,
 }

@@ -91,7 +91,7 @@ pub struct Served {
 /// The state of a node id that clients announce.
 #[derive(Debug, Default)]
 struct Worker {
-    /// The number of its writes in progress.
+    /// The number of writes of this worker that are in progress.
     underway: usize,
     announced: Option<Announcement>,
     next_at: Duration,
@@ -155,12 +155,13 @@ impl Answers {
         let node_id = format!("worker{at}");
         let what = match worker.underway {
             0 => chance.below(20),
-            // Prefers a write that differs from the one in progress.
+            // Draws a withdrawal, a repeated announcement or a new one with equal probability, so
+            // that the write probably differs from the one in progress.
             _ => [1, 3, 19][chance.below(3)],
         };
         let request = match (&worker.announced, what) {
-            // A worker with a single writer dies more often, since a worker with several writers
-            // rarely falls silent: the other clients still write it.
+            // A worker with a single writer dies more often. A worker with several writers rarely
+            // falls silent, because other clients still write it.
             (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
                 // The worker dies, and returns at a time when it must have expired.
                 worker.announced = None;

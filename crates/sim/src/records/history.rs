@@ -197,10 +197,11 @@ impl History {
         })
     }
 
-    /// Checks that an entry contains a write and applied it.
+    /// Checks that an entry contains a write, and that the outcome of the write is
+    /// [`Outcome::Applied`].
     ///
     /// # Errors
-    /// Returns the content of the entry if it does not.
+    /// Returns the content of the entry otherwise.
     pub fn holds(&self, index: u64, write: impl Fn(&Command) -> bool) -> Result<(), String> {
         let entry = self
             .entry(index)

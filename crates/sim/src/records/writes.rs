@@ -2,10 +2,11 @@
 //!
 //! Several clients write one node id through different hosts. `quorate_checker::certificate` checks
 //! that a write that began before another write of the same node id never takes effect after that
-//! other write, if the other write was acknowledged. A node receives a write in the step in which
-//! its client begins it, so the write has arrived by then. Only writes are checked that began after
-//! the group had agreed on the feature level of commands from which each write carries its
-//! `Arrival` (the receiving node's knowledge when the write arrived).
+//! other write, if the other write was acknowledged. A node receives a write in the same step in
+//! which the client begins the write, so the time of its beginning is recorded as its arrival too.
+//! Only writes are checked that began after the group had agreed on the feature level of commands
+//! from which each write carries its `Arrival` (the receiving node's knowledge when the write
+//! arrived).
 
 use crate::records::answers::SimRequest;
 use crate::records::history::{History, TYPE};

@@ -23,7 +23,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(200);
 /// milliseconds since the connection was opened.
 const NEVER: u64 = u64::MAX;
 
-/// The activity of a connection. Its IO and its requests record it, and its task checks it.
+/// The activity of a connection. The IO and the requests of the connection record their activity
+/// here, and the task of the connection checks the time limits.
 ///
 /// - While a request is in flight, the time limits of its handler apply instead of the
 ///   connection's.
@@ -159,8 +160,8 @@ impl ConnectionState {
     }
 
     /// Waits until no request is in flight, or a response is being sent. Supports only one waiter,
-    /// which must be the task that writes to the socket: it then checks the condition after each
-    /// write.
+    /// which must be the task that writes to the socket, because no waker signals the beginning of
+    /// a response. That task checks the condition again after each of its writes.
     pub(super) async fn answered(&self) {
         std::future::poll_fn(|cx| {
             self.answered.register(cx.waker());
