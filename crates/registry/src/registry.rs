@@ -49,7 +49,7 @@ pub struct Registry {
     pub(crate) vanished_index: u64,
     pub(crate) services: usize,
     pub(crate) held_bytes: usize,
-    /// The limit of the memory cost: [`MAX_HELD_BYTES`], less in tests.
+    /// The limit of the memory cost: [`MAX_HELD_BYTES`], or a lower value in tests.
     pub(crate) max_held_bytes: usize,
     /// The sum of the elements of nodes and static services: their parts of the digest.
     pub(crate) sum: u128,

@@ -54,8 +54,7 @@ impl Registry {
     }
 
     /// Recomputes `held_bytes`, the cost of all announcements and static services without their
-    /// types and pools, after the level was raised: from some levels on, they are counted
-    /// differently.
+    /// types and pools, after the level was raised. Some levels change how the cost is counted.
     pub(crate) fn recompute_held_bytes(&self) -> usize {
         let nodes = self
             .nodes
@@ -80,7 +79,7 @@ impl Registry {
         if self.level < LEVEL_OF_LIMITS {
             return self.fits(before_bytes, after_bytes);
         }
-        // Far from the limit, an upper bound saves looking up each pool.
+        // If even an upper bound of the cost is within the limit, no pool needs to be looked up.
         let pool_bytes = TYPE_BYTES + POOL_BYTES + after.1.pool.len();
         let most = after.0.packed().len() + after.1.services.len() * pool_bytes;
         if self.counted_bytes() + after_bytes + most <= self.max_held_bytes {
@@ -111,8 +110,8 @@ impl Registry {
 }
 
 impl TypeIndex {
-    /// Returns the cost of those given types and pools that do not exist yet: they would be created
-    /// for their first member.
+    /// Returns the cost of the given types and pools, counting only those that do not exist yet and
+    /// would be created.
     fn arising_bytes<'a>(&self, index: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         index
             .map(|(service_type, pool)| match self.of_type(service_type) {

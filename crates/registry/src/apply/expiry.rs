@@ -15,11 +15,11 @@ impl Registry {
     /// step. Every later tick counts time after that moment. When cluster time has advanced by
     /// `max_age_ms + step_ms` since the announcement, at least `max_age_ms` of real time has
     /// passed, so a deadline may be acted on as soon as it is reached. If a new leader uses a
-    /// longer step, the first tick after an announcement still advances by at most the step
-    /// included in its deadline (`step_limit_ms`).
+    /// longer step, the first tick after an announcement still advances cluster time by at most the
+    /// step that the deadline includes (`step_limit_ms`).
     ///
     /// A tick that carries a grace period advances no cluster time and uses up no grace period,
-    /// because the time that it reports is that of the outage, during which no node could renew.
+    /// because such a tick reports the duration of the outage, during which no node could renew.
     pub(crate) fn tick(
         &mut self,
         index: u64,

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// Maximum number of lookups whose bytes are cached.
 ///
-/// Engines request a handful of types and never reach it. It bounds the memory of a registry with
-/// many types each of which is looked up. A lookup without services takes no cache entry.
+/// Engines request a handful of types and never reach this limit. It bounds the memory of a
+/// registry with many types if clients look up each of them. A lookup without services takes no
+/// cache entry.
 pub(crate) const MAX_RENDERINGS: usize = 256;
 
 /// Maximum size of all cached bytes, plain and gzipped. 100,000 services of real engines take 28
@@ -176,7 +177,7 @@ struct CacheEntries {
     entries: BTreeMap<Lookup, CacheEntry>,
     uses: u64,
     nothing: Arc<OnceLock<Arc<Rendered>>>,
-    /// The limit of the cached bytes: [`MAX_RENDERED_BYTES`], less in tests.
+    /// The limit of the cached bytes: [`MAX_RENDERED_BYTES`], or a lower value in tests.
     max_bytes: usize,
 }
 
@@ -186,7 +187,7 @@ struct CacheEntry {
     last_use: u64,
 }
 
-/// A rendering, possibly still to be made.
+/// A cached rendering, which may not be made yet.
 #[derive(Debug)]
 enum CachedBytes {
     Kept(Arc<OnceLock<Arc<Rendered>>>),
