@@ -13,8 +13,8 @@ pub struct Identity {
     pub environment: String,
     /// The group that the directory belongs to; `None` before it has joined one.
     pub group: Option<GroupIdentity>,
-    /// Whether its content was found to differ from that of the other members. Such a directory
-    /// must not be opened again.
+    /// Whether the content of the directory was found to differ from that of the other members.
+    /// Such a directory must not be opened again.
     pub diverged: bool,
 }
 

@@ -233,7 +233,7 @@ impl Store {
 
     /// Removes the log, the vote, the identity and the snapshots. The removal is durable on return.
     /// The caller must then save a new identity, because the old one must never be used again. No
-    /// other request may write to the store until this one returns.
+    /// other request may write to the store until `wipe` returns.
     ///
     /// # Errors
     /// Fails when the storage fails or has failed before; the process must then stop.

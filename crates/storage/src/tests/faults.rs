@@ -106,8 +106,8 @@ impl FaultSession {
             .map_err(|wrong| format!("{struck} (operation {n}): {wrong}"))
     }
 
-    /// Checks that everything acknowledged is there after a power cut at this point, whether all or
-    /// only some of the unsynced changes survive, and also without a power cut.
+    /// Checks that everything acknowledged is there after a power cut at this point, whether none
+    /// or some of the unsynced changes survive it, and also without a power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
         let mut random = CrashRandom(n + 1);
         let crash = Crash::after(&self.image).at_end(&run.fs.changes());
