@@ -43,8 +43,8 @@ pub struct Arrival {
     pub committed: u64,
     /// The last entry that the leader was known to have; absent if it is not above `committed`.
     pub tail: Option<Tail>,
-    /// The log index of the last write of the same node id that the receiving node saw accepted
-    /// before it processed this one.
+    /// The log index of the last write of the same node id of which the receiving node knew, before
+    /// it processed this write, that the registry had accepted it.
     pub previous: Option<u64>,
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.

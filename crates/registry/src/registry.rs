@@ -32,7 +32,7 @@ pub struct Registry {
     pub(crate) level: u32,
     pub(crate) cluster_ms: u64,
     pub(crate) grace_left_ms: u64,
-    /// The time counted by ticks, grace periods included, from [`LEVEL_OF_ORDER`] on; zero before.
+    /// The time counted by ticks, including grace periods. It is zero below [`LEVEL_OF_ORDER`].
     pub(crate) ticked_ms: u64,
     /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
     /// advances cluster time by at most this.
