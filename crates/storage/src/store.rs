@@ -67,7 +67,8 @@ impl Store {
     }
 
     /// Opens a data directory like [`Store::open`], with the given executor for blocking work. With
-    /// [`BlockingExecutor::Tasks`] it must be called on the runtime that is to run the tasks.
+    /// [`BlockingExecutor::Tasks`], this function must be called on the runtime that is to run the
+    /// tasks.
     ///
     /// # Errors
     /// Same as [`Store::open`].

@@ -156,7 +156,7 @@ fn a_wrong_bit_in_a_snapshot_is_refused() {
     );
 }
 
-/// Returns an image that a power cut leaves once the last step of a run is acknowledged.
+/// Returns an image that a power cut can leave after the last step of a run was acknowledged.
 fn unsealed(run: &Run) -> DiskImage {
     let last = run.history.len() - 1;
     let mut unsealed = None;

@@ -12,8 +12,8 @@ pub(super) struct Matches {
     committed: Option<LogId>,
 }
 
-/// The requirement at a point of a run: the log and the snapshot must each have the state that some
-/// step was to leave, from the last acknowledged step to the last started one.
+/// The requirement at a point of a run: the log and the snapshot must each be as after one of the
+/// steps from the last acknowledged to the last started step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owed {
     log: usize,
