@@ -22,8 +22,8 @@ pub const MAX_SERVICES: usize = 4_096;
 pub const MAX_LOCATION_BYTES: usize = 1_024;
 
 impl Registry {
-    /// Returns the reason why an announcement is too large in itself, no matter how full the
-    /// registry is: one line that names the field.
+    /// Returns the reason why an announcement is too large, no matter how full the registry is, as
+    /// one line that names the field; `None` if it is not too large.
     ///
     /// An announcement that was accepted below `LEVEL_OF_LIMITS` may be renewed, and replaced by
     /// one that is no larger.
@@ -92,7 +92,8 @@ impl Registry {
         )
     }
 
-    /// Returns whether a static service fits into the memory limit.
+    /// Returns whether a static service fits into the memory limit in place of the one with the
+    /// same id.
     pub(crate) fn fits_static(&self, before: Option<&StaticEntry>, after: &StaticEntry) -> bool {
         let before_bytes = before.map_or(0, |entry| entry.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);

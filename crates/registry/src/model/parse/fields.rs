@@ -247,7 +247,7 @@ fn not_an_object(text: &str, begins_as: Json) -> BadAnnouncement {
 }
 
 /// Returns the result of reading. The error of an element takes precedence over the parser's error,
-/// which only says that reading stopped there.
+/// which only says that reading stopped at that element.
 fn finished(
     read: Result<(), serde_json::Error>,
     bad: Option<BadAnnouncement>,
