@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The identity of a data directory. It is stored with the log, so that the two cannot disagree.
+/// The identity of a data directory. It is stored in the same database as the log, so that the
+/// identity and the log cannot disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The `node.id` that the directory was created for.

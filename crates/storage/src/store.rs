@@ -1,4 +1,5 @@
-//! A data directory that is opened once, shared by handles, and closed in order.
+//! The store: a data directory that is opened once, is shared by handles, and is sealed when it is
+//! closed.
 
 use super::blocking::BlockingExecutor;
 use super::db::durable_state::DurableState;
