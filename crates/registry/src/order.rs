@@ -35,8 +35,8 @@ pub struct Tail {
 ///   arrived. If another leader proposed this write, the log may have other, newer entries at these
 ///   indexes, and `tail` is ignored.
 /// - the entry at `previous`, whose write arrived earlier at the same receiving node. The registry
-///   accepted that write only because all accepted writes of the node that precede it in the log
-///   began before it arrived. They therefore began before this write arrived, too.
+///   accepted that write only because all accepted writes of the node that precede that write in
+///   the log began before that write arrived. They therefore began before this write arrived, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
     /// The highest log index known to be committed.

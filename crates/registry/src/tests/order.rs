@@ -306,8 +306,8 @@ proptest! {
         }
     }
 
-    /// As long as the leader does not change, no write is refused if its taker knew the whole log
-    /// of the leader when it received the write.
+    /// While the leader does not change, no write is refused if its taker knew the whole log of the
+    /// leader when it received the write.
     #[test]
     fn a_taker_that_has_heard_is_not_refused(
         writes in vec(
