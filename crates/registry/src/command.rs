@@ -31,8 +31,9 @@ pub struct Batch {
 /// `Superseded` and changes nothing.
 ///
 /// - The receiving node proposes a write only with the evidence from the write's arrival. It never
-///   proposes a superseded write again with newer evidence: it cannot know whether the superseding
-///   write ended before this write arrived or began after it. The client is asked to retry instead.
+///   proposes a superseded write again with newer evidence, because it cannot know whether the
+///   superseding write ended before this write arrived or began after this write arrived. The
+///   client is asked to retry instead.
 /// - After a renewal with the outcome `NotRegistered`, the receiving node proposes the whole
 ///   announcement, with the evidence of the renewal.
 /// - If one entry contains several writes of a node, the registry accepts at most one of them,
@@ -41,17 +42,17 @@ pub struct Batch {
 /// - Renewals, and withdrawals of a node that is not registered, change nothing in a lookup. They
 ///   are ordered nevertheless, because a late one would count as the last write of its node, after
 ///   newer writes that precede it in the log. The next write in the receiving node's queue may
-///   replace its predecessor in the queue ([`Arrival::previous`]). If that is the late write, the
-///   next one would replace those newer writes too.
-/// - A renewal needs no time limit ([`Arrival::until_ms`]), however. If its evidence is newer than
-///   its request, the only effect is that the stored announcement lives longer, and the writes
-///   queued behind it carry evidence of their own.
+///   replace its predecessor in the queue ([`Arrival::previous`]). If the predecessor is the late
+///   write, the next write would replace those newer writes too.
+/// - A renewal needs no time limit ([`Arrival::until_ms`]), however. If the evidence is newer than
+///   the request to renew, the only effect is that the stored announcement lives longer, and the
+///   writes queued behind it carry evidence of their own.
 ///
 /// Below feature level 4 ([`LEVEL_OF_ORDER`](crate::LEVEL_OF_ORDER)), commands carry a single
 /// index, `seen`, and renewals are not ordered. Until every voter knows level 4, a node of this
 /// release proposes such commands too: each once, with the index that it knew to be committed at
-/// the arrival. This supersedes more writes than the full evidence does. A new group leaves this
-/// state after a moment.
+/// the arrival. With this index alone, more writes are superseded than with the full evidence. A
+/// new group is in this state only for a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Replaces everything that the node announces. If exactly this announcement is stored, the
@@ -75,7 +76,7 @@ pub enum Command {
     /// only the deadline of exactly that announcement. From level 4 on, `OrderedRenew` is proposed
     /// instead, which can be superseded.
     Renew {
-        /// The highest index that the receiving node knew to be committed. It is not read.
+        /// The highest index that the receiving node knew to be committed. `apply` ignores it.
         seen: u64,
         /// The node.
         node_id: String,
@@ -96,9 +97,9 @@ pub enum Command {
         /// the rest of a grace period, then advances cluster time. If `grace_ms` is set, it does
         /// neither.
         advance_ms: u64,
-        /// Grace period after an outage: time counted by ticks for which cluster time stops, in
-        /// milliseconds, so that clients can find the cluster again. Two grace periods do not add
-        /// up: the longer of this one and the rest of the previous one applies.
+        /// Length of a grace period after an outage, in milliseconds. Cluster time stops until
+        /// ticks have counted this much time, so that clients can find the cluster again. Two grace
+        /// periods do not add up: the longer of this one and the rest of the previous one applies.
         grace_ms: Option<u64>,
     },
     /// Retires these raft ids, which were replaced and never return.
@@ -145,8 +146,8 @@ pub enum Outcome {
     /// Nothing changed: the node was written or removed by an entry that is not certainly older
     /// than this write. The client may retry.
     Superseded,
-    /// Nothing changed: the registry has no such node with that digest. Propose the whole
-    /// announcement.
+    /// Nothing changed: the registry has no such node with that digest. The receiving node then
+    /// proposes the whole announcement.
     NotRegistered,
     /// Nothing changed: the registry is full (`MAX_HELD_BYTES`).
     CapacityExceeded,

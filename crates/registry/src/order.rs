@@ -34,16 +34,17 @@ pub struct Tail {
 ///   leader only appends to its log, so all entries up to `tail` were in its log before this write
 ///   arrived. If another leader proposed this write, the log may have other, newer entries at these
 ///   indexes, and `tail` is ignored.
-/// - the entry at `previous`, whose write arrived earlier at the same receiving node. Since that
-///   write was accepted in order, all writes before it began earlier too.
+/// - the entry at `previous`, whose write arrived earlier at the same receiving node. The registry
+///   accepted that write only because all accepted writes of the node that precede that write in
+///   the log began before that write arrived. They therefore began before this write arrived, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
     /// The highest log index known to be committed.
     pub committed: u64,
     /// The last entry that the leader was known to have; absent if it is not above `committed`.
     pub tail: Option<Tail>,
-    /// The log index of the last write of the same node id that the receiving node saw accepted
-    /// before it processed this one.
+    /// The log index of the last write of the same node id of which the receiving node knew, before
+    /// it processed this write, that the registry had accepted it.
     pub previous: Option<u64>,
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.
@@ -125,8 +126,8 @@ mod tests {
         }
     }
 
-    /// The tail of a leader's log is valid only in an entry of that leader: not of another term,
-    /// and not of another leader in the same term.
+    /// The tail of a leader's log is valid only in an entry of that leader, and not in an entry of
+    /// another term or of another leader in the same term.
     #[test]
     fn the_tail_counts_for_its_own_leader_alone() {
         let superseded =
@@ -154,7 +155,7 @@ mod tests {
         assert!(order.is_superseded_by(26));
     }
 
-    /// A write whose deadline in ticked time has passed replaces nothing.
+    /// A write that is applied after its deadline ([`Arrival::until_ms`]) replaces nothing.
     #[test]
     fn a_late_write_comes_over_nothing() {
         assert!(!WriteOrder::of(&arrival(), Some(LEADER), 1_000).is_superseded_by(1));

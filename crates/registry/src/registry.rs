@@ -32,7 +32,7 @@ pub struct Registry {
     pub(crate) level: u32,
     pub(crate) cluster_ms: u64,
     pub(crate) grace_left_ms: u64,
-    /// The time counted by ticks, grace periods included, from [`LEVEL_OF_ORDER`] on; zero before.
+    /// The time counted by ticks, including grace periods. It is zero below [`LEVEL_OF_ORDER`].
     pub(crate) ticked_ms: u64,
     /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
     /// advances cluster time by at most this.
@@ -49,7 +49,7 @@ pub struct Registry {
     pub(crate) vanished_index: u64,
     pub(crate) services: usize,
     pub(crate) held_bytes: usize,
-    /// The limit of the memory cost: [`MAX_HELD_BYTES`], less in tests.
+    /// The limit of the memory cost: [`MAX_HELD_BYTES`], or a lower value in tests.
     pub(crate) max_held_bytes: usize,
     /// The sum of the elements of nodes and static services: their parts of the digest.
     pub(crate) sum: u128,

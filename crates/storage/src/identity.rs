@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The identity of a data directory. It is stored with the log, so that the two cannot disagree.
+/// The identity of a data directory. It is stored in the same database as the log, so that the
+/// identity and the log cannot disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The `node.id` that the directory was created for.
@@ -13,8 +14,8 @@ pub struct Identity {
     pub environment: String,
     /// The group that the directory belongs to; `None` before it has joined one.
     pub group: Option<GroupIdentity>,
-    /// Whether its content was found to differ from that of the other members. Such a directory
-    /// must not be opened again.
+    /// Whether the content of the directory was found to differ from that of the other members.
+    /// Such a directory must not be opened again.
     pub diverged: bool,
 }
 

@@ -1,4 +1,5 @@
-//! A data directory that is opened once, shared by handles, and closed in order.
+//! The store: a data directory that is opened once, is shared by handles, and is sealed when it is
+//! closed.
 
 use super::blocking::BlockingExecutor;
 use super::db::durable_state::DurableState;
@@ -67,7 +68,8 @@ impl Store {
     }
 
     /// Opens a data directory like [`Store::open`], with the given executor for blocking work. With
-    /// [`BlockingExecutor::Tasks`] it must be called on the runtime that is to run the tasks.
+    /// [`BlockingExecutor::Tasks`], this function must be called on the runtime that is to run the
+    /// tasks.
     ///
     /// # Errors
     /// Same as [`Store::open`].
@@ -233,7 +235,7 @@ impl Store {
 
     /// Removes the log, the vote, the identity and the snapshots. The removal is durable on return.
     /// The caller must then save a new identity, because the old one must never be used again. No
-    /// other request may write to the store until this one returns.
+    /// other request may write to the store until `wipe` returns.
     ///
     /// # Errors
     /// Fails when the storage fails or has failed before; the process must then stop.

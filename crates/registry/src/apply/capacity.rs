@@ -22,8 +22,8 @@ pub const MAX_SERVICES: usize = 4_096;
 pub const MAX_LOCATION_BYTES: usize = 1_024;
 
 impl Registry {
-    /// Returns the reason why an announcement is too large in itself, no matter how full the
-    /// registry is: one line that names the field.
+    /// Returns the reason why an announcement is too large, no matter how full the registry is, as
+    /// one line that names the field; `None` if it is not too large.
     ///
     /// An announcement that was accepted below `LEVEL_OF_LIMITS` may be renewed, and replaced by
     /// one that is no larger.
@@ -54,8 +54,7 @@ impl Registry {
     }
 
     /// Recomputes `held_bytes`, the cost of all announcements and static services without their
-    /// types and pools, after the level was raised: from some levels on, they are counted
-    /// differently.
+    /// types and pools, after the level was raised. Some levels change how the cost is counted.
     pub(crate) fn recompute_held_bytes(&self) -> usize {
         let nodes = self
             .nodes
@@ -80,7 +79,7 @@ impl Registry {
         if self.level < LEVEL_OF_LIMITS {
             return self.fits(before_bytes, after_bytes);
         }
-        // Far from the limit, an upper bound saves looking up each pool.
+        // If even an upper bound of the cost is within the limit, no pool needs to be looked up.
         let pool_bytes = TYPE_BYTES + POOL_BYTES + after.1.pool.len();
         let most = after.0.packed().len() + after.1.services.len() * pool_bytes;
         if self.counted_bytes() + after_bytes + most <= self.max_held_bytes {
@@ -93,7 +92,8 @@ impl Registry {
         )
     }
 
-    /// Returns whether a static service fits into the memory limit.
+    /// Returns whether a static service fits into the memory limit in place of the one with the
+    /// same id.
     pub(crate) fn fits_static(&self, before: Option<&StaticEntry>, after: &StaticEntry) -> bool {
         let before_bytes = before.map_or(0, |entry| entry.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);
@@ -111,8 +111,8 @@ impl Registry {
 }
 
 impl TypeIndex {
-    /// Returns the cost of those given types and pools that do not exist yet: they would be created
-    /// for their first member.
+    /// Returns the cost of the given types and pools, counting only those that do not exist yet and
+    /// would be created.
     fn arising_bytes<'a>(&self, index: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         index
             .map(|(service_type, pool)| match self.of_type(service_type) {

@@ -9,8 +9,8 @@ impl Registry {
     /// Applies the entry at `index`, which must follow all applied entries (the very first one may
     /// have index 0). Returns one outcome per command, in order.
     ///
-    /// The leader that proposed the entry is unknown, so the tail of a leader's log is ignored
-    /// ([`Tail`](crate::Tail)).
+    /// The leader that proposed the entry is unknown, so the evidence about the tail of a leader's
+    /// log ([`Tail`](crate::Tail)) is ignored.
     pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
         self.apply_entry(index, None, batch)
     }

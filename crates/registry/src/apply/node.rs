@@ -108,7 +108,7 @@ impl Registry {
         let before_ms = std::mem::replace(&mut entry.deadline_ms, deadline_ms);
         entry.written_index = index;
         self.sum = self.sum.wrapping_add(entry.element(self.level));
-        // A node that renews twice between two ticks keeps its deadline.
+        // A second renewal between two ticks results in the same deadline.
         if before_ms != deadline_ms {
             self.move_deadline(node_id, before_ms, deadline_ms);
         }

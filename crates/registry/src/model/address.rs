@@ -153,7 +153,8 @@ fn is_port(port: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Hosts and ports in all valid forms are accepted and returned without a trailing slash.
+    /// Addresses with all valid forms of hosts and ports are accepted and returned without a
+    /// trailing slash.
     #[test]
     fn addresses_are_taken() {
         for (written, read) in [

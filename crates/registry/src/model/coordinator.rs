@@ -94,7 +94,8 @@ pub struct UnusableCoordinator {
     pub node_id: Option<String>,
     /// Its pool.
     pub pool: String,
-    /// The problem with its address, which is quoted; a line of bounded length.
+    /// One line of bounded length that states the problem with the address, and quotes the address
+    /// if there is one.
     pub reason: String,
     /// The log index at which it joined.
     pub joined_index: u64,

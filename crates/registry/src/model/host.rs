@@ -80,7 +80,7 @@ impl FromStr for Host {
 
 fn not_ipv6(text: &str) -> &'static str {
     match text.contains('%') {
-        // A zone names a network interface of this machine and means nothing to another one.
+        // A zone names a network interface of this machine and means nothing to another machine.
         true => "has a zone, which means nothing to other machines",
         false => "is not an IPv6 address",
     }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-/// A wrapper of `Cow<str>` that deserializes into a borrowed text if possible; serde always makes a
-/// plain `Cow` owned.
+/// A wrapper of `Cow<str>` that deserializes into a borrowed text if possible; serde always
+/// deserializes a plain `Cow` into an owned text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<'a>(Cow<'a, str>);
 

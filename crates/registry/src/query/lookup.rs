@@ -17,8 +17,8 @@ impl Registry {
     /// - Services are sorted by pool (in a lookup by type), node id and service id; static services
     ///   come last.
     /// - If two nodes announce services with the same id, all of these services are included.
-    ///   airlift shows only one and so hides a live node, as an accident of the set in which it
-    ///   collects services; that is of no use.
+    ///   airlift collects services in a set, so it shows only one of them and hides a live node.
+    ///   This is not reproduced, since it has no use.
     pub fn lookup(&self, lookup: &Lookup) -> Arc<Rendered> {
         let found = match lookup {
             Lookup::All | Lookup::Statics => true,
@@ -34,8 +34,8 @@ impl Registry {
         }
     }
 
-    /// Returns the log index of the last change of a lookup's bytes. It never decreases: for a
-    /// lookup without services it is the index at which a type last vanished from a pool.
+    /// Returns the log index of the last change of a lookup's bytes. It never decreases, because
+    /// for a lookup without services it is the index at which any type last vanished from any pool.
     pub fn changed_index(&self, lookup: &Lookup) -> u64 {
         let of_lookup = match lookup {
             Lookup::All => Some(self.changed_index),

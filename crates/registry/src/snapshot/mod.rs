@@ -107,7 +107,8 @@ impl Registry {
     }
 
     /// Restores a state like [`Registry::from_snapshot`], from the pieces of a snapshot. Each piece
-    /// is freed once it is read, so that all of them and the registry are never in memory together.
+    /// is freed once it is read, so that the whole snapshot and the registry are never in memory at
+    /// the same time.
     ///
     /// # Errors
     /// Returns the same errors as [`Registry::from_snapshot`].

@@ -17,8 +17,8 @@ pub struct NodeEntry {
     packed: Arc<[u8]>,
     /// The digest of the announcement.
     pub digest: u128,
-    /// The time at which the node expires, in cluster milliseconds: the first tick that advances
-    /// cluster time to it removes the node.
+    /// The cluster time at which the node expires, in milliseconds. The first tick that advances
+    /// cluster time to this value or beyond it removes the node.
     pub deadline_ms: u64,
     /// The log index at which the node joined. It is kept while the node stays registered, and
     /// reset when an announcement has no service id in common with the previous one, because then

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// Maximum number of lookups whose bytes are cached.
 ///
-/// Engines request a handful of types and never reach it. It bounds the memory of a registry with
-/// many types each of which is looked up. A lookup without services takes no cache entry.
+/// Engines request a handful of types and never reach this limit. It bounds the memory of a
+/// registry with many types if clients look up each of them. A lookup without services takes no
+/// cache entry.
 pub(crate) const MAX_RENDERINGS: usize = 256;
 
 /// Maximum size of all cached bytes, plain and gzipped. 100,000 services of real engines take 28
@@ -34,7 +35,7 @@ pub struct Rendered {
     listed: Mutex<Option<Listed>>,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
-    /// The cache that contains this rendering, and evicts others when this one grows.
+    /// The cache that contains this rendering. When this rendering grows, the cache evicts others.
     keeper: Weak<Mutex<CacheEntries>>,
 }
 
@@ -50,7 +51,7 @@ impl Rendered {
         Self::with(OnceLock::from(Bytes::from(json)), None)
     }
 
-    /// Renders a small lookup at once, and leaves a large one to its first use.
+    /// Renders a small lookup at once. A large lookup is rendered on first use.
     pub(crate) fn of(listed: Listed) -> Self {
         match listed.packed_bytes() < LARGE_BYTES {
             true => Self::new(listed.render()),
@@ -91,8 +92,8 @@ impl Rendered {
         is_large && !(is_made && (self.gzip.get().is_some() || !with_gzip))
     }
 
-    /// Renders the body, its tag and, if asked for, the gzipped body, so that later calls return at
-    /// once.
+    /// Renders the body, its tag and, if asked for, the gzipped body, so that later calls of
+    /// [`Rendered::json`], [`Rendered::tag`] and [`Rendered::gzip`] return at once.
     pub fn make(&self, with_gzip: bool) {
         self.digest();
         if with_gzip {
@@ -107,7 +108,7 @@ impl Rendered {
         }
     }
 
-    /// Returns its size: the body and the gzipped body, if they exist.
+    /// Returns the size of the rendering: the body and the gzipped body, if they exist.
     fn bytes(&self) -> usize {
         let made = |bytes: &OnceLock<Bytes>| bytes.get().map_or(0, Bytes::len);
         made(&self.json) + made(&self.gzip)
@@ -170,13 +171,14 @@ pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 /// The entries of the cache.
 ///
 /// - `entries` has at most [`MAX_RENDERINGS`] entries. Their bytes are at most
-///   [`MAX_RENDERED_BYTES`], except for one that is being rendered.
+///   [`MAX_RENDERED_BYTES`], except for the moment after a rendering has grown and before others
+///   are evicted.
 #[derive(Debug)]
 struct CacheEntries {
     entries: BTreeMap<Lookup, CacheEntry>,
     uses: u64,
     nothing: Arc<OnceLock<Arc<Rendered>>>,
-    /// The limit of the cached bytes: [`MAX_RENDERED_BYTES`], less in tests.
+    /// The limit of the cached bytes: [`MAX_RENDERED_BYTES`], or a lower value in tests.
     max_bytes: usize,
 }
 
@@ -186,11 +188,11 @@ struct CacheEntry {
     last_use: u64,
 }
 
-/// A rendering, possibly still to be made.
+/// A cached rendering, which may not be made yet.
 #[derive(Debug)]
 enum CachedBytes {
     Kept(Arc<OnceLock<Arc<Rendered>>>),
-    /// Not cached for lack of room, but up to date while a reader holds it.
+    /// A rendering that does not fit into the cache, but is shared while a reader holds it.
     Shared(Weak<Rendered>),
 }
 

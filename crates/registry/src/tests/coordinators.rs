@@ -89,8 +89,8 @@ impl EngineCluster {
 }
 
 /// The coordinator that joined last comes first. A changed announcement of the same process does
-/// not count as joining. A new process under the same node id does, because its address must win
-/// over that of a process that started earlier and was killed later.
+/// not count as joining. A new process under the same node id counts as joining, because its
+/// address must win over the address of a coordinator that started earlier and was killed later.
 #[test]
 fn the_last_that_joined_is_first() {
     let mut cluster = EngineCluster {

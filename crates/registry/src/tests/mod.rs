@@ -257,8 +257,8 @@ fn retired_ids_are_bounded() {
     assert!(Registry::from_snapshot(&registry.to_snapshot()).is_ok());
 }
 
-/// A level of a later release is reported with the level that is needed, both by the running
-/// registry and by its snapshot.
+/// If the level is that of a later release, the running registry reports it as unknown, and the
+/// error of restoring a snapshot names it as needed.
 #[test]
 fn a_later_level_is_told() {
     let mut registry = Registry::new("test");
@@ -273,7 +273,8 @@ fn a_later_level_is_told() {
     );
 }
 
-/// Bytes that do not begin like a snapshot are refused as not being one.
+/// Bytes that are not a snapshot, a snapshot in a later format and a truncated snapshot are
+/// refused, each with its own error.
 #[test]
 fn strange_bytes_are_refused() {
     assert_eq!(

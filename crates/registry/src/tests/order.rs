@@ -306,8 +306,8 @@ proptest! {
         }
     }
 
-    /// In a cluster with a stable leader, no write is refused that a taker receives when it knows
-    /// all of the leader's log.
+    /// While the leader does not change, no write is refused if its taker knew the whole log of the
+    /// leader when it received the write.
     #[test]
     fn a_taker_that_has_heard_is_not_refused(
         writes in vec(
@@ -417,8 +417,8 @@ fn a_renewal_passes_no_later_write_by() {
     assert_eq!(apply(4, withdrawal("w1", behind)), Outcome::Superseded);
 }
 
-/// A write whose deadline in ticked time has passed changes nothing, whether its node is registered
-/// or not.
+/// A write that is applied after its deadline ([`Arrival::until_ms`]) changes nothing, whether its
+/// node is registered or not.
 #[test]
 fn a_write_ends_with_its_time() {
     let mut registry = Registry::new("test");
@@ -460,8 +460,8 @@ fn a_write_ends_with_its_time() {
     );
 }
 
-/// A write is refused after its deadline in ticked time also during a grace period, in which
-/// cluster time stops.
+/// A write that is applied after its deadline ([`Arrival::until_ms`]) is refused even during a
+/// grace period, in which cluster time stops.
 #[test]
 fn a_grace_does_not_stop_the_time_of_late_writes() {
     let tick = |grace_ms| Command::Tick {

@@ -137,7 +137,8 @@ proptest! {
     }
 
     /// Cached bytes equal a fresh rendering. The bytes of a lookup change only in an entry that
-    /// sets its `changed_index`, which never decreases. Renewals keep the same rendering.
+    /// sets the `changed_index` of the lookup, which never decreases. Renewals keep the same
+    /// rendering.
     #[test]
     fn kept_renderings_are_fresh(batches in batches()) {
         let mut registry = Registry::new("test");

@@ -142,8 +142,8 @@ impl Database {
         Ok((database, checked.recovered))
     }
 
-    /// Returns the map from log indexes to log size, as of when the log was opened, including the
-    /// frames of the WAL.
+    /// Returns the map from log indexes to log size, as it was when the log was opened. It includes
+    /// the entries in the WAL.
     pub(crate) fn size_index(&self) -> &LogSizeIndex {
         &self.size_index
     }
@@ -184,7 +184,8 @@ impl Database {
         run().map_err(|e| io_error(&self.path, e))
     }
 
-    /// Reads entries with the sizes of their records, up to `bytes_max` but at least one.
+    /// Reads entries and the sizes of their records, up to `bytes_max` bytes but at least one
+    /// entry.
     pub(crate) fn read(
         &self,
         range: Range<u64>,

@@ -14,7 +14,8 @@ use std::ops::RangeBounds;
 /// keeps appends from waiting for a whole purge.
 const PURGE_SLICE: u64 = 2_000;
 
-/// The bounds of the log as they are, or are about to be, on disk.
+/// The bounds of the log on disk. While a transaction is prepared, the bounds that its commit will
+/// leave.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DurableState {
     pub(crate) last: Option<LogId>,

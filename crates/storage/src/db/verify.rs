@@ -14,7 +14,8 @@ use redb::{ReadableDatabase, ReadableTable, StorageError, TableError, Transactio
 pub(crate) enum Failure {
     /// redb could not read the database, or found it damaged.
     Redb(redb::Error),
-    /// The content is invalid, at this log index if it concerns an entry.
+    /// The content is invalid. If the problem is in a log entry, the number is the index of that
+    /// entry.
     Content(Option<u64>, Unreadable),
 }
 
@@ -53,7 +54,8 @@ pub(crate) struct Checked {
     pub(crate) size_index: LogSizeIndex,
     /// The epoch that tells which frames of the WAL are not in the database.
     pub(crate) epoch: Option<WalEpoch>,
-    /// The last entry that an interrupted purge has not deleted.
+    /// The highest index of a purged entry that is still in the table, because the purge was
+    /// interrupted.
     pub(crate) leftover: Option<u64>,
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 /// plus one batch.
 const PART_OF_LOG: u64 = 256;
 /// Maximum number of marks, which are the entries of the map. At one mark per 1/256 of the log's
-/// size, they cover many times the log. The oldest are evicted first.
+/// size, this many marks cover many times the log. The oldest are evicted first.
 const MARKS_MAX: usize = 4_096;
 
 /// A map from log indexes to the number of bytes that had been appended when the log ended with
@@ -87,8 +87,8 @@ mod tests {
         size_index
     }
 
-    /// The bytes between two indexes are known to the resolution of a mark. Bytes from before the
-    /// first mark are attributed to the index of that mark.
+    /// The number of bytes between two indexes is accurate to the distance between two marks. Bytes
+    /// from before the first mark are attributed to the index of that mark.
     #[test]
     fn bytes_are_found_by_index() {
         let mut size_index = opened();
@@ -136,8 +136,8 @@ mod tests {
         assert_eq!(size_index.index_before(300 * KB), Some(10));
     }
 
-    /// A log that is opened gets marks throughout, so that its older part can be purged without
-    /// waiting for a new snapshot that covers all of it.
+    /// A log that is opened gets marks over its whole length, so that its older part can be purged
+    /// without waiting for a new snapshot that covers all of it.
     #[test]
     fn an_opened_log_is_known_by_its_parts() {
         let mut size_index = LogSizeIndex::default();

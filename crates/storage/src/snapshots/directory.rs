@@ -54,7 +54,7 @@ impl Snapshots {
         }
     }
 
-    /// Returns the executor on which the other methods must be called.
+    /// Returns the executor on which the methods that access the disk must be called.
     pub fn work(&self) -> &BlockingExecutor {
         &self.inner.executor
     }

@@ -106,8 +106,8 @@ impl FaultSession {
             .map_err(|wrong| format!("{struck} (operation {n}): {wrong}"))
     }
 
-    /// Checks that everything acknowledged is there after a power cut at this point, whether all or
-    /// only some of the unsynced changes survive, and also without a power cut.
+    /// Checks that everything acknowledged is there after a power cut at this point, whether none
+    /// or some of the unsynced changes survive it, and also without a power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
         let mut random = CrashRandom(n + 1);
         let crash = Crash::after(&self.image).at_end(&run.fs.changes());
@@ -127,7 +127,7 @@ impl FaultSession {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FaultOutcome {
-    /// The store was open, and rejects all writes from then on.
+    /// The store was open when the fault hit, and rejects all writes after the fault.
     Stopped,
     /// The store was not opened.
     Refused,
@@ -283,7 +283,7 @@ fn an_operation_without_space_stops_the_store() {
 }
 
 /// The tests of failed operations can fail: when the disk lies about one of its syncs, no failure
-/// is recorded, and this is detected for every sync.
+/// is recorded, and the check of the outcome detects this for every sync.
 #[test]
 fn a_failure_that_is_not_told_is_caught() {
     let sessions = sessions(&long()[..20]);

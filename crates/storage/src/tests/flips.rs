@@ -156,7 +156,7 @@ fn a_wrong_bit_in_a_snapshot_is_refused() {
     );
 }
 
-/// Returns an image that a power cut leaves once the last step of a run is acknowledged.
+/// Returns an image that a power cut can leave after the last step of a run was acknowledged.
 fn unsealed(run: &Run) -> DiskImage {
     let last = run.history.len() - 1;
     let mut unsealed = None;
@@ -190,8 +190,8 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     }
 }
 
-/// Returns a run, and its directory after a power cut with three frames in the WAL, unless the
-/// writer had the time to move them to the database.
+/// Returns a run and the directory that a power cut leaves at the end of the run. The WAL has three
+/// frames, unless the writer had the time to move them to the database.
 fn with_frames() -> (Run, DiskImage) {
     let mut run = Run::new(SimFs::new(CAPACITY));
     let steps = [

@@ -12,8 +12,8 @@ pub(super) struct Matches {
     committed: Option<LogId>,
 }
 
-/// The requirement at a point of a run: the log, and the snapshot, must each be in one of the
-/// states from the last acknowledged to the last started one.
+/// The requirement at a point of a run: the log and the snapshot must each be as after one of the
+/// steps from the last acknowledged to the last started step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owed {
     log: usize,
@@ -86,8 +86,8 @@ impl Run {
         }
     }
 
-    /// Returns an error unless the content that a crash left is in one of the states from the last
-    /// acknowledged to the last started one.
+    /// Returns an error unless the content that a crash left satisfies the requirement ([`Owed`])
+    /// after these steps.
     pub(super) fn judge(
         &self,
         found: &Contents,

@@ -231,7 +231,8 @@ impl Run {
         self.store.clone().expect("an open store")
     }
 
-    /// Records the state that a step is to leave, and marks its start. Returns its number.
+    /// Records the state that a step is to leave, and marks the start of the step. Returns the
+    /// number of the step.
     fn begin(&mut self, of_snapshot: bool, change: impl FnOnce(&mut Contents)) -> usize {
         let mut next = self.history.last().cloned().expect("a first state");
         change(&mut next);

@@ -217,8 +217,8 @@ fn a_missing_database_is_refused() {
     );
 }
 
-/// A directory of a release without a WAL is upgraded completely, no matter at which step a
-/// crash interrupts the upgrade. A release without a WAL then rejects it.
+/// A directory of a release without a WAL is upgraded completely, no matter at which step a crash
+/// interrupts the upgrade. After the upgrade, a release without a WAL rejects the directory.
 #[test]
 fn a_directory_without_a_journal_gets_one() {
     block_on(async {

@@ -11,7 +11,8 @@ use std::sync::mpsc::Receiver;
 /// behind a batch thus waits for a single commit of limited size (plus the frames in the WAL), and
 /// not for a whole backlog.
 const REQUESTS_MAX: usize = 4096;
-/// Number of bytes from which a batch takes no further request. The last request may exceed it.
+/// Number of bytes from which a batch takes no further request. The last request of the batch may
+/// exceed this number.
 pub(super) const BYTES_MAX: usize = 4 << 20;
 
 /// The destination of a batch, with the resulting state on disk.
@@ -20,8 +21,8 @@ pub(super) enum BatchWritten {
     Database(DurableState),
 }
 
-/// Collects the queued requests into a batch, without waiting for more. A close ends the batch and
-/// is returned separately, since it comes last.
+/// Collects the queued requests into a batch, without waiting for more. A request to close the
+/// store ends the batch and is returned separately, since it is handled after the batch.
 pub(super) fn collect(
     queue: &Receiver<QueuedRequest>,
     first: QueuedRequest,

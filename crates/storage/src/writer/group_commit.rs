@@ -268,8 +268,8 @@ impl GroupCommitWriter {
         })
     }
 
-    /// Writes a batch to the database, together with the frames in the WAL (checkpoint) and a slice
-    /// of a purge that is in progress.
+    /// Writes a batch to the database, together with the frames in the WAL (checkpoint). If a purge
+    /// is in progress, the same transaction deletes a slice of the purged entries.
     fn write(&mut self, batch: &[QueuedRequest], commit: CommitMode) -> io::Result<DurableState> {
         if !commit.is_synced() && !self.pending_wal.is_empty() {
             self.on_disk = self.write(&[], CommitMode::TwoPhases)?;

@@ -19,8 +19,8 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || {
-            // In a build that unwinds, a panic is recorded as a failure. Otherwise the store would
-            // only seem to be slow.
+            // In a build that unwinds, a panic is recorded as a failure. Without the record, the
+            // store would only seem to be slow.
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 fail_stop.set(&io::Error::other("the log writer panicked"));
             }

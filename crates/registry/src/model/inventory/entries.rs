@@ -74,9 +74,9 @@ impl Inventory {
         }))
     }
 
-    /// Returns a digest of the environment and the sorted node ids. Two nodes with equal digests
-    /// mean the same group. Addresses are excluded, since a node may know a peer under another
-    /// name.
+    /// Returns a digest of the environment and the sorted node ids. Two nodes whose inventories
+    /// have equal digests are configured for the same group. Addresses are excluded, since a node
+    /// may know a peer under another name.
     pub fn digest(&self) -> u64 {
         let mut hash = Sha256::new();
         let ids = self.entries.iter().map(|entry| &entry.node_id);

@@ -120,7 +120,8 @@ impl<'o> PairsWriter<'o> {
         self.count += 1;
     }
 
-    /// Sorts the pairs by key, keeps the last of equal keys, and returns the number of pairs.
+    /// Sorts the pairs by key, keeps only the last of several pairs with the same key, and returns
+    /// the number of pairs.
     pub(crate) fn finish(self) -> usize {
         match self.ascending {
             true => self.count,
@@ -151,7 +152,7 @@ pub(crate) fn in_order(
         skip(&mut rest);
     }
     let key = |place: &u32| text_at(records, *place as usize);
-    // The sort is stable: the last of equal keys is the one added last.
+    // The sort is stable, so the last of several records with the same key is the one added last.
     places.sort_by(|a, b| key(a).cmp(key(b)));
     let mut sorted = Vec::with_capacity(records.len());
     let mut kept = 0;

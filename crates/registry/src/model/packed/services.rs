@@ -11,7 +11,7 @@ use std::fmt;
 /// Services sorted by id. Each id occurs once.
 ///
 /// airlift treats them as a set: their order has no meaning, and two announcements that differ only
-/// in it are equal.
+/// in the order of services are equal.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Services {
     /// For each service: id, type, number of properties and their size in bytes (both `u32`, little

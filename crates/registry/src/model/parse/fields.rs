@@ -36,7 +36,8 @@ pub struct Fields<'a, const N: usize> {
     values: [Option<&'a RawValue>; N],
 }
 
-/// The location of an object. Its text is a prefix of its fields' names: empty, or `services[0].`.
+/// The location of an object in a body. Its `Display` form precedes the name of a field in an
+/// error: empty for the body itself, and `services[0].` for an element of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Path {
     /// The body itself.
@@ -246,7 +247,7 @@ fn not_an_object(text: &str, begins_as: Json) -> BadAnnouncement {
 }
 
 /// Returns the result of reading. The error of an element takes precedence over the parser's error,
-/// which only says that reading stopped there.
+/// which only says that reading stopped at that element.
 fn finished(
     read: Result<(), serde_json::Error>,
     bad: Option<BadAnnouncement>,

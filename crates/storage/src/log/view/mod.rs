@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Maximum memory that the tail, the newest entries of the log, takes. While the tail is larger,
-/// entries that are in the database are evicted from it. It is small because replication and apply
-/// read only the most recent entries, and a node has a memory budget of 40 MB.
+/// entries that are in the database are evicted from it. The limit is small because replication and
+/// apply read only the most recent entries, and a node has a memory budget of 40 MB.
 pub(crate) const TAIL_BYTES_MAX: usize = 4 << 20;
 
 /// An entry of the tail.
@@ -27,7 +27,8 @@ struct Cached {
     sequence: u64,
 }
 
-/// The entries that a read found in memory, and the range that must be read from disk before them.
+/// The entries that a read found in memory, and the range of older entries that must be read from
+/// disk.
 #[derive(Debug)]
 pub(crate) struct ReadPlan {
     /// The range to read from disk; empty if there is nothing to read.

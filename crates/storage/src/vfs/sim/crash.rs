@@ -28,7 +28,7 @@ impl CrashRandom {
 }
 
 /// A point at which the power may be cut: the changes that are certainly on the device, and the
-/// pending ones, which may be.
+/// pending changes, each of which may or may not be on the device.
 #[derive(Debug, Default)]
 pub(crate) struct Crash {
     inodes: BTreeMap<usize, FileContent>,
@@ -182,7 +182,7 @@ impl Crash {
     }
 }
 
-/// Returns subsets of `n` changes, as those that are on the device: all subsets if `n` is small,
+/// Returns the subsets of `n` pending changes to assume on the device: all subsets if `n` is small,
 /// otherwise a sample.
 fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>> {
     if n <= EXHAUSTIVE_MAX {

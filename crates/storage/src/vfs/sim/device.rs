@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// on, and guarantees nothing more.
 ///
 /// - Changes that callers rely on ([`Device::rely_on`]) survive every power cut.
-/// - A power cut may fall between any two later operations, and any part of the unsynced changes
-///   may survive it.
+/// - A power cut may fall between any two operations after these changes, and any part of the
+///   unsynced changes may survive it.
 #[derive(Debug, Clone)]
 pub struct Device {
     state: Arc<Mutex<DeviceState>>,
@@ -24,7 +24,7 @@ struct DeviceState {
     /// The number of operations that callers rely on.
     relied: usize,
     capacity_bytes: u64,
-    /// Whether the device reports syncs that it does not perform.
+    /// Whether the device skips syncs but reports them as successful.
     lies: bool,
 }
 
@@ -43,7 +43,7 @@ impl Device {
         }
     }
 
-    /// Makes the device report syncs as successful that it no longer performs: an injected bug.
+    /// Makes the device skip all later syncs but report them as successful: an injected bug.
     pub fn lie(&self) {
         self.state().lies = true;
     }

@@ -17,8 +17,8 @@ pub(crate) enum IoFault {
     Full,
     /// No space; half of the data is written.
     Short,
-    /// A sync that does nothing and reports success, as no real disk may. Tests use it to check
-    /// that a missing sync is detected at all.
+    /// A sync that does nothing and reports success, which no real disk is allowed to do. Tests use
+    /// it to check that a missing sync is detected at all.
     Unsaid,
 }
 

@@ -60,7 +60,8 @@ pub(crate) struct Wal {
 }
 
 impl Wal {
-    /// Creates an empty WAL, replacing one that no database refers to. It is durable on return.
+    /// Creates an empty WAL, replacing a WAL file that no database refers to, if there is one. The
+    /// new WAL is durable on return.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::JOURNAL);
         let tmp = dir.join(format!("{}{}", layout::JOURNAL, layout::TEMPORARY_SUFFIX));
@@ -89,7 +90,8 @@ impl Wal {
         Ok(Some(is_used))
     }
 
-    /// Opens the WAL of a directory. Also returns the frames that its database does not have.
+    /// Opens the WAL of a directory. Also returns the frames that the database of the directory
+    /// does not have.
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
