@@ -60,9 +60,9 @@ fn acked(
 }
 
 /// Yields the acknowledged writes of a node that must follow a given write, because they were
-/// called after the given write had arrived at `arrived_ns`. Writes that follow it by real time
-/// anyway are omitted: those called after it returned at `return_ns`, and those called after the
-/// return of a write that was already yielded.
+/// called after the given write had arrived at `arrived_ns`. Omits the writes whose place real time
+/// already determines: those called after the given write returned at `return_ns`, and those called
+/// after the return of a write that was already yielded.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -257,7 +257,7 @@ fn renewals_of_nodes_that_go_together_cost_nothing() {
 }
 
 /// A renewal with an unknown outcome does not make a later expiry illegal. It does not explain a
-/// lookup that shows its token before its call.
+/// lookup that shows the renewed token before the call of the renewal.
 #[test]
 fn an_unknown_renewal_promises_nothing() {
     let acked = announce("a", 1).at(0, 1, 1);

@@ -1,6 +1,7 @@
 //! Tests of promise e (docs/PROMISES.md) by both layers, with histories written by hand.
 //!
-//! Each history has overlapping writes of one node id, or of two in the last test.
+//! Each history has overlapping writes of one node id, or of two node ids in
+//! `other_nodes_forbid_nothing`.
 //!
 //! Each history is judged with the log. Times are in ms. The earlier write arrives at 12, and the
 //! later one is called at 20.
