@@ -50,8 +50,8 @@ impl Underway<'_> {
     /// sent: if the node answers that one, it has received the write too. The pause is far longer
     /// than the time for which the operating system may delay a thread that is ready to run.
     ///
-    /// The time of arrival stays unknown if the node does not answer, or has answered the write in
-    /// the meantime.
+    /// The time of arrival stays unknown if the node does not answer the later request, or if it
+    /// has already answered the write.
     pub fn prove_arrival(&mut self, pause: Duration) {
         let Ok(pending) = &self.sent else { return };
         let_pass(pause);

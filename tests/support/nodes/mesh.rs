@@ -4,8 +4,8 @@
 use super::cluster::Cluster;
 use super::proxy::{Pace, Proxy};
 
-/// The links of a cluster, by the dialling and then the dialled node. Clients connect to the nodes
-/// directly, not through links.
+/// The links of a cluster, indexed by the dialling and then by the dialled node. Clients connect to
+/// the nodes directly, not through links.
 pub struct Mesh {
     links: Vec<Vec<Option<Proxy>>>,
 }

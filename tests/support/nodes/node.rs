@@ -172,8 +172,8 @@ impl Node {
         String::from_utf8(output.stdout).expect("JSON is text")
     }
 
-    /// Returns the log indexes at which committed entries changed a type, in order. The node must
-    /// not run.
+    /// Returns the log indexes at which committed entries changed services of a type, in order. The
+    /// node must not be running.
     pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
         let text = self.committed_log();
         let entries = text
