@@ -157,8 +157,8 @@ fn a_wrong_arrow_is_found() {
     );
 }
 
-/// Returns the uses of other parts of the registry in a file of its module `model`, which may use
-/// none.
+/// Returns the uses of other parts of the registry in a file of the module `model`, which may use
+/// no other part.
 fn model_complaints(source: &str) -> Vec<String> {
     crate_paths(&code_of(source))
         .into_iter()
