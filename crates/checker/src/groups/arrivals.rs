@@ -4,8 +4,8 @@
 //! effect after that other write, if the other write was acknowledged. It therefore comes before
 //! the other write in the order, or not at all. The registry accepts some writes even after the
 //! other write, because they change nothing: a renewal, or a withdrawal of an absent node. Such a
-//! write can be ordered right before the other write as well, since no lookup then comes between
-//! the two.
+//! write may also be ordered right before the other write: no lookup comes between the two writes,
+//! so no answer depends on this order.
 
 use crate::history::{Operation, RequestOutcome};
 use crate::linearizable::Call;

@@ -35,8 +35,8 @@ fn an_acknowledged_announcement_is_seen_from_its_return_on() {
     assert!(!is_legal(&[acked, lookup(&[]).at(11, 12, 0)]), "lost");
 }
 
-/// A lookup may not show an older announcement than a lookup of any client that returned before it
-/// was called.
+/// If a lookup of any client returned before another lookup was called, the later lookup may not
+/// show an older announcement.
 #[test]
 fn a_stale_lookup_is_found() {
     let history = |last: u64| {
