@@ -142,7 +142,8 @@ impl Timeline {
         }
     }
 
-    /// Begins the next kind of the round that is possible now. Returns `None` if there is none.
+    /// Begins a fault of the next kind of the round that is possible now. Returns `None` if no kind
+    /// is possible.
     fn begin(&mut self, stage: &mut Stage, clients: &Recorded, beside: bool) -> Option<UnderWay> {
         if self.deck.is_empty() {
             self.deck = Kind::ALL.to_vec();

@@ -203,6 +203,7 @@ impl Node {
         format!("http://{}", self.address())
     }
 
+    /// Sends a GET request for a path and returns the response.
     pub fn get(&self, path: &str) -> Result<Response, std::io::Error> {
         http::request(self.address(), "GET", path, None, PATIENCE)
     }
