@@ -29,9 +29,9 @@ fn broken() -> (Vec<&'static str>, bool) {
     (vec!["overtaken"], false)
 }
 
-/// A write that takes effect after an acknowledged withdrawal is a violation if it had arrived
-/// before the withdrawal was called. This also holds if the earlier write has an unknown outcome or
-/// announces something new.
+/// A write that takes effect after an acknowledged withdrawal of its node is a violation if the
+/// write had arrived before the withdrawal was called. This also holds if the write has an unknown
+/// outcome or announces something new.
 #[test]
 fn a_ghost_after_a_withdrawal_is_found() {
     let history = |earlier: Operation, token: u64| {
