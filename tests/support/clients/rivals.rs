@@ -7,8 +7,8 @@ use quorate_checker::history::{Input, Operation, RequestOutcome};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Timeout of a stale lookup. A running node answers it at once, even if it cannot reach the
-/// others.
+/// Timeout of a stale lookup. A running node answers it at once, even if it cannot reach the other
+/// nodes.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// A write that one of the two clients is about to send.

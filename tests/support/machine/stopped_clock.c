@@ -41,7 +41,7 @@ __attribute__((constructor)) static void map_behind(void)
 
 static long long behind_ns(clockid_t clock)
 {
-    /* The file is not mapped yet: constructors of other libraries may run before the one above. */
+    /* The file is not mapped yet: constructors of other libraries may run before map_behind(). */
     if (!behind)
         return 0;
     switch (clock) {

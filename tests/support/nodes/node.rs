@@ -375,7 +375,7 @@ pub fn tokens_of(services: &[Value]) -> Tokens {
         .collect()
 }
 
-/// Returns the outcome of a write that follows from its answer.
+/// Returns the outcome of a write, as far as the answer to the write shows it.
 ///
 /// # Panics
 /// When the documentation does not allow the answer.
