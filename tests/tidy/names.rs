@@ -1,4 +1,5 @@
-//! Checks that no two types have the same name.
+//! Checks that no two types of the product and its tools have the same name, and no two types of
+//! the tests.
 
 use crate::tree::{assert_none, read, rust_files};
 use std::collections::BTreeMap;
