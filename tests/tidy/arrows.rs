@@ -29,8 +29,8 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
 }
 
 /// Returns the forbidden uses in a source. `facade` contains the names that raft/mod.rs exports,
-/// except modules: other modules may use only these names. It is `None` for a file of tests, which
-/// may use a bare registry in place of a group.
+/// except modules: other modules may use only these names. `facade` is `None` for a file of tests,
+/// which may use any item of its allowed modules, for example a registry without a Raft group.
 fn arrow_complaints(
     module: &str,
     depth: usize,
@@ -157,8 +157,8 @@ fn a_wrong_arrow_is_found() {
     );
 }
 
-/// Returns the uses of other parts of the registry in a file of its module `model`, which may use
-/// none.
+/// Returns the uses of other parts of the registry in a file of the module `model`, which may use
+/// no other part.
 fn model_complaints(source: &str) -> Vec<String> {
     crate_paths(&code_of(source))
         .into_iter()

@@ -6,7 +6,7 @@ use crate::tree::{all_files, assert_none, is_test_file, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Keys of airlift that begin with one of our prefixes. They have no effect here.
+/// Keys of airlift that begin with one of quorate's prefixes. They have no effect in quorate.
 const AIRLIFTS: &[&str] = &[
     "discovery.uri",
     "discovery.collector.pool",

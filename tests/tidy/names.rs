@@ -1,4 +1,5 @@
-//! Checks that no two types have the same name.
+//! Checks that no two types of the product and its tools have the same name, and no two types of
+//! the tests.
 
 use crate::tree::{assert_none, read, rust_files};
 use std::collections::BTreeMap;
@@ -44,7 +45,8 @@ fn a_name_of_a_type_has_one_meaning() {
     assert_none(&names_with_two_meanings(&["src", "crates", "fuzz"]));
 }
 
-/// Tests use the names of the product's types with their meaning there: a `Node` is a running node.
+/// No two types of the tests have the same name. A type of the tests may share its name with a type
+/// of the product: a `Node` of the tests is a running node.
 #[test]
 fn a_name_of_a_type_has_one_meaning_in_tests() {
     assert_none(&names_with_two_meanings(&["tests"]));

@@ -13,8 +13,8 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
-/// Maximum number of calls of the `give_up` closure for one case. Together they cover some million
-/// steps.
+/// Maximum number of calls of the `give_up` closure for one case. The search makes 1,024 steps
+/// between two calls, so one case may take about five million steps.
 const MAX_QUESTIONS: u64 = 5_000;
 
 #[derive(Serialize)]

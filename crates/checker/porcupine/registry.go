@@ -64,8 +64,8 @@ type held struct {
 
 // Returns the operations that may have had an effect. An operation with an unknown outcome may take
 // effect at any time after its call. Unlike the checker in the parent folder, this function neither
-// omits such operations nor bounds their time, so that the checker's reasons for doing so are
-// tested too.
+// omits such operations nor bounds their time. The comparison therefore also tests that the
+// checker's omissions and bounds change no verdict.
 func calls(operations []operation) []porcupine.Operation {
 	groupOf := map[string]string{}
 	for _, o := range operations {

@@ -24,8 +24,9 @@ pub struct Operation {
     /// The time just before the request was sent.
     pub call_ns: u64,
     /// A time by which the server had certainly received a change, because it had then answered a
-    /// request that was sent later. `None` for a lookup, and for a change without this proof: its
-    /// own answer does not count. See [`crate::certificate`] for the rule that depends on it.
+    /// request that was sent after the change. `None` for a lookup, and for a change that is not
+    /// known to have arrived this way. The answer to the change itself does not count as a proof.
+    /// See [`crate::certificate`] for the rule that depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrived_ns: Option<u64>,
     /// The time just after the answer was read. `None` if there was no answer.

@@ -18,8 +18,8 @@ pub struct Overstay {
     pub lookup: usize,
     /// The node's last renewal that was called before the lookup was over.
     pub renewal: usize,
-    /// The silence of the node when the lookup was called, in nanoseconds. It begins when that
-    /// renewal was over, or at the beginning of the span if that is later.
+    /// The silence of the node when the lookup was called, in nanoseconds. The silence begins when
+    /// `renewal` was over, or at the beginning of the span if the span begins later.
     pub silent_ns: u64,
 }
 

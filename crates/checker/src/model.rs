@@ -7,7 +7,7 @@
 //! | announce k | always | k, accepted at `low` or later |
 //! | withdraw | always | absent |
 //! | a lookup shows k | k is stored | unchanged |
-//! | a lookup omits the node | absent, or returned max-age less 1 % or more after `low` | absent |
+//! | a lookup omits the node | absent, or returned at `low` + 99 % of max-age or later | absent |
 //!
 //! `low` is a lower bound on the time at which the announcement was accepted: the time of its call,
 //! or the `low` of the previous announcement if that is later. The registry expires an announcement

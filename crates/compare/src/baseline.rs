@@ -101,7 +101,7 @@ pub async fn serve(arguments: BaselineArguments) -> anyhow::Result<()> {
         .with_state(Arc::new(baseline));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
     let listener = listener.tap_io(|stream| {
-        // TCP_NODELAY: with Nagle's algorithm, the end of a response may wait for the
+        // TCP_NODELAY disables Nagle's algorithm, with which the end of a response may wait for the
         // acknowledgement of its beginning.
         let _ = stream.set_nodelay(true);
     });

@@ -68,8 +68,8 @@ impl Nodes {
         found.context("no node is the leader")
     }
 
-    /// Returns the highest term of all nodes. The term grows with each election, so a difference
-    /// counts elections.
+    /// Returns the highest term of all nodes. The term grows with each election, so the difference
+    /// between two results is the number of elections between them.
     ///
     /// # Errors
     /// Fails if a node does not respond.

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The arguments that all these measurements have: the program to measure, the directories for data
-/// and results, and the date and commit of the run.
+/// The arguments that these four measurements have in common: the program to measure, the
+/// directories for data and results, and the date and commit of the run.
 #[derive(Debug, clap::Args)]
 pub struct Occasion {
     /// Release build of quorate to measure.

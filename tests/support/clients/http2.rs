@@ -71,6 +71,7 @@ impl Http2 {
         Ok(stream)
     }
 
+    /// Sends a PING frame, without waiting for its acknowledgement.
     pub fn ping(&mut self) -> Result<(), Error> {
         self.send(PING, 0, 0, &[0; 8])
     }

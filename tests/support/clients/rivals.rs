@@ -7,8 +7,8 @@ use quorate_checker::history::{Input, Operation, RequestOutcome};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Timeout of a stale lookup. A running node answers it at once, even if it cannot reach the
-/// others.
+/// Timeout of a stale lookup. A running node answers it at once, even if it cannot reach the other
+/// nodes.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// A write that one of the two clients is about to send.
@@ -50,8 +50,8 @@ impl Underway<'_> {
     /// sent: if the node answers that one, it has received the write too. The pause is far longer
     /// than the time for which the operating system may delay a thread that is ready to run.
     ///
-    /// The time of arrival stays unknown if the node does not answer, or has answered the write in
-    /// the meantime.
+    /// The time of arrival stays unknown if the node does not answer the later request, or if it
+    /// has already answered the write.
     pub fn prove_arrival(&mut self, pause: Duration) {
         let Ok(pending) = &self.sent else { return };
         let_pass(pause);

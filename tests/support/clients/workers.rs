@@ -101,7 +101,8 @@ fn id_of(number: usize) -> String {
     format!("worker-{number}")
 }
 
-/// Renews a worker at the right times, at the next server whenever one fails, until it is stopped.
+/// Renews a worker at the right times until it is stopped. If a server fails, sends the renewal to
+/// the next one.
 fn renew(
     number: usize,
     max_age: Duration,

@@ -64,8 +64,9 @@ impl Stage {
     ///
     /// Either such a node has refused to start, or it has not read the wrong bit. If the bit is in
     /// the last batch, which was not sealed yet, it looks like a torn write: the node starts
-    /// without that batch, and the others refuse it. The disk is replaced in every case, because if
-    /// a bit of a second disk were flipped later, too few undamaged disks could be left.
+    /// without that batch, and the other nodes refuse this node. The disk is replaced in every
+    /// case, because if a bit of a second disk were flipped later, too few undamaged disks could be
+    /// left.
     pub(super) fn replace_flipped(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         if node.is_alive() {
@@ -96,8 +97,8 @@ impl Stage {
         self.cluster.nodes[victim].start();
     }
 
-    /// Starts the nodes that ended because of a failure of their disk but only after the disk was
-    /// mended, unless another fault affects them.
+    /// Starts the nodes that met a failure of their disk and ended only after the disk was mended.
+    /// Leaves out nodes that another fault affects.
     pub fn start_the_late(&mut self) {
         for victim in 0..self.cluster.nodes.len() {
             let is_free = self.disk_struck[victim] && !self.node_struck[victim];
@@ -120,7 +121,7 @@ impl Stage {
         );
     }
 
-    /// Returns whether the order to the disk of a finished fault made any operation fail or slower.
+    /// Returns whether a finished fault made any operation of its disk fail or take longer.
     pub(super) fn orders_struck(&self, fault: &Fault) -> bool {
         !self.disks[fault.victims[0]].report().is_empty()
     }

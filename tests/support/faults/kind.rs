@@ -117,8 +117,8 @@ impl Kind {
         )
     }
 
-    /// Returns whether the fault makes a disk lose synced data. No other disk may lose any until
-    /// this node has caught up again, because the data must stay on a majority.
+    /// Returns whether the fault makes a disk lose synced data. No other disk may lose synced data
+    /// until the affected node has caught up again, because the data must stay on a majority.
     pub fn destroys(self) -> bool {
         matches!(self, Kind::FlippedBit | Kind::EmptiedDisk)
     }
@@ -144,8 +144,8 @@ impl Kind {
             Kind::KillMajority | Kind::KillAll | Kind::FreezeAll | Kind::PowerCutAll => {
                 Harm::Outage
             }
-            // The leader may be a node that half of the nodes cannot hear, but that cannot be
-            // deposed over these links.
+            // Half of the nodes may be unable to reach the leader, and over the remaining links
+            // they cannot elect another leader either.
             Kind::Bridge | Kind::Chain => Harm::Outage,
             Kind::LossyLinks | Kind::SlowLinks | Kind::SlowDisk | Kind::Throttled => Harm::Slows,
             Kind::WrongClock => Harm::Slows,

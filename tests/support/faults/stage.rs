@@ -105,7 +105,8 @@ impl Stage {
         }
     }
 
-    /// Begins a fault, beside the faults in progress. Returns `None` if it is not possible now.
+    /// Begins a fault, beside the faults in progress. Returns `None` if the fault is not possible
+    /// now.
     pub fn begin(&mut self, kind: Kind) -> Option<Fault> {
         if kind.destroys() && (self.is_disk_destroyed || !self.is_whole()) {
             return None;
@@ -143,8 +144,8 @@ impl Stage {
             | Kind::PowerCutAll
             | Kind::TornWrite
             | Kind::EmptiedDisk => self.start_again(&fault.victims),
-            // Nothing is to be undone: the nodes were restarted when the fault began, or are
-            // restarted in turn.
+            // The test has nothing to undo: `KillAll` has already restarted the nodes, and a
+            // rolling stop restarts each node after it has stopped.
             Kind::KillAll | Kind::StopEachInTurn => {}
             Kind::FlippedBit => self.replace_flipped(fault.victims[0]),
             Kind::FreezeLeader | Kind::FreezeFollower | Kind::FreezeAll => {
@@ -233,7 +234,8 @@ impl Stage {
         self.log.take().expect("there are nodes")
     }
 
-    /// Returns the node that leads in the highest term, if it is unaffected by faults.
+    /// Returns the node that reports to be the leader in the highest term, among the nodes that no
+    /// fault affects.
     pub fn leader(&self) -> Option<usize> {
         let claims = self.unstruck().into_iter().filter_map(|node| {
             let status = self.status(node)?;

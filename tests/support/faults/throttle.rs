@@ -19,6 +19,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
+    /// Begins to throttle the process with this id.
     pub fn of(pid: u32) -> Throttle {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();

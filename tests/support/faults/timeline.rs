@@ -142,7 +142,8 @@ impl Timeline {
         }
     }
 
-    /// Begins the next kind of the round that is possible now. Returns `None` if there is none.
+    /// Begins a fault of the next kind of the round that is possible now. Returns `None` if no kind
+    /// is possible.
     fn begin(&mut self, stage: &mut Stage, clients: &Recorded, beside: bool) -> Option<UnderWay> {
         if self.deck.is_empty() {
             self.deck = Kind::ALL.to_vec();
@@ -207,8 +208,8 @@ fn between(range: &Range<Duration>, random: &mut Random) -> Duration {
     range.start + Duration::from_millis(random.below(span.as_millis().max(1) as u64))
 }
 
-/// Sends lookups to every node until it serves. Returns, for each node, the time from `since_ns`
-/// until then.
+/// Sends lookups to every node until the node serves one. Returns, for each node, the time from
+/// `since_ns` until that answer.
 fn first_served(stage: &mut Stage, clients: &Recorded, since_ns: u64) -> Vec<u64> {
     let addresses: Vec<SocketAddr> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
     thread::scope(|scope| {

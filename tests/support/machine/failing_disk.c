@@ -12,7 +12,7 @@
  * operations are counted from the time of the order. Number FROM to number TO fail with ERRNO, once
  * BYTES bytes have been written. If ERRNO is negative, they are delayed by that many milliseconds
  * instead. FAILING_DISK_REPORT names a file to which the library writes a line for each operation
- * that failed or was delayed and, after the first failure, for each that was still performed:
+ * that failed or was delayed and, after the first failure, for each operation that succeeded:
  * `failed s /path`, `slowed s /path`, `passed w /path`.
  *
  * FAILING_DISK_UNDO names a directory. The contents that a write or a truncation replaces are kept

@@ -17,8 +17,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Gives the nodes of a cluster that does not run names instead of addresses, which this name
-    /// server resolves. At first all names resolve.
+    /// Replaces the addresses of the nodes by names, which this name server resolves. The cluster
+    /// must not be running. At first all names resolve.
     pub fn of(cluster: &mut Cluster) -> Resolver {
         let resolver = Resolver {
             order: cluster.dir().join("resolver-order"),

@@ -25,8 +25,8 @@ pub struct SmallDisk {
 }
 
 impl SmallDisks {
-    /// Gives each of the nodes, which do not run, a data directory of this size. Returns `Err` with
-    /// the reason if this user may not mount file systems, which containers often forbid.
+    /// Gives each node a data directory of this size. The nodes must not be running. Returns `Err`
+    /// with the reason if this user may not mount file systems, which containers often forbid.
     pub fn of(nodes: &mut [Node], mebibytes: u64) -> Result<(Self, Vec<SmallDisk>), String> {
         let root = rustix::process::geteuid().is_root();
         let mut mounts = String::from("set -e\n");

@@ -5,8 +5,8 @@
  * them while the process is stopped, and the process sees them through a mapping before it reads a
  * clock again. tests/support/machine/stopped_clock.rs builds this library.
  *
- * The kernel's own timers continue: a thread that waits for a time wakes too early by these clocks,
- * and checks the time again.
+ * The kernel's own timers continue. A thread that waits until a given time therefore wakes too
+ * early by these clocks, and then checks the time again.
  *
  * It works with glibc, and with a program that is linked with glibc dynamically, as cargo links on
  * Linux.
@@ -41,7 +41,7 @@ __attribute__((constructor)) static void map_behind(void)
 
 static long long behind_ns(clockid_t clock)
 {
-    /* The file is not mapped yet: constructors of other libraries may run before the one above. */
+    /* The file is not mapped yet: constructors of other libraries may run before map_behind(). */
     if (!behind)
         return 0;
     switch (clock) {

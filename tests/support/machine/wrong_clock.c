@@ -47,7 +47,8 @@ static void slow_down(struct timespec *now)
     if (__atomic_compare_exchange_n(&slow_from_ns, &from_ns, now_ns, 0, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST))
         from_ns = now_ns;
-    /* Another thread may have set slow_from_ns after this thread read the clock. */
+    /* now_ns may be less than from_ns: another thread may have set slow_from_ns after this thread
+     * read the clock. */
     if (now_ns > from_ns)
         now_ns = from_ns + (now_ns - from_ns) / factor;
     now->tv_sec = now_ns / SECOND_NS;

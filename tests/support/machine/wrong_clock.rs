@@ -23,7 +23,8 @@ impl WrongClock {
     }
 
     /// Returns clocks like [`WrongClock::of`], of which the monotonic clock can also be slowed
-    /// down. This makes every read of that clock take long.
+    /// down. Each read of that clock then takes longer, because the library looks for the file with
+    /// the factor.
     pub fn that_can_be_slow(node: &mut Node) -> WrongClock {
         let clock = WrongClock::of(node);
         let slower = clock.slower.clone().into_os_string();

@@ -196,8 +196,8 @@ impl Cluster {
     }
 
     /// Waits until the order of writes of one node id is guaranteed: the group has raised the
-    /// feature level of commands to the first one in which a write carries its `Arrival` at the
-    /// node that received it, and every node has learned of the new level.
+    /// feature level of commands to the first level at which each write carries its `Arrival` at
+    /// the node that received the write, and every node has learned of the new level.
     pub fn wait_ordered(&self) {
         until("the level of commands is raised", FORM_LIMIT, || {
             let mut nodes = self.nodes.iter();

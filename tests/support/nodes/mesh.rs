@@ -4,15 +4,16 @@
 use super::cluster::Cluster;
 use super::proxy::{Pace, Proxy};
 
-/// The links of a cluster, by the dialling and then the dialled node. Clients connect to the nodes
-/// directly, not through links.
+/// The links of a cluster, indexed by the dialling and then by the dialled node. Clients connect to
+/// the nodes directly, not through links.
 pub struct Mesh {
     links: Vec<Vec<Option<Proxy>>>,
 }
 
 impl Mesh {
     /// Puts a proxy into each link of a cluster that has formed, and restarts the cluster. The
-    /// cluster must form first, because only nodes whose inventories agree can found a group.
+    /// cluster must form first, because only nodes whose inventories agree can found a group, and
+    /// with proxies the inventory of each node lists different ports.
     pub fn between(cluster: &mut Cluster) -> Mesh {
         let count = cluster.nodes.len();
         let links: Vec<Vec<Option<Proxy>>> = (0..count)

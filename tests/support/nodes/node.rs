@@ -172,8 +172,8 @@ impl Node {
         String::from_utf8(output.stdout).expect("JSON is text")
     }
 
-    /// Returns the log indexes at which committed entries changed a type, in order. The node must
-    /// not run.
+    /// Returns the log indexes at which committed entries changed services of a type, in order. The
+    /// node must not be running.
     pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
         let text = self.committed_log();
         let entries = text
@@ -203,6 +203,7 @@ impl Node {
         format!("http://{}", self.address())
     }
 
+    /// Sends a GET request for a path and returns the response.
     pub fn get(&self, path: &str) -> Result<Response, std::io::Error> {
         http::request(self.address(), "GET", path, None, PATIENCE)
     }
@@ -374,7 +375,7 @@ pub fn tokens_of(services: &[Value]) -> Tokens {
         .collect()
 }
 
-/// Returns the outcome of a write that follows from its answer.
+/// Returns the outcome of a write, as far as the answer to the write shows it.
 ///
 /// # Panics
 /// When the documentation does not allow the answer.

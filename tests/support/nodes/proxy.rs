@@ -25,8 +25,8 @@ pub enum Pace {
     Prompt,
     /// Each piece is delayed by `by`, plus a random part of `jitter`.
     Late { by: Duration, jitter: Duration },
-    /// This percentage of pieces is lost and sent again, as by TCP. A piece is delayed by `resent`,
-    /// and with each further loss by twice the delay so far plus `resent`.
+    /// This percentage of pieces is lost and sent again, as by TCP. The first loss delays a piece
+    /// by `resent`. Each further loss doubles the delay and adds `resent`.
     Lossy { percent: u64, resent: Duration },
 }
 
@@ -103,8 +103,8 @@ impl Proxy {
         self.state.held_back.load(Ordering::SeqCst)
     }
 
-    /// Forwards new connections again. Lost connections stay lost. Has no effect on a proxy that
-    /// loses none.
+    /// Forwards new connections again. Lost connections stay lost. Has no effect if the proxy is
+    /// not losing connections.
     pub fn heal(&self) {
         let healed = |generation: u64| (generation & LOSING != 0).then_some(generation + 1);
         // An error means that the proxy was not losing connections.

@@ -147,8 +147,8 @@ fn module_path(at: &Path) -> Names {
 /// Returns the path from the root of the crate, or `None` when the path leads out of the crate.
 fn absolute(names: &[String], module: &[String], paths: &BTreeSet<Names>) -> Option<Names> {
     let join = |base: &[String], rest: &[String]| base.iter().chain(rest).cloned().collect();
-    // A file that is no root of a folder has no modules below it. main.rs has the modules of the
-    // crate.
+    // A relative path starts at the module of the file, which for main.rs is the root of the crate.
+    // Only a file that is the root of a folder has modules below it.
     let base = if module == ["main"] { &[][..] } else { module };
     match names[0].as_str() {
         "crate" | LIBRARY => Some(names[1..].to_vec()),

@@ -13,13 +13,13 @@
 //! - every acknowledged change is in this order, no refused change is, and no change is in it
 //!   twice,
 //! - a write that had arrived at a server before another write of the same node id was called takes
-//!   no effect at a later index than the other write, if that was acknowledged,
+//!   no effect at a later index than the other write, if the other write was acknowledged,
 //! - no node expires before max-age has passed since its last renewal was accepted. The time of
 //!   that acceptance is unknown; its lower bound is the latest of the renewal's own call and the
 //!   calls of all operations with an earlier index,
 //!
 //! then the history is strictly serializable, and no search is needed. The indexes of the server
-//! are only a hint for the order: a wrong one fails these checks.
+//! are only a hint for the order: a wrong index fails these checks.
 //!
 //! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so
 //! their order within a batch does not matter. Acknowledged changes of one node in one batch must
@@ -39,8 +39,8 @@
 //!
 //! **Unknown outcomes and expiry.** With a log, changes with unknown outcomes and expiries have the
 //! index that the log gives them. Without a log, or before its beginning, they are placed at the
-//! first lookup that needs them. This is the latest index that explains the lookup, and the one at
-//! which the change breaks the fewest rules. An announcement is placed where its token is first
+//! first lookup that needs them. No later index explains that lookup, and at an earlier index the
+//! change would break at least as many rules. An announcement is placed where its token is first
 //! shown. An expiry is placed where a node is first missing; if the node cannot have expired by
 //! then, a withdrawal with an unknown outcome is placed there instead.
 

@@ -131,7 +131,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Applies the change that an operation requested. It certainly happened after `since_ns`.
+    /// Applies the change that an operation requested. The change certainly happened after
+    /// `since_ns`.
     fn perform(&mut self, at: usize, since_ns: u64) {
         self.certificate.writes += 1;
         match &self.history[at].input {
@@ -149,8 +150,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Returns the acceptance of an announcement or renewal: it came after `since_ns`, and after
-    /// the call of its operation.
+    /// Returns the record of an announcement or renewal. The server accepted it after `since_ns`
+    /// and after the call of `operation`, so the later of the two times is the lower bound.
     fn accepted(&self, operation: Option<usize>, since_ns: u64) -> Accepted {
         let call_ns = operation.map_or(0, |at| self.history[at].call_ns);
         Accepted {
@@ -322,7 +323,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Infers changes without a known index (expiries, and changes with unknown outcomes) that must
-    /// have happened for this lookup to be correct, and applies them at its index.
+    /// have happened for this lookup to be correct, and applies them at the index of the lookup.
     fn learn(&mut self, index: u64, at: usize) {
         let (missing, wrong) = self.difference(at);
         if missing.is_empty() && wrong.is_empty() {
@@ -356,8 +357,9 @@ impl<'a> Replay<'a> {
         !self.log.is_some_and(|log| log.is_complete) && !self.settled.contains(node)
     }
 
-    /// Explains that a lookup does not show a node: applies a change with an unknown outcome after
-    /// which the lookup does not show it, or an expiry.
+    /// Explains why a lookup does not show a node. If the node cannot have expired yet, applies a
+    /// change with an unknown outcome after which the lookup must omit the node. Otherwise, or if
+    /// there is no such change, applies an expiry.
     fn learn_absence(&mut self, index: u64, at: usize, node: &Name) {
         let accepted_ns = self.accepted_ns(node);
         let expired_at_ns = accepted_ns.saturating_add(self.max_age.least_life_ns());

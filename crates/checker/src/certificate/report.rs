@@ -9,7 +9,7 @@ pub const MAX_VIOLATIONS: usize = 20;
 /// The verdict on a history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Certificate {
-    /// Number of changes placed, including those with an unknown outcome.
+    /// Number of changes in the replay, including those with an unknown outcome.
     pub writes: usize,
     /// Number of lookups compared with the state.
     pub lookups: usize,

@@ -3,7 +3,8 @@
 use crate::history::{Name, Operation, RecordedService};
 use std::fmt::Write;
 
-/// A broken promise, with its letter in docs/PROMISES.md. Operations are positions in the history.
+/// A broken promise, with its letter in docs/PROMISES.md. Each operation is given by its position
+/// in the history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// A 2xx answer has no index.
@@ -27,7 +28,7 @@ pub enum Violation {
     WrongLookup {
         /// The lookup.
         operation: usize,
-        /// Its index.
+        /// The index of the lookup.
         index: u64,
         /// The services that it should also have shown.
         missing: Vec<RecordedService>,
@@ -45,16 +46,16 @@ pub enum Violation {
     RefusedButApplied {
         /// The refused change.
         operation: usize,
-        /// Its index in the log.
+        /// The index of the change in the log.
         index: u64,
     },
-    /// A change happened that no client requested, or more often than requested, because it was
-    /// proposed twice.
+    /// A change happened that no client requested, or a requested change happened twice because it
+    /// was proposed twice.
     #[error("entry {index} changes {node} more often than clients asked")]
     NobodyAsked {
-        /// The node that it changes.
+        /// The changed node.
         node: Name,
-        /// Its index in the log.
+        /// The index of the change in the log.
         index: u64,
     },
     /// A change took effect before it was requested.
@@ -64,7 +65,7 @@ pub enum Violation {
         first: usize,
         /// The change.
         second: usize,
-        /// Its index in the log.
+        /// The index of the change in the log.
         index: u64,
     },
     /// A write took effect although it was overtaken: another write of the same node id, called
@@ -92,7 +93,7 @@ pub enum Violation {
         node: Name,
         /// The index of the expiry.
         index: u64,
-        /// Upper bound on the time since its last renewal was accepted.
+        /// Upper bound on the time between the last accepted renewal of the node and the expiry.
         age_ms: u64,
         /// The renewal, if it is in the history.
         renewal: Option<usize>,

@@ -41,8 +41,8 @@ pub struct Writers<'a> {
     /// called later is possible.
     unknown: HashMap<&'a str, Vec<usize>>,
     /// All operations that may have caused a change in the log, because they were acknowledged with
-    /// its index or have an unknown outcome. An operation stays in this map after it was
-    /// attributed.
+    /// the index of the change or have an unknown outcome. An operation stays in this map after it
+    /// was attributed.
     suspects: HashMap<(Option<u64>, &'a str, WriterChange), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,

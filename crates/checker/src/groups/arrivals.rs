@@ -4,8 +4,8 @@
 //! effect after that other write, if the other write was acknowledged. It therefore comes before
 //! the other write in the order, or not at all. The registry accepts some writes even after the
 //! other write, because they change nothing: a renewal, or a withdrawal of an absent node. Such a
-//! write can be ordered right before the other write as well, since no lookup then comes between
-//! the two.
+//! write may also be ordered right before the other write: no lookup comes between the two writes,
+//! so no answer depends on this order.
 
 use crate::history::{Operation, RequestOutcome};
 use crate::linearizable::Call;
@@ -60,9 +60,9 @@ fn acked(
 }
 
 /// Yields the acknowledged writes of a node that must follow a given write, because they were
-/// called after the given write had arrived at `arrived_ns`. Writes that follow it by real time
-/// anyway are omitted: those called after it returned at `return_ns`, and those called after the
-/// return of a write that was already yielded.
+/// called after the given write had arrived at `arrived_ns`. Omits the writes whose place real time
+/// already determines: those called after the given write returned at `return_ns`, and those called
+/// after the return of a write that was already yielded.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -50,8 +50,8 @@ pub struct GroupsReport {
 pub struct BrokenGroup {
     /// The group.
     pub group: Group,
-    /// The farthest point of the search, with positions in the history. `None` if the search gave
-    /// up.
+    /// The farthest point of the search, with calls given by their positions in the history. `None`
+    /// if the search gave up.
     pub explanation: Option<Explanation>,
 }
 
@@ -101,8 +101,8 @@ impl BrokenGroup {
     }
 }
 
-/// Judges every group of a history. `give_up` is called from time to time. A group is undecided if
-/// it returns true during the search of that group.
+/// Judges every group of a history. `give_up` is called from time to time. If it returns true
+/// during the search of a group, that group is undecided.
 pub fn check_groups(
     history: &[Operation],
     max_age: MaxAge,

@@ -13,11 +13,12 @@
 //! These bounds change no verdict:
 //!
 //! - Announcements: take an order that explains the history and contains an unseen announcement,
-//!   which no lookup shows before the node's next change. Lookups between the two found the unseen
-//!   announcement expired. Without it, they find the previous state of the node: absent, or an
-//!   announcement whose lower bound of acceptance (`low`) is no later. They may find that previous
-//!   announcement expired too, and the operations after them start from a `low` that is no later.
-//!   The order without the unseen announcement therefore explains the history as well.
+//!   which no lookup shows before the node's next change. All lookups between that announcement and
+//!   the next change found the announcement expired. Without it, they find the previous state of
+//!   the node: absent, or an announcement whose lower bound of acceptance (`low`) is no later. They
+//!   may find that previous announcement expired too, and the operations after them start from a
+//!   `low` that is no later. The order without the unseen announcement therefore explains the
+//!   history as well.
 //! - Withdrawals: once a lookup that was called after the end of the node's last announcement does
 //!   not show the node, the node is absent for good, and a withdrawal has no effect.
 

@@ -17,8 +17,8 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Entries {
     entries: Vec<Entry>,
-    /// The place after each place. The last element is the head of the list: it precedes the first
-    /// entry and follows the last one.
+    /// For each place, the place that follows it in the list. The last element is the head of the
+    /// list: it precedes the first entry and follows the last one.
     next: Vec<usize>,
     before: Vec<usize>,
     /// The places of each call and of its return.

@@ -16,9 +16,9 @@
 //!   open for the lifetime of its node. If optional calls were tried like required ones, ten of
 //!   these withdrawals would have a thousand combinations (2^10) before each lookup.
 //! - A call may be required to come *after* other calls that are concurrent with it
-//!   ([`Call::after`]). It is removed only once the required ones of these calls are removed, and
-//!   after that the optional ones can no longer be removed. Optional calls can still be delayed
-//!   until an answer needs them, since only writes of one node are ordered this way
+//!   ([`Call::after`]). It is removed only once all required calls among them are removed. After
+//!   it, the optional calls among them can no longer be removed. Optional calls can still be
+//!   delayed until an answer needs them, since only writes of one node are ordered this way
 //!   (`groups/arrivals.rs`). Each write replaces the effect of the writes of its node that come
 //!   before it in the order, so no answer after it needs them.
 
@@ -361,10 +361,10 @@ impl<Op> Call<Op> {
 
 /// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
-/// If several satisfy the same need, the search uses the one that returns first; if several return
-/// first, the one that is barred first ([`Call::after`]); then the one that was called first. No
-/// order is lost if the bars of the calls are nested, which holds for the writes of one node:
-/// wherever the chosen call could have been used later, each of the other calls can still be used.
+/// Calls that satisfy the same need are sorted by three times: first by their return, then by the
+/// earliest call that bars them ([`Call::after`]), then by their own call. No order is lost if the
+/// bars of the calls are nested, which holds for the writes of one node: wherever the chosen call
+/// could have been used later, each of the other calls can still be used.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {

@@ -18,6 +18,7 @@ pub fn announce(node: &str, token: u64) -> Operation {
     announce_types(node, &["t"], token)
 }
 
+/// Returns an acknowledged announcement of one service of each type, in the pool `p`.
 pub fn announce_types(node: &str, types: &[&str], token: u64) -> Operation {
     operation(
         Input::Announce {

@@ -35,8 +35,8 @@ fn an_acknowledged_announcement_is_seen_from_its_return_on() {
     assert!(!is_legal(&[acked, lookup(&[]).at(11, 12, 0)]), "lost");
 }
 
-/// A lookup may not show an older announcement than a lookup of any client that returned before it
-/// was called.
+/// If a lookup of any client returned before another lookup was called, the later lookup may not
+/// show an older announcement.
 #[test]
 fn a_stale_lookup_is_found() {
     let history = |last: u64| {
@@ -257,7 +257,7 @@ fn renewals_of_nodes_that_go_together_cost_nothing() {
 }
 
 /// A renewal with an unknown outcome does not make a later expiry illegal. It does not explain a
-/// lookup that shows its token before its call.
+/// lookup that shows the renewed token before the call of the renewal.
 #[test]
 fn an_unknown_renewal_promises_nothing() {
     let acked = announce("a", 1).at(0, 1, 1);

@@ -1,6 +1,7 @@
 //! Tests of promise e (docs/PROMISES.md) by both layers, with histories written by hand.
 //!
-//! Each history has overlapping writes of one node id, or of two in the last test.
+//! Each history has overlapping writes of one node id, or of two node ids in
+//! `other_nodes_forbid_nothing`.
 //!
 //! Each history is judged with the log. Times are in ms. The earlier write arrives at 12, and the
 //! later one is called at 20.
@@ -28,9 +29,9 @@ fn broken() -> (Vec<&'static str>, bool) {
     (vec!["overtaken"], false)
 }
 
-/// A write that takes effect after an acknowledged withdrawal is a violation if it had arrived
-/// before the withdrawal was called. This also holds if the earlier write has an unknown outcome or
-/// announces something new.
+/// A write that takes effect after an acknowledged withdrawal of its node is a violation if the
+/// write had arrived before the withdrawal was called. This also holds if the write has an unknown
+/// outcome or announces something new.
 #[test]
 fn a_ghost_after_a_withdrawal_is_found() {
     let history = |earlier: Operation, token: u64| {

@@ -9,7 +9,7 @@ const WINDOW: Window = Window {
     to_ns: 200 * MS,
 };
 
-/// A gap is measured between acknowledged changes, and from and to the edges of the window.
+/// A gap lies between two acknowledged changes, or between such a change and an edge of the window.
 #[test]
 fn the_longest_gap_counts_the_edges() {
     let ack = |return_ms| announce("a", 1).at(return_ms - 1, return_ms, 1);

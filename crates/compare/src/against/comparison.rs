@@ -236,7 +236,8 @@ mod tests {
         }
     }
 
-    /// A load with a failed slice, new errors or too few slices has no verdict of "no loss".
+    /// The verdict on equal builds is `NotCompared`, not `NoLoss`, if a slice failed, if only the
+    /// new build had errors, or if there are too few slices.
     #[test]
     fn what_failed_is_not_compared() {
         assert_eq!(load(1.0, 5).verdict(), LoadVerdict::NotCompared);

@@ -17,8 +17,8 @@ use tokio::process::Command;
 use waiting::Waiting;
 
 /// Time without requests before each measurement. A connection is parked, which frees its buffers,
-/// one second after its last request, and the allocator returns them to the system over the next
-/// ten.
+/// one second after its last request. The allocator returns the freed memory to the system over the
+/// next ten seconds.
 const WAITED: Duration = Duration::from_secs(15);
 /// The service type of all lookups.
 const SERVICE_TYPE: &str = "idle";

@@ -13,8 +13,8 @@ pub struct Figures {
     pub rate_per_second: f64,
     /// Mean size of a response body, in bytes.
     pub bytes_per_answer: u64,
-    /// Latencies of the responses. They are counted from when a request was sent or, at a given
-    /// rate, was due.
+    /// Latencies of the responses. A latency begins when the request was sent or, for a load at a
+    /// given rate, when the request was due.
     pub latency_ms: Latency,
     /// Number of failed requests by error.
     pub errors: BTreeMap<String, u64>,

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use std::path::Path;
 use tokio::process::Command;
 
+/// Returns the version that the etcd server reports.
 pub async fn version(programs: &Programs) -> anyhow::Result<String> {
     let etcd = programs.etcd.as_ref().map_err(|why| anyhow!("{why}"))?;
     match &etcd.server {

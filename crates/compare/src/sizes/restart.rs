@@ -1,5 +1,5 @@
 //! Measures the time until a cluster shows all services again after all its nodes were killed at
-//! once, and checks that it keeps them.
+//! once, and checks that the cluster keeps the services.
 
 use crate::measure::usage;
 use crate::nodes::{Ending, Nodes};
@@ -11,8 +11,9 @@ use std::time::Duration;
 /// Timeout from the start of all processes until every node shows all services.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
 /// Time after the restart during which no service may be missing. It is just below the nodes'
-/// max-age of 30 s. A service may have been renewed last 8 s before the kill, but the time since
-/// then must not count, because clients had no chance to renew it.
+/// max-age of 30 s. The last renewal of a service may have come up to 8 s before the kill. The time
+/// from that renewal to the restart must not count towards max-age, because clients had no chance
+/// to renew the service.
 const KEPT_FOR: Duration = Duration::from_secs(28);
 /// Timeout until services that are not renewed have expired.
 const EXPIRY_LIMIT: Duration = Duration::from_secs(60);
