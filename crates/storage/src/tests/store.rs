@@ -288,7 +288,7 @@ fn a_database_without_its_journal_is_refused() {
         let refused = open(dir.path()).expect_err("the WAL is of another");
         let said = refused.to_string();
         assert!(
-            said.contains(layout::DATABASE) && said.contains("beside"),
+            said.contains(layout::DATABASE) && said.contains("does not refer to"),
             "{said}"
         );
     });
