@@ -250,8 +250,7 @@ async fn nothing_old_is_proposed_after_a_wake() {
     );
 }
 
-/// Connects and sends bytes without yielding to the runtime, so that the server does not run
-/// meanwhile.
+/// Connects and sends bytes without yielding, so that the server does not run in the meantime.
 fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = std::net::TcpStream::connect(address).expect("the kernel takes it");
     stream.write_all(bytes).expect("the kernel takes it");
@@ -299,8 +298,7 @@ async fn large_bodies_are_refused() {
     );
 }
 
-/// A client that sends a large body to a wrong path sees the error response, not a connection
-/// reset.
+/// A client that sends a large body to a wrong path sees the error response, and not a reset.
 #[tokio::test]
 async fn a_refusal_is_seen_by_who_is_still_sending() {
     let server = TestServer::start().await;
@@ -573,8 +571,7 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A malformed or too large head is rejected with a line of text, and the server still answers
-/// other requests afterwards.
+/// A malformed or too large head is rejected with a line of text. The server continues.
 #[tokio::test]
 async fn nonsense_is_refused() {
     let server = TestServer::start().await;
