@@ -17,8 +17,8 @@ const MODULES: &[(&str, &str)] = &[
     ("quorate::config", "io.airlift.bootstrap.Bootstrap"),
 ];
 
-/// The target of the report that an operator requests by SIGQUIT. No level that is set for a name
-/// of airlift or of a library hides it.
+/// The target of the report that an operator requests by SIGQUIT. It has its own level, INFO, so
+/// that the report appears whatever the levels file sets for other names.
 pub const STATE_TARGET: &str = "quorate::state";
 
 /// Returns the filter for a levels file. Without one, it shows our own lines from INFO up, other

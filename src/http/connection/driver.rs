@@ -282,8 +282,9 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
     }
 }
 
-/// Waits until no request is in flight, or until a response is being sent, to which the limit for
-/// stalled clients applies. Returns true if the client disconnects first.
+/// Waits while requests wait for their responses and none is being sent. (Once one is being sent,
+/// the limit for stalled clients applies instead.) Returns true if the client closes its side and
+/// this state then lasts for another [`HALF_CLOSED_TIMEOUT`].
 async fn abandoned(stream: &PeekableStream, state: &ConnectionState) -> bool {
     tokio::select! {
         () = state.answered() => return false,

@@ -25,9 +25,11 @@ pub(crate) type LeaderKey = (u64, RaftId);
 pub(crate) struct TickHistory {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
-    /// The last tick that counts: its leader, and the time at which it was applied.
+    /// The last tick of the leader that was `current` when the tick was applied: that leader, and
+    /// the time. Gaps are measured from this time.
     last: Option<(LeaderKey, Instant)>,
-    /// Time of the last tick, of any leader, that was applied while this process followed a leader.
+    /// Time at which cluster time last moved, by a tick of any leader or by an installed snapshot,
+    /// since this process first followed a leader.
     last_any: Option<Instant>,
     /// The leader that proposed the last applied entry.
     last_entry_of: Option<LeaderKey>,

@@ -21,8 +21,8 @@ use std::time::Duration;
 /// single write there is no minimum.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
-/// Maximum time for which the acknowledgement of an entry with a single write waits for followers
-/// to respond to the status messages that are sent because of the entry.
+/// Maximum delay of a client's acknowledgement while lagging followers respond to the status
+/// messages of [`send`]. It applies only to an entry with a single write.
 const MAX_WAIT: Duration = Duration::from_millis(3);
 
 /// Sends a status message to each reachable follower to which the entry at `index` has not been

@@ -125,10 +125,9 @@ impl ReadWorker {
             // openraft has ended and would log an error for each further round.
             () = stopping => {}
         }
-        // A read that is being queued at this moment keeps the group alive, and with it the sending
-        // half of this queue. If its entry stayed in the queue, the read would wait forever, since
-        // only an answer or the drop of the entry ends the wait. Therefore close the queue and drop
-        // every entry.
+        // Drop every entry that is left. Only an answer, or the drop of its entry, ends a read's
+        // wait. Returning alone is not enough: a read may be adding its entry at this moment. That
+        // read keeps the group alive, and with it the queue's sender, so its entry would stay.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }

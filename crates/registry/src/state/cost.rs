@@ -30,7 +30,9 @@ pub(crate) const ENTRY_BYTES: usize = 512;
 /// and two allocations.
 pub(crate) const ANNOUNCEMENT_BYTES: usize = 384;
 
-/// Cost of a node in each of its types: entries in two sets that may be half empty.
+/// Cost of a node in each of its types: an entry in `PoolEntry::nodes` and one in
+/// `PoolEntry::coordinators`, whose B-tree nodes may be half empty. A static service is charged the
+/// same.
 pub(crate) const MEMBER_BYTES: usize = 64;
 
 /// Cost of a type in addition to its name: an entry in a map, and the map of its pools.

@@ -67,8 +67,8 @@ impl TypeIndex {
     /// Returns the pool, creating it if necessary, and marks it as changed by the entry at
     /// `index`.
     fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolEntry {
-        // The first command of an entry that touches the pool updates the indexes for the whole
-        // entry.
+        // All commands of one log entry have the same index. Only the first of them that touches
+        // this pool sets `changed_index` of the pool and its type, and updates `sum`.
         if !self.is_touched(service_type, pool, index) {
             self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
             self.restored(service_type, pool).changed_index = index;
