@@ -1,14 +1,15 @@
 //! Notifies a lagging follower of a commit, before the next append does.
 //!
-//! A write that arrives at a follower is rejected if it touches a node id that was written after
-//! the last log position the follower knows of ([`crate::raft::apply::evidence`]). openraft sends a
-//! follower one append at a time, so while its slow disk stores one append, the follower learns of
-//! no later entry. A client that is acknowledged by another node and then writes through this
-//! follower would be rejected. Therefore the leader sends such a follower a status message, which
-//! needs no disk, before it acknowledges an entry.
+//! A follower knows of the log up to some position ([`crate::raft::apply::evidence`]). A write that
+//! arrives at this follower is rejected if its node id was written after that position. openraft
+//! sends a follower one append at a time, so while its slow disk stores one append, the follower
+//! learns of no later entry. A client that is acknowledged by another node and then writes through
+//! this follower would be rejected. Therefore the leader sends such a follower a status message,
+//! which needs no disk, before it acknowledges an entry.
 //!
-//! The acknowledgement of an entry with a single client's write also waits briefly for the
-//! responses, because that client may write through the follower as soon as it is acknowledged.
+//! If an entry has a single client's write, its acknowledgement also waits briefly for the
+//! responses. This is so because that client may write through the follower as soon as its write is
+//! acknowledged.
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;
@@ -16,13 +17,13 @@ use crate::raft::transport::{Channel, Request};
 use futures_util::future::join_all;
 use std::time::Duration;
 
-/// Minimum time between two status messages to one follower under load, where each entry carries
-/// the writes of many clients and few of these clients change to another node. For an entry with a
-/// single write there is no minimum.
+/// Minimum time between two status messages to one follower under load. Under load each entry
+/// carries the writes of many clients, and few of these clients change to another node. For an
+/// entry with a single write there is no minimum.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
-/// Maximum time for which the acknowledgement of an entry with a single write waits for followers
-/// to respond to the status messages that are sent because of the entry.
+/// Maximum time for which the acknowledgement of an entry with a single write waits for responses.
+/// Followers send these responses to the status messages that are sent because of the entry.
 const MAX_WAIT: Duration = Duration::from_millis(3);
 
 /// Sends a status message to each reachable follower to which the entry at `index` has not been

@@ -126,9 +126,9 @@ impl ReadWorker {
             () = stopping => {}
         }
         // A read that is being queued at this moment keeps the group alive, and with it the sending
-        // half of this queue. If its entry stayed in the queue, the read would wait forever, since
-        // only an answer or the drop of the entry ends the wait. Therefore close the queue and drop
-        // every entry.
+        // half of this queue. Only an answer or the drop of the entry ends the wait of the read. If
+        // the entry stayed in the queue, the read would wait forever. Therefore close the queue and
+        // drop every entry.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }
