@@ -15,9 +15,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A periodic check by which the process detects that it was paused and has resumed.
 ///
 /// A paused process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
-/// socket buffers that look new but are old. Before a write is accepted, the caller passes the
-/// epoch in which the connection was opened to [`PauseDetector::is_current`], and rejects the write
-/// if the result is `false`.
+/// socket buffers that look new but are old. Before a write is accepted, the caller passes an epoch
+/// to [`PauseDetector::is_current`]: the epoch in which the connection was opened. If the result is
+/// `false`, the caller rejects the write.
 ///
 /// - The epoch increases each time a pause is detected, and at no other time.
 /// - Between the end of a pause and the check that detects it, `is_current` is `false` for every
@@ -26,8 +26,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 ///   as paused.
 /// - Two clocks are read, since a paused machine may stop either of them. If both stopped, cluster
 ///   time reveals the pause, because the group's ticks advanced it in the meantime. `is_current` is
-///   then `false` until a read that began after the pause is confirmed, so that the process has
-///   learned everything that happened during the pause.
+///   then `false` until a read that began after the pause is confirmed. With that read the process
+///   has learned everything that happened during the pause.
 ///
 /// Here, cluster time means the time that ticks have counted
 /// ([`Registry::ticked_ms`](crate::registry::Registry::ticked_ms)), which does not stop during a
@@ -123,8 +123,10 @@ impl PauseDetector {
     }
 
     /// Returns the highest value that cluster time can have once a duration of `later` has passed
-    /// from now, provided that this process has been running. Returns `None` before the first
-    /// confirmed read, and zero while the process has yet to learn what happened during a pause.
+    /// from now. The value is correct only if this process has been running.
+    ///
+    /// Returns `None` before the first confirmed read, and zero while the process has yet to learn
+    /// what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();
         self.with_state(|state| state.highest_cluster_ms(later, at))

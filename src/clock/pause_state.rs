@@ -3,16 +3,16 @@
 use super::system::Instant;
 use std::time::Duration;
 
-/// Maximum time since the last check for the process to count as running. After a longer time it
-/// counts as paused, because a request read now may have waited in a socket buffer for that long,
-/// and must not overwrite a newer write.
+/// Maximum time since the last check for the process to count as running. After a longer time the
+/// process counts as paused. This is so because a request read now may have waited in a socket
+/// buffer for that long. Such a request must not overwrite a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
 /// A tick advances cluster time by at most one step (one second, `raft::apply::tick_timing`). The
-/// first tick after a moment may count a whole step from before that moment, and one more step if
-/// the leader's clock is set forward in the meantime. The remaining 500 ms are margin.
+/// first tick after a moment may count a whole step from before that moment. It counts one more
+/// step if the leader's clock is set forward in the meantime. The remaining 500 ms are margin.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
 /// Like [`AHEAD_MAX`], for the bound that a single write carries. It includes only one step, since
@@ -227,8 +227,8 @@ mod tests {
         assert!(!state.is_current(0, both(start, 100 * S + MS)));
     }
 
-    /// A machine on which both clocks stopped detects the pause by the ticks that it missed,
-    /// rejects everything until it knows what happened during the pause, and continues in a new
+    /// A machine on which both clocks stopped detects the pause by the ticks that it missed. It
+    /// rejects everything until it knows what happened during the pause. Then it continues in a new
     /// epoch.
     #[test]
     fn cluster_time_tells_of_a_stop_that_no_clock_saw() {
@@ -271,8 +271,9 @@ mod tests {
         assert_eq!(until, Some(10_000 + 101 + 1_250 + 2_000));
     }
 
-    /// While the clocks of this process run, no jump in cluster time counts as a pause, whether a
-    /// partition, a replay, a snapshot, a stalled cluster or a leader with a fast clock causes it.
+    /// While the clocks of this process run, no jump in cluster time counts as a pause. The cause
+    /// of the jump may be a partition, a replay, a snapshot, a stalled cluster or a leader with a
+    /// fast clock.
     #[test]
     fn a_process_whose_clocks_ran_is_not_accused() {
         let start = start();

@@ -1,6 +1,6 @@
 //! The tables of the keys that are read, refused or ignored. They contain the keys of airlift's
-//! discovery server 1.34 (airlift 233), the keys that newer airlift added to the same families, and
-//! our own keys.
+//! discovery server 1.34 (airlift 233) and our own keys. They also contain the keys that newer
+//! airlift added to the same families.
 
 use super::values;
 

@@ -1,8 +1,8 @@
 //! The configuration keys and their effects.
 //!
-//! The keys are all those that airlift's discovery server 1.34 (airlift 233) accepts, those that
-//! newer airlift added to the same families, and our own. For each key, this module knows whether
-//! it has an effect here, and otherwise what kind of value it must have.
+//! The keys are our own and all those that airlift's discovery server 1.34 (airlift 233) accepts.
+//! The keys that newer airlift added to the same families are included. For each key, this module
+//! knows whether it has an effect here, and otherwise what kind of value it must have.
 
 pub use super::key_tables::ValueKind;
 use super::key_tables::{

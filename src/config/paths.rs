@@ -112,9 +112,10 @@ impl Paths {
         })
     }
 
-    /// Resolves a path from the configuration. A relative path starts in the data directory. If it
-    /// begins with `etc`, it starts in the directory of the configuration, because airlift's
-    /// launcher creates a link to that directory, named `etc`, in the data directory.
+    /// Resolves a path from the configuration. A relative path starts in the data directory. A
+    /// relative path that begins with `etc` starts in the directory of the configuration. This is
+    /// so because airlift's launcher creates a link named `etc` in the data directory. The link
+    /// leads to the directory of the configuration.
     pub(super) fn in_data_dir(&self, path: &str) -> PathBuf {
         match Path::new(path).strip_prefix("etc") {
             Ok(rest) => self.etc_dir.join(rest),

@@ -3,8 +3,8 @@
 use super::group::Group;
 
 /// Returns the reason why a group does not serve, and the remedy, in one line for every 503, the
-/// server log and the status. The remedy is included because a group of two, or one that lost the
-/// disks of a majority, needs an operator who knows what to do.
+/// server log and the status. The remedy is included because some groups need an operator who knows
+/// what to do. Examples are a group of two, and a group that lost the disks of a majority.
 pub(super) fn unavailable_reason(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
         return format!("{full}: it accepts no log entries until there is space");

@@ -12,12 +12,13 @@
 //! - **Durability.** An acknowledged write is on the synced disks of a majority. It is in every
 //!   later lookup, on every node, while the disks of a majority survive and none was restored from
 //!   a copy.
-//! - **Linearizable lookups.** [`Node::lookup`], called on any node, reads the one state that the
-//!   whole registry has at a moment between the call and its return. Only [`Node::lookup_stale`]
+//! - **Linearizable lookups.** [`Node::lookup`] can be called on any node. It reads the state of
+//!   the whole registry at one moment between the call and its return. Only [`Node::lookup_stale`]
 //!   and [`Node::coordinators_stale`] may be stale.
-//! - **Order of writes of one node id.** If a write A arrived at any node before a write B of the
-//!   same node id began, A never takes effect after B was acknowledged. A write whose order is
-//!   uncertain is rejected with [`WriteError::NotApplied`], and its client sends it again.
+//! - **Order of writes of one node id.** Suppose that a write A arrives at any node. Later a write
+//!   B of the same node id begins. Then A never takes effect after B was acknowledged. A write
+//!   whose order is uncertain is rejected with [`WriteError::NotApplied`], and its client sends it
+//!   again.
 //! - **At most one proposal.** A write that may have been applied is never proposed again. It ends
 //!   with [`WriteError::Unknown`] if its fate is not known by its deadline.
 //! - **No early expiry.** An announcement does not expire before its max-age has passed in cluster
@@ -34,9 +35,13 @@
 //!
 //! # Division of work with openraft
 //!
-//! openraft provides the core of the protocol: terms, votes and elections with pre-vote, log
-//! replication and the commit index, joint membership changes, snapshot scheduling and transfer,
-//! leadership transfer, and the heartbeat round that confirms a ReadIndex.
+//! openraft provides the core of the protocol:
+//!
+//! - terms, votes and elections with pre-vote;
+//! - log replication and the commit index;
+//! - joint membership changes, and leadership transfer;
+//! - snapshot scheduling and transfer;
+//! - the heartbeat round that confirms a ReadIndex.
 //!
 //! The code here implements the interfaces that openraft requires, and everything above the core:
 //!
@@ -58,10 +63,10 @@
 //! # The life of a write
 //!
 //! 1. [`Node::announce`] or [`Node::withdraw`] calls `consensus/ordered_write.rs`. The write takes
-//!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`), records the log
-//!    positions that this node knows of as evidence of its arrival (`apply/evidence.rs`), and waits
-//!    until the earlier writes are decided. If the registry has the same announcement already, the
-//!    command is a short renewal that carries only the digest.
+//!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`). It records the log
+//!    positions that this node knows of as evidence of its arrival (`apply/evidence.rs`). Then it
+//!    waits until the earlier writes are decided. If the registry has the same announcement
+//!    already, the command is a short renewal that carries only the digest.
 //! 2. The command enters this node's queue (`queue/write_queue.rs`). Commands that arrive while a
 //!    batch is in flight form the next batch. Under load a batch also waits briefly for the next
 //!    requests of clients that were just answered (`queue/batcher.rs`).
@@ -87,9 +92,9 @@
 //!    waiting when it started.
 //! 2. `consensus/read_index.rs` runs the round. The leader confirms its leadership with a round of
 //!    heartbeats. A follower sends the vote on its disk to the leader. No heartbeats are needed if
-//!    these two nodes are a majority, both votes are for this leader, and the leader has committed
-//!    an entry of its own term (`consensus/follower_vote.rs`). Otherwise the leader runs a round of
-//!    heartbeats.
+//!    these two nodes are a majority and both votes are for this leader. The leader must also have
+//!    committed an entry of its own term (`consensus/follower_vote.rs`). Otherwise the leader runs
+//!    a round of heartbeats.
 //! 3. The node waits until it has applied the confirmed index (`group/mod.rs`).
 //! 4. The result is read from its own registry (`lookup_result.rs`). Its bytes are rendered once
 //!    per change and shared.

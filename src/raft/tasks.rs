@@ -24,12 +24,15 @@ use tokio::sync::watch;
 /// lagging nodes ([`ENTRIES_KEPT`]), but does not apply them.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 /// Number of entries kept behind a snapshot when they are small (`log_retention` purges large
-/// ones), so that a node that was away for half a minute under full load needs no snapshot. A purge
-/// up to a node's own snapshot does not overtake an apply (openraft #2116), because the entries
-/// that the snapshot covers were submitted to the state machine earlier.
+/// ones). With these entries, a node that was away for half a minute under full load needs no
+/// snapshot.
+///
+/// A purge up to a node's own snapshot does not overtake an apply (openraft #2116). This is so
+/// because the entries that the snapshot covers were submitted to the state machine earlier.
 const ENTRIES_KEPT: u64 = 10_000;
-/// Maximum number of entries per append. openraft has no limit in bytes, and would endlessly resend
-/// an append that a slow link cannot carry in time, so the log reader ends an append at a megabyte.
+/// Maximum number of entries per append. The log reader also ends an append at a megabyte, because
+/// openraft has no limit in bytes. Otherwise openraft would endlessly resend an append that a slow
+/// link cannot carry in time.
 const ENTRIES_PER_APPEND: u64 = 300;
 /// Maximum time to install a snapshot on a slow disk before openraft starts over.
 const INSTALL_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);

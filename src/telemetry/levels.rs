@@ -21,11 +21,14 @@ const MODULES: &[(&str, &str)] = &[
 /// that the report appears whatever the levels file sets for other names.
 pub const STATE_TARGET: &str = "quorate::state";
 
-/// Returns the filter for a levels file. Without one, it shows our own lines from INFO up, other
-/// libraries' from WARN, and openraft's from ERROR, since openraft warns of each packet that a
-/// stopped peer does not answer, which `quorate::raft` reports once. `openraft::raft` is off, since
-/// it logs an error for each message that openraft's handle cannot deliver. Such a failure is also
-/// returned to us, and is no error in a process that is stopping.
+/// Returns the filter for a levels file.
+///
+/// Without a levels file, the filter shows our own lines from INFO up and other libraries' lines
+/// from WARN up. It shows openraft's lines only from ERROR up. This is so because openraft warns of
+/// each packet that a stopped peer does not answer. `quorate::raft` reports such a peer once.
+///
+/// `openraft::raft` is off, since it logs an error for each message that openraft's handle cannot
+/// deliver. Such a failure is also returned to us, and is no error in a process that is stopping.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)

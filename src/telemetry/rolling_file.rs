@@ -94,8 +94,9 @@ impl RollingFile {
         }
     }
 
-    /// Returns the number of bytes of whole lines that fit into the current file, or into the next
-    /// file if not even the first line fits. It is at least one line.
+    /// Returns the number of bytes of whole lines that fit into the current file. If not even the
+    /// first line fits, returns the number of bytes that fit into the next file. The result covers
+    /// at least one line.
     fn fitting_bytes(&self, lines: &[u8]) -> usize {
         let end_of_first = lines.iter().position(|byte| *byte == b'\n');
         let first_bytes = end_of_first.map_or(lines.len(), |end| end + 1);
@@ -212,8 +213,8 @@ mod tests {
         names
     }
 
-    /// A full file is rotated before the line that does not fit, so no line is split or lost,
-    /// whether lines are written one by one, all together, or some at a time.
+    /// A full file is rotated before the line that does not fit, so no line is split or lost. The
+    /// lines may be written one by one, all together, or some at a time.
     #[test]
     fn rotates_by_size() {
         let lines = ["aaaa\n", "bbbb\n", "cccc\n", "dddddddddddddddd\n", "e\n"];

@@ -1,9 +1,9 @@
 //! Applies committed entries to the state from which lookups are answered.
 //!
-//! An entry passes from openraft to [`state_machine`], from there to [`replica`], this node's copy
-//! of the registry, and then to `Registry::apply_proposed` in
-//! `crates/registry/src/apply/log_entry.rs`, which executes each command. The replica then notifies
-//! readers and watchers.
+//! An entry passes from openraft to [`state_machine`], and from there to [`replica`], this node's
+//! copy of the registry. The replica passes the entry to `Registry::apply_proposed` in
+//! `crates/registry/src/apply/log_entry.rs`. That function executes each command. The replica then
+//! notifies readers and watchers.
 //!
 //! - [`snapshot_body`] is a snapshot in the forms in which openraft passes it on.
 //! - [`evidence`] tracks the log positions that this node knows of, for the order of writes.

@@ -1,5 +1,5 @@
-//! Records when this node applied ticks, and decides whether the next tick carries a grace period,
-//! in which cluster time stops so that clients can renew (docs/decisions/0003).
+//! Records when this node applied ticks, and decides whether the next tick carries a grace period.
+//! Cluster time stops during a grace period so that clients can renew (docs/decisions/0003).
 
 use super::tick_timing::TICK_INTERVAL;
 use crate::clock::Instant;
@@ -17,11 +17,12 @@ pub(crate) type LeaderKey = (u64, RaftId);
 ///   not.
 /// - An old tick that is committed late, after a gap, does not hide the gap: the time from the
 ///   previous tick to this one is the gap.
-/// - The current leader knows best when it proposed its ticks. If it proposed a tick without a
-///   grace period after the time at which this node saw a gap, there was no gap at the leader.
-///   Ticks that were proposed before an outage say nothing about the outage; they may be committed
-///   after it, several in one burst. So a tick counts as proposed after the gap only if it arrives
-///   some time after the gap was seen and at a leader's normal pace.
+/// - The current leader knows best when it proposed its ticks. Suppose that this node sees a gap,
+///   and the leader then proposes a tick without a grace period. Then there was no gap at the
+///   leader. Ticks that were proposed before an outage say nothing about the outage; they may be
+///   committed after it, several in one burst. So a tick counts as proposed after the gap only
+///   under two conditions. It must arrive some time after the gap was seen, and at a leader's
+///   normal pace.
 pub(crate) struct TickHistory {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
@@ -93,8 +94,8 @@ impl TickHistory {
         }
     }
 
-    /// Returns whether a tick that is applied now without a grace period was certainly proposed
-    /// after the gap for which a grace period is owed.
+    /// Returns whether a tick that is applied now was certainly proposed after the gap. The tick
+    /// carries no grace period, and a grace period is owed for the gap.
     fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
         let came_at_pace = self.last.is_some_and(|(last, at)| {
             last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
@@ -226,8 +227,8 @@ mod tests {
         assert!(history.needs_grace(late), "proposed before the gap");
     }
 
-    /// A node that was paused while the others ran owes no grace period for the gap that it alone
-    /// saw, once it has applied the leader's next ticks.
+    /// A node that was paused while the others ran is the only one to see a gap. Once the node has
+    /// applied the leader's next ticks, it owes no grace period for this gap.
     #[test]
     fn a_gap_of_ones_own_is_forgotten() {
         let (mut history, start) = following(OLD);
@@ -278,8 +279,8 @@ mod tests {
         assert_eq!(history.last_applied(), Some(start + seconds(2)));
     }
 
-    /// A restarted follower owes no grace period once it has applied two ticks of the current
-    /// leader that carry no grace period, because that leader saw no gap.
+    /// A restarted follower applies two ticks of the current leader that carry no grace period. The
+    /// follower then owes no grace period, because that leader saw no gap.
     #[test]
     fn a_restarted_follower_takes_the_leaders_word() {
         let (mut history, start) = following(OLD);

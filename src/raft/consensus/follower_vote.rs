@@ -100,8 +100,8 @@ mod tests {
         }
     }
 
-    /// A vote confirms no index until the leader has committed an entry of its own term, since
-    /// until then the leader may not know what its predecessors committed.
+    /// A vote confirms no index until the leader has committed an entry of its own term. Until then
+    /// the leader may not know what its predecessors committed.
     #[test]
     fn an_entry_of_its_own_is_needed() {
         let vote = Vote::new_committed(3, 1);

@@ -1,7 +1,7 @@
 //! Reads and writes that need a majority.
 //!
-//! - `ordered_write` runs one announcement or withdrawal from its arrival to its outcome, and
-//!   `proposer` proposes batches of writes on the leader or forwards them to it.
+//! - `ordered_write` runs one announcement or withdrawal from its arrival to its outcome.
+//!   `proposer` proposes batches of writes on the leader or forwards them to the leader.
 //! - `read_index` runs the ReadIndex rounds of reads, and `follower_vote` confirms a round without
 //!   heartbeats.
 //! - `commit_notice` notifies lagging followers of a commit.

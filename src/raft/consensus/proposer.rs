@@ -36,7 +36,7 @@ enum Attempt {
     NotApplied(Vec<PendingWrite>, String),
 }
 
-/// Proposes a batch on the leader or forwards it to the leader, and retries until every write is
+/// Proposes a batch on the leader or forwards the batch to the leader. Retries until every write is
 /// decided or its client no longer waits.
 async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
     let mut reason = String::from("the write was not proposed in time");

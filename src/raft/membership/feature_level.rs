@@ -43,13 +43,13 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Delays a write during a new group's first second, until the group is at [`LEVEL_OF_ORDER`], from
-/// which on writes are ordered.
+/// Delays a write during a new group's first second, until the group is at [`LEVEL_OF_ORDER`]. From
+/// this level on, writes are ordered.
 ///
 /// A new group begins at the first level and raises it as soon as its members have exchanged the
-/// levels they know. A write that arrives earlier would often be rejected. There is no wait if a
-/// voter is known to support only a lower level, as during an upgrade of the cluster, or once the
-/// first second is over.
+/// levels they know. A write that arrives earlier would often be rejected. There is no wait once
+/// the first second is over. There is also no wait if a voter is known to support only a lower
+/// level, for example during an upgrade of the cluster.
 pub(crate) async fn settled(group: &Group, deadline: Instant) {
     if group.is_settled.load(Ordering::Relaxed) {
         return;

@@ -1,8 +1,8 @@
 //! The leader's view of its learners: which ones make progress, and which ones to remove.
 //!
-//! A learner is a node on its way to become a voter. A learner that does not become one must not
-//! stay: every member would dial it forever, and it would take the place of the voter with the same
-//! `node.id`, which may only have been down for a while.
+//! A learner is a node on its way to become a voter. A learner that does not become a voter must
+//! not stay. Otherwise every member would dial this learner forever. The learner would also take
+//! the place of the voter with the same `node.id`. That voter may only have been down for a while.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::Group;
@@ -185,8 +185,8 @@ mod tests {
         assert!(idle.reason_to_remove(&asks(late), late).is_some());
     }
 
-    /// A learner that makes progress, with a long log or a large snapshot, is kept, even by a
-    /// leader that never received a join request from it.
+    /// A learner that makes progress with a long log or a large snapshot is kept. Even a leader
+    /// that never received a join request from this learner keeps it.
     #[test]
     fn one_that_gets_on_is_kept() {
         let start = clock::now();
@@ -228,8 +228,8 @@ mod tests {
         assert!(level.reason_to_remove(&state(None), now).is_some());
     }
 
-    /// A learner is removed if the voter with its node id answers after all, because that voter is
-    /// healthy and the learner would replace it.
+    /// A learner is removed if the voter with its node id answers after all. This is so because
+    /// that voter is healthy, and the learner would replace the voter.
     #[test]
     fn one_whose_old_self_answers_is_removed() {
         let start = clock::now();

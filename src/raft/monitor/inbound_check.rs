@@ -1,8 +1,8 @@
 //! The task that makes a leader transfer its leadership if the other members cannot reach it.
 //!
-//! A firewall that allows outgoing connections only, or a dead listener, leaves a leader that
-//! replicates as before while no read or write of another node reaches it. Raft does not detect
-//! this, because all requests of a working Raft group are sent by the leader.
+//! The cause may be a firewall that allows outgoing connections only, or a dead listener. The
+//! leader then replicates as before, but no read or write of another node reaches it. Raft does not
+//! detect this, because all requests of a working Raft group are sent by the leader.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::view::RaftView;

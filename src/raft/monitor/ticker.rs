@@ -17,8 +17,9 @@ use std::time::Duration;
 ///
 /// - One tick is in flight at a time. It is proposed on the condition that this node still leads in
 ///   the same term, and is never forwarded.
-/// - No tick is proposed before an entry is applied that this node proposed in this term, because a
-///   tick of an older leader may still come before that entry in the log.
+/// - In each term, the first tick is proposed only after an entry that this node proposed in this
+///   term is applied. This is so because a tick of an older leader may still come before that entry
+///   in the log.
 /// - Each tick advances time by the duration since the last applied tick. That duration begins when
 ///   this node proposed the last tick, or when it applied the last tick if another node proposed
 ///   it. After a tick that took long to commit, the next one advances time by less (see
@@ -53,7 +54,8 @@ impl OwnTick {
     /// An entry before this tick in the log may have been committed only just before this tick was
     /// applied. The deadlines that the entry sets allow for one [`STEP`] of time from before its
     /// commit. Therefore this tick and the next one together count at most one step of the time
-    /// before this tick was applied, no matter how long this tick waited for a majority.
+    /// before this tick was applied. This limit holds no matter how long this tick waited for a
+    /// majority.
     fn base(&self) -> Instant {
         let allowed = STEP.saturating_sub(self.advance);
         let waited = self.applied.duration_since(self.counted_to);
@@ -169,8 +171,8 @@ mod tests {
     }
 
     /// A tick and the next one together count at most one [`STEP`] of the time before the first
-    /// tick was applied, no matter how long that tick took to commit. If the commit took no longer
-    /// than usual, no time is lost.
+    /// tick was applied. This limit holds no matter how long the first tick took to commit. If the
+    /// commit took no longer than usual, no time is lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
         let counted_to = clock::now();

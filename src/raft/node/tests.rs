@@ -314,8 +314,8 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     node.stop().await;
 }
 
-/// When a node stops, it rejects a write that waits for a leader or for disk space, and does not
-/// retry the write until the client gives up.
+/// When a node stops, it rejects a write that waits for a leader or for disk space. It does not
+/// keep retrying the write until the client gives up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     let dir = tempfile::tempdir().expect("a temporary directory");

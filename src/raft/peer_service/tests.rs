@@ -182,8 +182,8 @@ fn piece(meta: SnapshotMeta, offset: u64, data: Vec<u8>, last: bool) -> Request 
 }
 
 /// A snapshot that cannot be installed is refused before openraft sees it, since openraft would end
-/// the process. It may be damaged, of another environment, of another index than its metadata
-/// names, or cut short, or have a membership that no reader accepts.
+/// the process. The snapshot may be damaged, cut short, of another environment, or of another index
+/// than its metadata names. It may also have a membership that no reader accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_that_cannot_be_installed_is_refused() {
     let stage = ServiceStage::set().await;
@@ -226,8 +226,8 @@ async fn a_snapshot_that_cannot_be_installed_is_refused() {
     assert_eq!(stage.group.store().snapshots().load().expect("read"), None);
 }
 
-/// A node whose disk is below its floor takes no snapshot, just as it takes no entries, since
-/// writing a snapshot might end the process.
+/// A node whose disk is below its floor takes no snapshot, just as it takes no entries. Otherwise
+/// the write of a snapshot might end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_takes_no_snapshot() {
     let stage = ServiceStage::set().await;
@@ -239,8 +239,8 @@ async fn a_full_disk_takes_no_snapshot() {
     stage.goes_on().await;
 }
 
-/// Entries that leave a gap in the log, or a membership that its reader rejects, are refused, since
-/// the log's writer would end the process.
+/// Entries that leave a gap in the log are refused, and so is a membership that its reader rejects.
+/// Otherwise the log's writer would end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_that_the_log_cannot_hold_are_refused() {
     let stage = ServiceStage::set().await;

@@ -1,5 +1,5 @@
-//! Adaptive batching: decides how many requests to wait for, so that under load the batches of
-//! writes and the rounds of reads grow larger instead of more frequent.
+//! Adaptive batching: decides how many requests to wait for. Under load, the batches of writes and
+//! the rounds of reads thereby grow larger instead of more frequent.
 //!
 //! Clients that were answered together send their next requests at about the same time. If a batch
 //! starts with the first of these requests, the rest have to wait for the next batch. From then on

@@ -41,8 +41,8 @@ impl KeyedMutex {
         self.enter_noting(node_id, || ()).0
     }
 
-    /// Takes a ticket in the queue of a `node.id`, ahead of all later calls, and runs `note` under
-    /// the same lock to collect the evidence of the write.
+    /// Takes a ticket in the queue of a `node.id`, ahead of all later calls. Under the same lock,
+    /// runs `note` to collect the evidence of the write.
     ///
     /// Taking the ticket and collecting the evidence must be atomic. Let write A be ahead of write
     /// B in the queue. B may replace A, and thereby every write that A may replace. If A collected
@@ -155,8 +155,8 @@ mod tests {
         assert!(lock(&mutex.by_node).is_empty());
     }
 
-    /// The evidence of a write is collected under the lock with which it takes its ticket, so that
-    /// later writes of a node id have at least the evidence of earlier ones.
+    /// A write takes its ticket and collects its evidence under one lock. So later writes of a node
+    /// id have at least the evidence of earlier writes.
     #[tokio::test]
     async fn a_place_is_taken_with_what_is_known() {
         let mutex = KeyedMutex::default();

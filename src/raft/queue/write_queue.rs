@@ -271,7 +271,8 @@ mod tests {
     }
 
     /// A write that exceeds the total size limit of the waiting writes is rejected as certainly not
-    /// applied, long before their number reaches its limit. Decided writes free their space.
+    /// applied. This happens long before the number of waiting writes reaches its limit. Decided
+    /// writes free their space.
     #[tokio::test]
     async fn waiting_writes_keep_a_limit_in_bytes() {
         let large = || Command::Withdraw {

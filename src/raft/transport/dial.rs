@@ -18,7 +18,7 @@ pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
 pub const PEER_PATH: &str = "/v1/cluster/peer";
 
 /// Time after which a connection is dropped if the peer's machine does not even acknowledge the
-/// sent data by TCP, since that machine is down. TCP alone would retry for a quarter of an hour.
+/// sent data by TCP. Such a machine is down. TCP alone would retry for a quarter of an hour.
 const DEAD_AFTER: Duration = Duration::from_secs(2);
 
 /// A connection that carries the peers' messages.

@@ -2,8 +2,8 @@
 //! port.
 //!
 //! A connection opens with [`Hello`], which names the cluster, the sender and the receiver. A hello
-//! that names the wrong receiver, or a sender that is not the node it claims to be, is refused
-//! before anything else is read.
+//! that names the wrong receiver is refused before anything else is read. A sender that is not the
+//! node it claims to be is refused at the same point.
 //!
 //! - `messages` defines the messages, `frame` encodes them, `message_checks` validates them.
 //! - `connection` is the client side of a connection and `listener` the server side; `dial`,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Timeout of an append with entries. An append with a full megabyte of entries may take this long
-/// on a slow disk, and openraft would resend a timed-out append from its start.
+/// on a slow disk. With a shorter timeout, openraft would resend the append from its start.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Size of one piece of a snapshot. It is small enough that the connection never counts as dead
 /// while a piece is in transfer.

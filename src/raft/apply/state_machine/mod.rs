@@ -76,8 +76,8 @@ impl StateMachine {
     /// Applies one entry.
     ///
     /// # Errors
-    /// When the log uses a level of commands that this release does not know, because the state of
-    /// this node would then differ from that of the others.
+    /// When the log uses a level of commands that this release does not know. If the entry were
+    /// applied anyway, the state of this node would differ from the state of the others.
     fn apply_entry(&mut self, entry: &Entry) -> io::Result<(Outcomes, Vec<Change>)> {
         self.last_applied = Some(entry.log_id);
         let batch = match &entry.payload {

@@ -46,8 +46,8 @@ async fn a_diverged_directory_is_not_opened_again() {
     assert!(matches!(refused, Err(RaftError::Diverged(reason)) if reason.contains("Empty it")));
 }
 
-/// A node whose snapshot is ahead of its log reports the log id of the snapshot to its peers,
-/// because it has acknowledged the snapshot to the leader.
+/// A node whose snapshot is ahead of its log reports the log id of the snapshot to its peers. This
+/// is so because the node has acknowledged the snapshot to the leader.
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_shown() {
     use crate::storage::types::SnapshotMeta;

@@ -91,7 +91,7 @@ async fn dial_and_tell(
 }
 
 /// A name that fails to resolve, and then hangs, does not delay connections to a peer that was
-/// reached before, because its last address is dialed.
+/// reached before. This is so because the last address of the peer is dialed.
 #[tokio::test]
 async fn the_last_address_serves_while_the_name_does_not() {
     let state = resolves_to(vec![at(1)]);
@@ -113,8 +113,8 @@ async fn the_last_address_serves_while_the_name_does_not() {
     );
 }
 
-/// A peer that moved is found at its new address, both when the old one refuses and when it is
-/// silent, no matter how slowly the name resolves.
+/// A peer that moved is found at its new address, no matter how slowly the name resolves. The old
+/// address may refuse connections or be silent.
 #[tokio::test]
 async fn a_new_address_is_found() {
     for refuses in [true, false] {

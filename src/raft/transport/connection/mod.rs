@@ -177,8 +177,8 @@ impl PeerClient {
     /// Returns the current connection, or a new one if the current one has been idle for too long.
     ///
     /// An open connection is replaced once a new one is made, and dropped when the peer refuses
-    /// this node. It is kept when no new one can be made, because a name server, a firewall or a
-    /// peer without free capacity may block new connections only.
+    /// this node. The open connection is kept when no new one can be made. This is so because a
+    /// name server, a firewall or a peer without free capacity may block new connections only.
     async fn connected(&self, hello: Hello) -> Result<Arc<OutboundConnection>, CallError> {
         let mut slot = self.connection.lock().await;
         let open = |connection: &&Arc<OutboundConnection>| !connection.out.is_closed();

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 
 /// Maximum size of a frame between members. The largest message is an append. The log reader fills
-/// an append with 1 MB of entries, or with one entry that has a single announcement of up to the
-/// announcement limit. The rest is headroom.
+/// an append with 1 MB of entries or with one single entry. Such a single entry has one
+/// announcement of up to the announcement limit. The rest is headroom.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
 /// Maximum size of a frame from a peer that has not sent its hello yet, or that is not a member.

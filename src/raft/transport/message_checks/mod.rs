@@ -1,7 +1,7 @@
 //! Validation of messages from peers before use.
 //!
-//! Data from a message is stored, logged or passed to openraft only if its size is bounded, and
-//! only if the code that reads it back from disk would accept it.
+//! Data from a message is stored, logged or passed to openraft only under two conditions. Its size
+//! must be bounded, and the code that reads the data back from disk must accept it.
 
 use super::identity::NodeIdentity;
 use super::{GroupInfo, Hello, JoinRequest};

@@ -160,8 +160,8 @@ impl Peers {
         result
     }
 
-    /// Sends a hello to every member before this node may vote, so that a directory restored from a
-    /// copy is rejected first (docs/decisions/0002).
+    /// Sends a hello to every member before this node may vote. So a directory restored from a copy
+    /// is rejected before it can vote (docs/decisions/0002).
     pub(crate) async fn handshake_all(self: &Arc<Self>, membership: &StoredMembership) {
         let own = self.raft_id();
         let handshakes = membership
@@ -316,16 +316,17 @@ impl Peers {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
         // Skip a peer whose process is unknown, for example because its state was dropped when it
-        // was removed from the group. Otherwise its next hello would count as that of a new process
-        // and be rejected, since a hello carries the last log id at the start of the process.
+        // was removed from the group. Otherwise the next hello of the peer would count as that of a
+        // new process and be rejected. This is so because a hello carries the last log id at the
+        // start of the process.
         if known.process.is_some() {
             known.acknowledged = known.acknowledged.max(log_id);
         }
     }
 
     /// Checks the process behind a raft id when it sends a hello or the reply to one. A process
-    /// other than the last one is rejected if its log is shorter than the acknowledged one, unless
-    /// its vote has a newer term (docs/decisions/0002).
+    /// other than the last one is rejected if its log is shorter than the acknowledged log. The
+    /// exception is a process whose vote has a newer term (docs/decisions/0002).
     ///
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
