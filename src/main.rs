@@ -12,8 +12,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The allocator: jemalloc, which keeps hyper's buffers of 8 KiB on pages of their own. An idle
-/// connection touches few of these pages, so ten thousand long-polled lookups take a quarter less
-/// memory than with the allocator of glibc.
+/// connection touches few of these pages. Ten thousand long-polled lookups therefore take a quarter
+/// less memory than with the allocator of glibc.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

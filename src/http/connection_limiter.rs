@@ -1,6 +1,6 @@
 //! The limit on the number of connections. Each connection holds a permit. When all permits are
-//! taken, the connection that has been idle longest is closed, so that clients cannot lock out the
-//! other nodes (docs/decisions/0010).
+//! taken, the connection that has been idle longest is closed. Otherwise, clients could lock out
+//! the other nodes (docs/decisions/0010).
 
 use crate::locks::lock;
 use std::collections::{BTreeMap, HashMap};
@@ -291,7 +291,7 @@ mod tests {
     }
 
     /// When all permits for clients are taken, the connection that has been idle longest is asked
-    /// to close, the new connection gets a permit, and the permits reserved for peers stay free.
+    /// to close. The new connection gets a permit, and the permits reserved for peers stay free.
     #[test]
     fn the_longest_idle_makes_room() {
         let limiter = ConnectionLimiter::new(8, 100);

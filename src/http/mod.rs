@@ -1,10 +1,10 @@
 //! The HTTP server: airlift's endpoints and the cluster's own, on one port.
 //!
 //! `connection` accepts connections, enforces their time limits and parks the idle ones, and
-//! `connection_limiter` counts them. `service` checks each request (its host, the size of its head,
-//! its path, and that the process was not suspended since the connection was opened) and passes it
-//! to the handler that `router` selects. The two most frequent kinds of request, lookups and
-//! announcements, bypass the router.
+//! `connection_limiter` counts them. `service` checks the host of each request, the size of its
+//! head, and its path. It also checks that the process was not suspended since the connection was
+//! opened. It then passes the request to the handler that `router` selects. The two most frequent
+//! kinds of request, lookups and announcements, bypass the router.
 //!
 //! `error` defines the error responses. `request::airlift_compat` lists the behaviour that
 //! airlift's clients depend on.

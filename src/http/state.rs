@@ -22,7 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 
 /// Maximum time to wait for the cluster before responding 503. It is shorter than the documented
-/// limit of 2 s from the client's call, which leaves time for the network and for a busy machine.
+/// limit of 2 s from the client's call. The difference leaves time for the network and for a busy
+/// machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
 /// Maximum number of large lookups rendered at once. Each occupies a processor, and as much memory

@@ -182,7 +182,7 @@ fn the_registry_takes_what_it_counts() {
     }
 }
 
-/// 100,000 services of an engine are counted as less than 120 MB, which is less than half of the
+/// 100,000 services of an engine are counted as less than 120 MB. This is less than half of the
 /// limit of 256 MiB (`MAX_HELD_BYTES`).
 #[test]
 fn services_of_engines_count_little() {

@@ -201,8 +201,8 @@ impl SimCluster {
         Ok(())
     }
 
-    /// Clears `emptied` once the emptied host sees itself as a voter, in a membership that is not
-    /// joint and has as many voters as there are hosts.
+    /// Clears `emptied` once the emptied host sees itself as a voter. The membership must not be
+    /// joint, and must have as many voters as there are hosts.
     fn note_return(&mut self, at: Duration) {
         let Some(host) = self.emptied else { return };
         let Some(own) = self.nodes.last(host) else {

@@ -32,11 +32,11 @@
 //! - *equal states*: nodes that have applied the same index have the digest that results from the
 //!   committed log.
 //! - *acknowledged writes*: the entry at the acknowledged index contains the write.
-//! - *linearizable lookups*: a result is the committed log's state at its index, and that index is
-//!   not less than any index that a client had received before the lookup began.
-//! - *order of writes*: a write that began before another write of the same node id has no effect
-//!   after that other write, if the other write was acknowledged. A client requested each change in
-//!   the log, and none of these requests was refused.
+//! - *linearizable lookups*: a result is the committed log's state at its index. Before the lookup
+//!   began, no client had received a higher index.
+//! - *order of writes*: after an acknowledged write, no write of the same node id has an effect if
+//!   it began before the acknowledged write. A client requested each change in the log, and none of
+//!   these requests was refused.
 //! - *refusals in time*: no lookup and no write takes longer than its client waits.
 //! - *no early expiry*: no node expires before max-age has passed since its last renewal was
 //!   committed.

@@ -54,7 +54,8 @@ fn code_of(status: ExitStatus) -> u8 {
 ///
 /// - At most one run is active at a time.
 /// - If several coordinators are reported during a run, the command then runs only for the newest
-///   of them, and only if the command has not just run for that coordinator.
+///   of them. Exception: the command does not run if the run that ended was for the same
+///   coordinator.
 pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,

@@ -124,8 +124,8 @@ pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<LauncherOut
         .map_err(|error| LauncherError::file(&paths.launcher_log, error))?
         .len();
     make_data_dir(paths)?;
-    // The space for the pid is reserved before the server is started, so that a full disk is
-    // noticed before there is a process, which would have to be killed again.
+    // The space for the pid is reserved before the server is started. Otherwise, a full disk would
+    // be noticed only when there is a process, which would have to be killed again.
     pid_file.reserve()?;
     pid_file.bequeath()?;
     let mut child = spawn(options, paths, log)?;
@@ -266,8 +266,8 @@ fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, Launc
 
 fn child_arguments(options: &CommandLine, paths: &Paths) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["run".into(), "--detached".into()];
-    // The options from `--node-config` on are passed only if they were given, because their default
-    // files may not exist, or a property may take precedence over them.
+    // The options from `--node-config` on are passed only if they were given. This is so because
+    // their default files may not exist, or a property may take precedence over these files.
     let given = [
         ("--etc-dir", Some(&paths.etc_dir)),
         ("--config", Some(&paths.config)),
@@ -297,7 +297,7 @@ fn child_arguments(options: &CommandLine, paths: &Paths) -> Vec<OsString> {
     arguments
 }
 
-/// Watches for a moment whether the server ends, so that an error such as a port in use is reported
+/// Watches for a moment whether the server ends. An error such as a port in use is thus reported
 /// here and not only in a log.
 fn watch(child: &mut Child, log: &Path, log_start: u64) -> Result<(), LauncherError> {
     let deadline = clock::now() + START_WATCH_TIME;

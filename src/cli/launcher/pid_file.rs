@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// Maximum time for which the lock may be held while the file names no running process, because
-/// another launcher is checking the lock or is about to write the pid.
+/// Maximum time for which the lock may be held while the file names no running process. During this
+/// time, another launcher may be checking the lock, or be about to write the pid.
 const HANDOVER_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Time between two checks of the lock.

@@ -72,8 +72,8 @@ pub async fn serve<D: Backend>(
         tokio::select! {
             () = &mut until_stopped => break,
             Some(_) = connections.join_next() => {}
-            // While too many connections are about to close, a new connection stays in the
-            // kernel's backlog, because each closing connection still uses a file descriptor.
+            // While too many connections are about to close, a new connection stays in the kernel's
+            // backlog. This is so because each closing connection still uses a file descriptor.
             accepted = backlog.next(), if !limiter.is_closing() => {
                 if let Some(connection) = admit(accepted, &limiter, &shared, &shutdown) {
                     connections.spawn(connection);

@@ -1,6 +1,7 @@
 //! The listener, which accepts connections from the kernel's backlog. For each connection, it
-//! determines the earliest [`PauseDetector`] epoch in which the connection can have been opened,
-//! because a request from before a suspension of the process is not served (docs/decisions/0004).
+//! determines the earliest [`PauseDetector`] epoch in which the connection can have been opened.
+//! The epoch is needed because a request from before a suspension of the process is not served
+//! (docs/decisions/0004).
 
 use crate::clock::{Instant, PauseDetector, now};
 use socket2::{SockRef, TcpKeepalive};
@@ -37,8 +38,8 @@ pub(super) struct AcceptedConnection {
 ///
 /// - A connection that waited in the backlog while the process was suspended has an epoch from
 ///   before the suspension.
-/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog, because just
-///   after a resume the runtime may not know yet of a connection that waits there.
+/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog. Just after a
+///   resume, the runtime may not know yet of a connection that waits there.
 /// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
 ///   the kernel last reported an empty backlog.
 pub(super) struct Backlog {
@@ -107,7 +108,7 @@ impl Backlog {
     /// Accepts a connection if one is waiting. Otherwise notes the epoch in which the backlog is
     /// empty.
     fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        // The epoch is read before the kernel is asked, so that a suspension between the two can
+        // The epoch is read before the kernel is asked. A suspension between the two can therefore
         // make the epoch too old, but never too new.
         let epoch = self.pause_detector.epoch();
         match SockRef::from(&self.listener).accept() {
@@ -161,8 +162,8 @@ impl Backlog {
     }
 }
 
-/// Returns the client's address, converted to IPv4 if it is an IPv4-mapped IPv6 address, as which a
-/// dual-stack listener reports an IPv4 client.
+/// Returns the client's address, converted to IPv4 if it is an IPv4-mapped IPv6 address. A
+/// dual-stack listener reports the address of an IPv4 client in that form.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -231,9 +232,9 @@ mod tests {
     }
 
     /// A connection that waited while the process was suspended has the epoch from before the
-    /// suspension, even when it is accepted after the `PauseDetector` noticed the resume. A
-    /// connection that is opened afterwards has the new epoch, even if no other connection arrived
-    /// in between.
+    /// suspension. This holds even when the connection is accepted after the `PauseDetector`
+    /// noticed the resume. A connection that is opened afterwards has the new epoch, even if no
+    /// other connection arrived in between.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -55,8 +55,8 @@ const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
 /// longer than any request takes, except for held lookups.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Minimum size of the buffer for a request's head. The buffer is larger than the limit on heads,
-/// so that a head over the limit can be read, and rejected with a line of text.
+/// Minimum size of the buffer for a request's head. The buffer is larger than the limit on heads. A
+/// head over the limit can thus be read, and rejected with a line of text.
 const HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Maximum number of concurrent requests on an HTTP/2 connection.

@@ -44,9 +44,9 @@ pub(super) fn respond<D: Backend>(
         .then(|| Box::new(request_record(connection_info, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
-        // Done before the response, because a held lookup would otherwise count against the limit
-        // of its address until it is answered, and 1,024 held lookups would lock out a proxy that
-        // serves all engines.
+        // The connection is marked as active before the response. Otherwise, a held lookup would
+        // count against the limit of its address until it is answered. A proxy that serves all
+        // engines would then be locked out by 1,024 held lookups.
         permit.mark_active();
     }
     let body = match body.is_end_stream() {

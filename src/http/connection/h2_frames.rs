@@ -36,7 +36,7 @@ const END_STREAM: u8 = 1;
 const ALIVE_BYTES: usize = 64;
 
 /// Maximum number of streams that are remembered because the client has reset them. Frames that
-/// were on their way to the socket at the reset may still be written, and must not count as a
+/// were on their way to the socket at the reset may still be written. They must not count as a
 /// response in progress.
 const RESET_MAX: usize = 256;
 
@@ -123,9 +123,9 @@ impl FrameTracker {
         });
     }
 
-    /// Returns the time of the next check for stalled readers, or `at` if a reader is stalled now,
-    /// or `None` if no response is in progress. `streams` is the number of event streams among the
-    /// responses, whose readers may be slow.
+    /// Returns the time of the next check for stalled readers. Returns `at` if a reader is stalled
+    /// now, and `None` if no response is in progress. `streams` is the number of event streams
+    /// among the responses, whose readers may be slow.
     pub(super) fn stalled_at(&mut self, streams: usize, at: Instant) -> Option<Instant> {
         let mut slow = 0;
         for taken in self.under_way.values_mut() {

@@ -71,9 +71,9 @@ impl PeekableStream {
     }
 
     /// Reads the available bytes. After a short read the socket is empty, and epoll reports the
-    /// arrival of more bytes. The socket is therefore marked as not ready without another read,
-    /// which would be one more system call for each request (tokio's own `poll_read` does the
-    /// same).
+    /// arrival of more bytes. The socket is therefore marked as not ready without another read.
+    /// Another read would be one more system call for each request. tokio's own `poll_read` also
+    /// marks the socket in this way.
     fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let room = buf.remaining();
         let mut has_read = false;

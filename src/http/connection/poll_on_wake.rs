@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// A future that is polled only if it was itself woken. A connection is polled twice for each
-/// request. If each of these polls also polled the events that end the connection, that would be a
-/// considerable part of the cost of a small response.
+/// request. Without this type, each of these polls would also poll the events that end the
+/// connection. That would be a considerable part of the cost of a small response.
 ///
 /// - The future belongs to one task, whose waker must stay the same.
 /// - The future must not wait on a resource whose waker another future of the task can replace. A

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 ///
 /// Unless `?all` is given, a node omits itself while it reaches other members. Otherwise, an engine
 /// that has chosen this node would lose its discovery server and its inventory together when this
-/// node fails, and would have to wait until the node is back.
+/// node fails. The engine would then have to wait until the node is back.
 pub(in crate::http) async fn inventory<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,
@@ -74,8 +74,8 @@ mod tests {
     use super::*;
     use crate::raft::{GroupState, MemberStatus, Role};
 
-    /// The inventory lists only members that are reachable and have a usable address, because a
-    /// Java node takes the first entry without a health check.
+    /// The inventory lists only members that are reachable and have a usable address. This is so
+    /// because a Java node takes the first entry without a health check.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {

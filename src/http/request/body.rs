@@ -85,7 +85,7 @@ pub(in crate::http) struct BodyLimits<'a> {
 /// whole.
 ///
 /// # Errors
-/// 400 if the body is malformed, 408 if it is too slow, 413 if it is too large, or 503 if all
+/// 400 if the body is malformed, 408 if it is too slow, or 413 if it is too large. 503 if all
 /// bodies together are too large.
 pub(in crate::http) async fn read(
     headers: &HeaderMap,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Maximum size of a body that may use the entire budget. A larger body is rejected once three
-/// quarters are taken, so that clients that send large bodies slowly do not keep engines from
+/// quarters are taken. Otherwise, clients that send large bodies slowly could keep engines from
 /// announcing themselves.
 const SMALL_BYTES: usize = 64 << 10;
 

@@ -155,8 +155,8 @@ mod tests {
         assert!(accepts_json(&HeaderMap::new()));
     }
 
-    /// JSON is preferred to text only if its range in `Accept` has a higher weight than that of
-    /// text, or has the same weight and is more specific.
+    /// JSON is preferred to text only if its range in `Accept` has a higher weight than the range
+    /// of text. If the weights are equal, JSON is preferred only if its range is more specific.
     #[test]
     fn json_is_preferred_only_when_it_is_named() {
         for accept in [

@@ -5,8 +5,8 @@ use http::header::HOST;
 use http::{Request, Version};
 use std::net::Ipv6Addr;
 
-/// Rejects a request whose host is missing, ambiguous or malformed, because a proxy between the
-/// client and this node may have interpreted the host differently (RFC 9112, 3.2; RFC 9113, 8.3.1).
+/// Rejects a request whose host is missing, ambiguous or malformed (RFC 9112, 3.2; RFC 9113,
+/// 8.3.1). A proxy between the client and this node may have interpreted such a host differently.
 ///
 /// # Errors
 /// 400.

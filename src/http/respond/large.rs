@@ -1,9 +1,9 @@
 //! Renders large lookups on threads of their own, and sends them in pieces.
 //!
 //! Rendering a hundred megabytes, computing their tag and compressing them takes about a second. On
-//! a thread of the runtime, all other tasks would wait for it, heartbeats included. Writing them to
-//! a socket takes a tenth of a second, and hyper does not yield in that time if the body is one
-//! piece.
+//! a thread of the runtime, all other tasks would wait for it, heartbeats included. Writing a
+//! hundred megabytes to a socket takes a tenth of a second. hyper does not yield in that time if
+//! the body is one piece.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -20,8 +20,8 @@ use std::task::{Context, Poll};
 const PIECE_BYTES: usize = 128 << 10;
 
 /// Maximum size of a body that is passed to hyper in one piece. Writing a megabyte takes a fraction
-/// of a millisecond, and division into pieces would reduce the throughput of a lookup of 1,000
-/// services by a tenth.
+/// of a millisecond. Division into pieces would reduce the throughput of a lookup of 1,000 services
+/// by a tenth.
 const UNDIVIDED_BYTES_MAX: usize = 1 << 20;
 
 impl<D: Backend> AppState<D> {

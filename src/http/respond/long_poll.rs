@@ -21,9 +21,9 @@ impl<D: Backend> AppState<D> {
     /// has, or until `until`.
     ///
     /// Must be called after a linearizable read of the same request. A change that the watcher
-    /// reports was applied here after that read, so the changed result was current in the cluster
-    /// at some moment between call and return, even on a node that lags. If the wait ends without a
-    /// change, a new linearizable read confirms the result.
+    /// reports was applied here after that read. The changed result was therefore current in the
+    /// cluster at some moment between call and return. This holds even on a node that lags. If the
+    /// wait ends without a change, a new linearizable read confirms the result.
     ///
     /// # Errors
     /// If this node no longer serves reads, because its state may be stale.

@@ -95,8 +95,8 @@ impl RenderedCoordinators {
         }
     }
 
-    /// Returns the answer to a question from this node's local state, rendered unless it is cached,
-    /// and a log index at which it is valid. `lookups` are those of
+    /// Returns the answer to a question from this node's local state, and a log index at which the
+    /// answer is valid. The answer is rendered unless it is cached. `lookups` are those of
     /// [`CoordinatorQuestion::lookups`].
     ///
     /// # Errors
@@ -111,7 +111,8 @@ impl RenderedCoordinators {
         let before = progress_of(backend, lookups)?;
         if let Some(rendered) = self.find(question, before.changed_index) {
             // The cached answer is valid at least up to the index at which the first lookup was
-            // read, because none of the lookups has changed between `changed_index` and that index.
+            // read. This is so because the lookups did not change between `changed_index` and that
+            // index.
             return Ok((rendered, before.index.max(before.changed_index)));
         }
         let (found, index) = backend.coordinators_stale(&question.query)?;

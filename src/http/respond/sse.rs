@@ -177,8 +177,8 @@ pub(in crate::http) fn answer<D: Backend>(
 /// An open stream.
 struct EventStream<S> {
     source: S,
-    /// A flag that becomes true when the server stops. Each stream has its own receiver, because
-    /// thousands of streams that wake at the same time and clone a shared receiver would contend
+    /// A flag that becomes true when the server stops. Each stream has its own receiver. Otherwise,
+    /// thousands of streams that wake at the same time would clone a shared receiver and contend
     /// for its lock.
     stop: watch::Receiver<bool>,
     /// Events that are not yet sent.

@@ -127,8 +127,8 @@ async fn a_known_answer_is_held_until_it_changes() {
     }
 }
 
-/// A lookup with anything but the current tag is answered immediately, and so are HEAD requests,
-/// stale lookups, and lookups with the tag `*`.
+/// A lookup with anything but the current tag is answered immediately. So are HEAD requests, stale
+/// lookups, and lookups with the tag `*`.
 #[tokio::test]
 async fn what_cannot_be_held_is_answered_at_once() {
     let server = TestServer::start().await;

@@ -72,8 +72,8 @@ async fn a_request_without_one_host_is_refused() {
     assert_eq!(http2.get("/v1/service", &[("host", "h")]).await, 200);
 }
 
-/// The head of a request may have 64 kB on paths that redirect to the coordinator and 8 kB on
-/// others, on HTTP/2 too. A configured limit replaces both.
+/// The head of a request may have 64 kB on paths that redirect to the coordinator, and 8 kB on
+/// others. The limits are the same on HTTP/2. A configured limit replaces both.
 #[tokio::test]
 async fn the_head_of_a_request_has_a_limit() {
     let mut set = HttpSettings::new("test");

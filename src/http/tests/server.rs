@@ -258,7 +258,7 @@ fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     TcpStream::from_std(stream).expect("a socket")
 }
 
-/// Bodies over the limit are rejected, with or without a `Content-Length`, and so are smaller gzip
+/// Bodies over the limit are rejected, with or without a `Content-Length`. So are smaller gzip
 /// bodies whose decompressed size is over the limit.
 #[tokio::test]
 async fn large_bodies_are_refused() {

@@ -14,8 +14,8 @@ fn announce(backend: &FakeBackend) {
     backend.apply(|seen| Command::Announce { seen, announcement });
 }
 
-/// A lookup that bypasses the router gets the same response as one whose path is spelled
-/// differently and decoded by the router, including headers and errors.
+/// A lookup that bypasses the router gets the same response as a lookup with another spelling of
+/// the path, which the router decodes. The headers and errors are the same too.
 #[tokio::test]
 async fn every_spelling_has_one_answer() {
     let server = TestServer::start().await;

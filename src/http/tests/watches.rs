@@ -103,8 +103,9 @@ fn withdraw(server: &TestServer, node_id: &str) -> u64 {
     })
 }
 
-/// A stream shows the state and then each change of its own lookup, with the index of the log entry
-/// that made the change, until its reader disconnects. A type without services has an empty state.
+/// A stream shows the state and then each change of its own lookup, until its reader disconnects.
+/// Each change has the index of the log entry that made the change. A type without services has an
+/// empty state.
 #[tokio::test]
 async fn a_stream_shows_the_state_and_each_change() {
     let server = TestServer::start().await;
@@ -192,9 +193,9 @@ async fn a_stream_goes_on_from_an_id() {
     assert!(last < next);
 }
 
-/// A stream begins with a `reset` and the whole state if its reader cannot resume from the id,
-/// because the id is from another cluster, too old, or of an index that this node has not reached.
-/// A snapshot that replaces the state also resets an open stream. A malformed id is rejected.
+/// A stream begins with a `reset` and the whole state if its reader cannot resume from the id. The
+/// id may be from another cluster, too old, or of an index that this node has not reached. A
+/// snapshot that replaces the state also resets an open stream. A malformed id is rejected.
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_by_the_state() {
     let server = TestServer::start().await;
@@ -236,8 +237,8 @@ async fn what_was_missed_is_made_up_for_by_the_state() {
     }
 }
 
-/// The last event of a stream states why the stream ends (the node stops, or no longer serves
-/// reads), and the position to resume from.
+/// The last event of a stream states why the stream ends, and the position to resume from. The
+/// reason is that the node stops, or that it no longer serves reads.
 #[tokio::test]
 async fn a_stream_says_why_it_ends() {
     for lost in [false, true] {

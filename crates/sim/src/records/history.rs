@@ -30,9 +30,9 @@ pub struct History {
     renewed: BTreeMap<String, (u64, Duration)>,
     /// The number of nodes that expired.
     pub expired: usize,
-    /// The time at which the committed log was first seen to reach [`LEVEL_OF_ORDER`], the feature
-    /// level of commands from which each write carries its `Arrival`. From then on, the order of
-    /// writes is guaranteed.
+    /// The time at which the committed log was first seen to reach [`LEVEL_OF_ORDER`]. Each write
+    /// carries its `Arrival` from this feature level of commands on. From that time on, the order
+    /// of writes is guaranteed.
     pub ordered_from: Option<Duration>,
 }
 
@@ -173,8 +173,8 @@ impl History {
         let Some((renewed, committed)) = self.renewed.get(node_id) else {
             return Err(format!("{node_id} expired, but was never announced"));
         };
-        // Commits are observed only at the end of a step, so the time between the commits of the
-        // renewal and of the expiry may seem up to one step too short.
+        // Commits are observed only at the end of a step. The time between the commits of the
+        // renewal and of the expiry may therefore seem up to one step too short.
         if at.saturating_sub(*committed) + STEP < self.max_age {
             return Err(format!(
                 "no early expiry: {node_id} expired by entry {index} at {at:?}, \

@@ -1,11 +1,11 @@
 //! The writes of clients and their times, and the check that the log orders them correctly.
 //!
 //! Several clients write one node id through different hosts. `quorate_checker::certificate` checks
-//! that a write that began before another write of the same node id never takes effect after that
-//! other write, if the other write was acknowledged. A node receives a write in the same step in
-//! which the client begins the write, so the time of its beginning is recorded as its arrival too.
-//! Only writes are checked that began after the group had agreed on the feature level of commands
-//! from which each write carries its `Arrival` (the receiving node's knowledge when the write
+//! what happens after an acknowledged write: no write of the same node id takes effect if it began
+//! before the acknowledged write. A node receives a write in the same step in which the client
+//! begins the write. The time of its beginning is therefore recorded as its arrival too. A write is
+//! checked only if it began after the group had agreed on a certain feature level of commands. From
+//! this level on, each write carries its `Arrival` (the receiving node's knowledge when the write
 //! arrived).
 
 use crate::records::answers::SimRequest;

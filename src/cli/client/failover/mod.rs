@@ -74,8 +74,9 @@ struct ServerState {
 /// - The server that answered last is asked first.
 /// - After a server that does not answer, the next one is asked at once. There is a pause only
 ///   after all servers have been asked.
-/// - An invalid request is sent once. A server that does not know the endpoint ends the search only
-///   if no other server knows it, because the server may be of an older release.
+/// - An invalid request is sent once. After a server that does not know the endpoint, the next one
+///   is asked too, because the server may be of an older release. The search ends once no server
+///   knows the endpoint.
 pub struct FailoverClient {
     client: Client,
     timeouts: Timeouts,

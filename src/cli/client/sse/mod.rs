@@ -191,9 +191,9 @@ impl EventReader {
         Ok(())
     }
 
-    /// Makes an error temporary if a stream was open before, because a proxy may have answered for
-    /// a node that restarts, or the node may be of a release with another form of ids. Before the
-    /// first stream, the error stays as it is.
+    /// Makes an error temporary if a stream was open before. The cause may be that the node
+    /// restarts and a proxy answered in its place. Another possible cause is a node of a release
+    /// with another form of ids. Before the first stream, the error stays as it is.
     fn bearable(&mut self, error: RequestError) -> RequestError {
         match error {
             RequestError::Invalid(line) if self.has_begun => {

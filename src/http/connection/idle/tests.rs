@@ -83,8 +83,8 @@ fn what_is_under_way_is_not_parked() {
     assert!(!state.is_to_be_parked(later + 100 * S), "HTTP/2");
 }
 
-/// A client that takes nothing of its response is cut off, and so is one that takes a byte at a
-/// time, regardless of the bytes it sends.
+/// A client is cut off if it takes nothing of its response, or a byte at a time. The bytes that the
+/// client sends make no difference.
 #[test]
 fn a_stalled_reader_is_cut_off() {
     let late = STALL_TIMEOUT.as_secs() as u32;
