@@ -22,31 +22,32 @@ pub struct Batch {
 
 /// One change of the registry.
 ///
-/// **The order of writes of one node.** A write that arrived at any server before another write of
-/// the same node began never takes effect after that other write was acknowledged. Each write
-/// therefore carries evidence: what the cluster's node that received it (the receiving node) knew
-/// of the log at its arrival ([`Arrival`]). `apply` compares it with the index of the entry in
-/// which the registry last accepted a write of the node (an announcement, a renewal or a
-/// withdrawal) or expired it. Unless that entry is certainly older than the arrival, the write is
+/// **The order of writes of one node.** Suppose that write A arrived at any server before write B
+/// of the same node began. Then A never takes effect after B was acknowledged. Each write therefore
+/// carries evidence: what the cluster's node that received it (the receiving node) knew of the log
+/// at its arrival ([`Arrival`]). `apply` compares the evidence with the index of one entry. In this
+/// entry, the registry last accepted a write of the node (an announcement, a renewal or a
+/// withdrawal) or expired the node. If the entry may be newer than the arrival, the write is
 /// `Superseded` and changes nothing.
 ///
 /// - The receiving node proposes a write only with the evidence from the write's arrival. It never
-///   proposes a superseded write again with newer evidence, because it cannot know whether the
-///   superseding write ended before this write arrived or began after this write arrived. The
-///   client is asked to retry instead.
+///   proposes a superseded write again with newer evidence. The reason is that the superseding
+///   write may have ended before this write arrived or begun after this write arrived. The
+///   receiving node cannot tell these two cases apart. The client is asked to retry instead.
 /// - After a renewal with the outcome `NotRegistered`, the receiving node proposes the whole
 ///   announcement, with the evidence of the renewal.
-/// - If one entry contains several writes of a node, the registry accepts at most one of them,
-///   since the evidence of each is older than the entry. An index ([`Arrival::previous`]) therefore
-///   identifies a single write, not two of which one may have begun later.
+/// - If one entry contains several writes of a node, the registry accepts at most one of them. This
+///   is so because the evidence of each write is older than the entry. An index
+///   ([`Arrival::previous`]) therefore identifies a single write, not two of which one may have
+///   begun later.
 /// - Renewals, and withdrawals of a node that is not registered, change nothing in a lookup. They
-///   are ordered nevertheless, because a late one would count as the last write of its node, after
-///   newer writes that precede it in the log. The next write in the receiving node's queue may
+///   are ordered nevertheless. Otherwise a late one would count as the last write of its node,
+///   although newer writes precede it in the log. The next write in the receiving node's queue may
 ///   replace its predecessor in the queue ([`Arrival::previous`]). If the predecessor is the late
 ///   write, the next write would replace those newer writes too.
-/// - A renewal needs no time limit ([`Arrival::until_ms`]), however. If the evidence is newer than
-///   the request to renew, the only effect is that the stored announcement lives longer, and the
-///   writes queued behind it carry evidence of their own.
+/// - A renewal needs no time limit ([`Arrival::until_ms`]), however. The evidence may be newer than
+///   the request to renew. The only effect is then that the stored announcement lives longer. The
+///   writes queued behind the renewal carry evidence of their own.
 ///
 /// Below feature level 4 ([`LEVEL_OF_ORDER`](crate::LEVEL_OF_ORDER)), commands carry a single
 /// index, `seen`, and renewals are not ordered. Until every voter knows level 4, a node of this

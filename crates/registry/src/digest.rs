@@ -1,8 +1,8 @@
 //! A digest of the whole state, equal on all nodes at the same applied index.
 //!
-//! It is a sum of digests of the parts (their elements), so the cost of a change depends on the
-//! parts that change, not on the size of the state. It detects faults, not attacks: a peer that can
-//! choose the state can choose its digest.
+//! The digest is a sum of digests of the parts (their elements). The cost of a change therefore
+//! depends on the parts that change, not on the size of the state. It detects faults, not attacks:
+//! a peer that can choose the state can choose its digest.
 
 use crate::level::LEVEL_OF_ORDER;
 use crate::model::Fingerprint;

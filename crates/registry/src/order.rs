@@ -35,24 +35,25 @@ pub struct Tail {
 ///   arrived. If another leader proposed this write, the log may have other, newer entries at these
 ///   indexes, and `tail` is ignored.
 /// - the entry at `previous`, whose write arrived earlier at the same receiving node. The registry
-///   accepted that write only because all accepted writes of the node that precede that write in
-///   the log began before that write arrived. They therefore began before this write arrived, too.
+///   accepted that earlier write. All accepted writes of the node that precede the earlier write in
+///   the log therefore began before it arrived. Otherwise the registry would have refused the
+///   earlier write. The preceding writes began before this write arrived, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
     /// The highest log index known to be committed.
     pub committed: u64,
     /// The last entry that the leader was known to have; absent if it is not above `committed`.
     pub tail: Option<Tail>,
-    /// The log index of the last write of the same node id of which the receiving node knew, before
-    /// it processed this write, that the registry had accepted it.
+    /// The log index of the last write of the same node id that the receiving node knew to be
+    /// accepted by the registry. The receiving node knew this before it processed this write.
     pub previous: Option<u64>,
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.
     ///
-    /// The receiving node sets it to the maximum that ticks can have counted when the write's
-    /// client gives up, according to the receiving node's own clock. If ticks have counted more
-    /// when the write is applied, that clock stopped, as in a paused virtual machine. The rest of
-    /// the evidence may then be newer than the client's request.
+    /// The receiving node takes the moment at which the write's client gives up, by the receiving
+    /// node's own clock. The value is the maximum that ticks can have counted by that moment. If
+    /// ticks have counted more when the write is applied, that clock stopped, as in a paused
+    /// virtual machine. The rest of the evidence may then be newer than the client's request.
     pub until_ms: Option<u64>,
 }
 
@@ -126,8 +127,8 @@ mod tests {
         }
     }
 
-    /// The tail of a leader's log is valid only in an entry of that leader, and not in an entry of
-    /// another term or of another leader in the same term.
+    /// The tail of a leader's log is valid only in an entry of that leader. It is not valid in an
+    /// entry of another term, or of another leader in the same term.
     #[test]
     fn the_tail_counts_for_its_own_leader_alone() {
         let superseded =

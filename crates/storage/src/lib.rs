@@ -1,9 +1,9 @@
 //! The persistent storage of a node: its Raft log, vote, identity and snapshots.
 //!
-//! The log, the vote, the committed and purged log ids and the identity are in one `redb` database,
-//! which is written by a single thread. In front of it is a write-ahead log (WAL) for the
-//! most recently appended entries. A snapshot is a separate file in the same directory. All file
-//! access goes through [`Vfs`]. The rules:
+//! The log, the vote, the committed and purged log ids and the identity are in one `redb` database.
+//! A single thread writes to the database. In front of the database is a write-ahead log (WAL) for
+//! the most recently appended entries. A snapshot is a separate file in the same directory. All
+//! file access goes through [`Vfs`]. The rules:
 //!
 //! - The vote, the entries and their order follow openraft's contract: entries are readable when
 //!   `append` returns and durable when its callback runs, and everything is written in order.

@@ -12,8 +12,8 @@ use std::io;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::{Arc, PoisonError};
 
-/// Maximum size of the entries in one replication request, so that the request reaches a follower
-/// within the timeout of the request even over a slow link.
+/// Maximum size of the entries in one replication request. With this limit, the request reaches a
+/// follower within its timeout even over a slow link.
 const READ_BYTES_MAX: usize = 1 << 20;
 
 /// The log, the vote and the committed id, with the guarantees that openraft requires.

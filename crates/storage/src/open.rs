@@ -36,7 +36,8 @@ pub(crate) struct Opened {
 impl Opened {
     /// Returns the last log id of the directory: that of its log, or of its snapshot if the
     /// snapshot is ahead of the log. A snapshot received from a leader is durable before the
-    /// entries that it covers are purged, so a crash may leave the snapshot ahead of the log.
+    /// entries that it covers are purged. A crash may therefore leave the snapshot ahead of the
+    /// log.
     pub(crate) fn reach(&self) -> Option<LogId> {
         self.recovered.last.max(self.covered)
     }

@@ -1,6 +1,6 @@
-//! Precautions against a full disk: a floor of free space below which no proposals are accepted,
-//! and a ballast file that is deleted so that a purge, which frees space, has the space that its
-//! commit needs.
+//! Precautions against a full disk: a floor of free space and a ballast file. Below the floor, no
+//! proposals are accepted. A purge frees space, but its commit needs space first. The ballast file
+//! is deleted to provide that space.
 
 use super::layout;
 use super::vfs::Vfs;
@@ -81,8 +81,9 @@ impl Space {
         Ok(self.vfs.space(&self.dir)?.free_bytes >= bytes)
     }
 
-    /// Returns whether a file of `bytes` could be written in addition to all others, deleting the
-    /// ballast if necessary, while the log still has room.
+    /// Returns whether a file of `bytes` could be written in addition to all others. The log must
+    /// still have room afterwards. The ballast counts as free space, since it can be deleted if
+    /// necessary.
     pub(crate) fn could_take(&self, bytes: u64) -> io::Result<bool> {
         let ballast_bytes = match self.vfs.allocated_bytes(&self.dir.join(layout::BALLAST)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,

@@ -35,8 +35,8 @@ const QUEUE_REQUESTS_MAX: usize = QUEUE_BYTES_MAX / REQUEST_BYTES_MIN;
 
 /// A data directory: the log, the vote, the identity and the snapshots of one node.
 ///
-/// Cheap to clone. When the last handle is dropped, including every [`super::LogStore`], the last
-/// batch is sealed (by a two-phase commit) and another process can open the directory.
+/// Cheap to clone. Every [`super::LogStore`] is a handle too. When the last handle is dropped, the
+/// last batch is sealed (by a two-phase commit). Another process can then open the directory.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<StoreInner>,

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// Maximum number of services in one announcement.
 ///
 /// An engine announces one or two per node. Each service adds to a rendered lookup, an event and a
-/// snapshot, so a body of 1 MB with 20,000 of them costs far more than its text.
+/// snapshot. A body of 1 MB with 20,000 services therefore costs far more than its text.
 pub const MAX_SERVICES: usize = 4_096;
 
 /// Maximum length of an announcement's location in bytes. A lookup repeats it with each service.

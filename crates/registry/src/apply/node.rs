@@ -149,8 +149,8 @@ fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64
 }
 
 /// Returns whether two announcements of a node come from the same process. A process generates new
-/// service ids when it starts, so an announcement without a common id comes from another process,
-/// and the node counts as joined anew.
+/// service ids when it starts. An announcement without a common id therefore comes from another
+/// process, and the node counts as joined anew.
 fn same_process(before: &BorrowedAnnouncement<'_>, after: &BorrowedAnnouncement<'_>) -> bool {
     by_id(&before.services, &after.services).any(|pair| matches!(pair, (Some(_), Some(_))))
 }

@@ -23,10 +23,10 @@ impl Registry {
     /// Returns the coordinators, most recently joined first. If two joined with the same entry, the
     /// one with the greater node id comes first.
     ///
-    /// A node is a coordinator if it has a service of type `{engine}-coordinator`, or one of the
-    /// engine's own type with `coordinator=true`. A static service is a coordinator under the same
-    /// two conditions. Coordinators without an address that a client could be redirected to are
-    /// returned separately.
+    /// A node is a coordinator if it has a service of type `{engine}-coordinator`. It is also one
+    /// if it has a service of the engine's own type with `coordinator=true`. A static service is a
+    /// coordinator under the same two conditions. Coordinators without an address that a client
+    /// could be redirected to are returned separately.
     pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
         let mut all = Vec::new();
         for engine in Engine::ALL {

@@ -1,11 +1,18 @@
 //! Snapshots: serializes and restores the state.
 //!
-//! Layout, format 1: the magic, the format (one byte), the level (four bytes, little endian), a
-//! postcard header, then every node (its numbers, its packed announcement) and every static service
-//! in order, then the digest (16 bytes, little endian). From level 4 on, the time counted by ticks
-//! is stored between the header and the nodes. The same state produces the same bytes. Magic,
-//! format and level have the same positions in every format, so that any release can report that it
-//! needs a newer one.
+//! Layout, format 1, in this order:
+//!
+//! - the magic
+//! - the format (one byte)
+//! - the level (four bytes, little endian)
+//! - a postcard header
+//! - from level 4 on, the time counted by ticks
+//! - every node (its numbers, its packed announcement), in order
+//! - every static service, in order
+//! - the digest (16 bytes, little endian)
+//!
+//! The same state produces the same bytes. Magic, format and level have the same positions in every
+//! format. Any release can therefore report that it needs a newer release.
 
 mod bad_snapshot;
 mod reader;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// The effect of one entry on one type in one pool. Several changes by one entry are combined,
 /// because a reader whose connection is closed between them could not say which ones it has seen.
 ///
-/// - If a reader has the services from before the entry, deletes those in `removed` and then
-///   inserts those in `services`, it has the services from after the entry.
+/// - A reader with the services from before the entry deletes those in `removed` and then inserts
+///   those in `services`. The reader then has the services from after the entry.
 /// - A service is identified by its node and its id; a static service by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

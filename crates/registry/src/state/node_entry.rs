@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The stored announcement of one node.
 ///
 /// The announcement is stored packed. In parsed form, one service takes over a kilobyte in maps and
-/// strings, but 100,000 of them should fit in 200 MB together with their rendered lookups.
+/// strings. However, 100,000 services should fit in 200 MB together with their rendered lookups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEntry {
     packed: Arc<[u8]>,
@@ -20,9 +20,9 @@ pub struct NodeEntry {
     /// The cluster time at which the node expires, in milliseconds. The first tick that advances
     /// cluster time to this value or beyond it removes the node.
     pub deadline_ms: u64,
-    /// The log index at which the node joined. It is kept while the node stays registered, and
-    /// reset when an announcement has no service id in common with the previous one, because then
-    /// another process has taken over the node id.
+    /// The log index at which the node joined. The index is kept while the node stays registered.
+    /// It is reset when an announcement has no service id in common with the previous announcement.
+    /// In that case, another process has taken over the node id.
     pub joined_index: u64,
     /// The log index at which its announcement last changed; a renewal is not a change.
     pub changed_index: u64,

@@ -92,8 +92,8 @@ impl Rendered {
         is_large && !(is_made && (self.gzip.get().is_some() || !with_gzip))
     }
 
-    /// Renders the body, its tag and, if asked for, the gzipped body, so that later calls of
-    /// [`Rendered::json`], [`Rendered::tag`] and [`Rendered::gzip`] return at once.
+    /// Renders the body, its tag and, if asked for, the gzipped body. Later calls of
+    /// [`Rendered::json`], [`Rendered::tag`] and [`Rendered::gzip`] then return at once.
     pub fn make(&self, with_gzip: bool) {
         self.digest();
         if with_gzip {
@@ -163,8 +163,8 @@ impl Rendered {
 ///
 /// The lock is held only to find an entry. Each lookup is rendered once, outside of the lock:
 /// readers of the same lookup wait for the rendering, readers of other lookups do not. A large
-/// lookup that is not rendered yet keeps its entries ([`Listed`]), so that its bytes show the state
-/// at the time of the lookup.
+/// lookup that is not rendered yet keeps its entries ([`Listed`]). Its bytes therefore show the
+/// state at the time of the lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 

@@ -89,8 +89,9 @@ impl EngineCluster {
 }
 
 /// The coordinator that joined last comes first. A changed announcement of the same process does
-/// not count as joining. A new process under the same node id counts as joining, because its
-/// address must win over the address of a coordinator that started earlier and was killed later.
+/// not count as joining. A new process under the same node id counts as joining. Another
+/// coordinator may have started earlier and been killed later. The address of the new process must
+/// win over the address of that coordinator.
 #[test]
 fn the_last_that_joined_is_first() {
     let mut cluster = EngineCluster {

@@ -100,8 +100,8 @@ fn threads_share_one_rendering() {
 }
 
 /// When more nodes are removed than tombstones are kept, the oldest removals are known only by the
-/// floor. An old write of a node without a tombstone is refused with a request to retry, and a
-/// write with a newer `seen` is accepted.
+/// floor. An old write of a node without a tombstone is refused with a request to retry. A write
+/// with a newer `seen` is accepted.
 #[test]
 fn forgotten_removals_are_overtaken_to_be_safe() {
     let mut registry = Registry::new("test");
@@ -257,8 +257,8 @@ fn retired_ids_are_bounded() {
     assert!(Registry::from_snapshot(&registry.to_snapshot()).is_ok());
 }
 
-/// If the level is that of a later release, the running registry reports it as unknown, and the
-/// error of restoring a snapshot names it as needed.
+/// If the level is that of a later release, the running registry reports the level as unknown. The
+/// error of restoring a snapshot names the level as needed.
 #[test]
 fn a_later_level_is_told() {
     let mut registry = Registry::new("test");

@@ -289,10 +289,10 @@ proptest! {
         cases: 3_000, failure_persistence: None, ..ProptestConfig::default()
     })]
 
-    /// A write that arrived before another write of its node began never takes effect after that
-    /// other write was acknowledged. This holds even if takers lag behind and queue writes, leaders
-    /// change, entries are lost or committed late, and one entry has writes of one node from two
-    /// takers.
+    /// Suppose that write A arrived before write B of the same node began. Then A never takes
+    /// effect after B was acknowledged. This holds even if takers lag behind and queue writes, or
+    /// leaders change. It also holds if entries are lost or committed late, or one entry has writes
+    /// of one node from two takers.
     #[test]
     fn no_write_takes_effect_after_a_later_one(
         steps in vec((0..31u8, any::<u8>(), any::<u8>()), 1..120),
@@ -306,8 +306,8 @@ proptest! {
         }
     }
 
-    /// While the leader does not change, no write is refused if its taker knew the whole log of the
-    /// leader when it received the write.
+    /// Suppose that the taker of a write knew the whole log of the leader when it received the
+    /// write. While the leader does not change, this write is not refused.
     #[test]
     fn a_taker_that_has_heard_is_not_refused(
         writes in vec(
@@ -399,9 +399,9 @@ fn of_one_entry_one_write_of_a_node_is_accepted() {
     );
 }
 
-/// A late renewal is refused. Otherwise it would count as the last write of its node, and the
-/// withdrawal queued behind it would remove the announcement that another taker received and that
-/// was applied before the renewal.
+/// A late renewal is refused. Otherwise it would count as the last write of its node. Another taker
+/// received an announcement, which was applied before the renewal. The withdrawal queued behind the
+/// renewal would remove this announcement.
 #[test]
 fn a_renewal_passes_no_later_write_by() {
     let mut registry = Registry::new("test");

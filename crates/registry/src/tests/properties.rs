@@ -105,9 +105,9 @@ proptest! {
         cases: 200, failure_persistence: None, ..ProptestConfig::default()
     })]
 
-    /// The same entries produce the same outcomes, digest and bytes on two nodes, even if one of
-    /// them served lookups or was restored from a snapshot in between. The incremental digest
-    /// equals the recomputed one.
+    /// The same entries produce the same outcomes, digest and bytes on two nodes. This holds even
+    /// if one node served lookups or was restored from a snapshot in between. The incremental
+    /// digest equals the recomputed one.
     #[test]
     fn nodes_agree(batches in batches(), restart_at in 0..60usize) {
         let mut one = Registry::new("test");
@@ -169,8 +169,8 @@ proptest! {
     }
 
     /// A write is accepted only if no other write of its node was accepted at a log index above its
-    /// `seen`, checked against a plain history. The announcement of a node in a lookup is the last
-    /// accepted one.
+    /// `seen`. This is checked against a plain history. The announcement of a node in a lookup is
+    /// the last accepted one.
     #[test]
     fn no_write_comes_over_a_later_one(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -234,9 +234,9 @@ proptest! {
         }
     }
 
-    /// A node never expires early. This is checked against real time tracked beside the log, with a
-    /// leader that ticks at any moment, reports the time since its last tick was proposed, and is
-    /// sometimes replaced by one with another step.
+    /// A node never expires early. This is checked against real time tracked beside the log. The
+    /// leader ticks at any moment and reports the time since its last tick was proposed. It is
+    /// sometimes replaced by a leader with another step.
     #[test]
     fn never_early(
         events in vec(

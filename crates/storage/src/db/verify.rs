@@ -64,8 +64,8 @@ pub(crate) struct Checked {
 /// - The format is known, and every record's checksum matches.
 /// - The log has no gap from after `purged` to `last`, and each record holds the entry of its
 ///   index.
-/// - The term of the vote is not lower than that of the last entry, and nothing past the end of the
-///   log was purged or committed.
+/// - The term of the vote is not lower than that of the last entry.
+/// - Nothing past the end of the log was purged or committed.
 pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     let (recovered, epoch) = values(redb)?;
     check_ends(&recovered)?;
@@ -157,8 +157,8 @@ fn values(redb: &redb::Database) -> Result<(RecoveredState, Option<WalEpoch>), F
     Ok((recovered, epoch))
 }
 
-/// Checks that the term of the vote is not lower than that of the last entry, and that nothing past
-/// the end of the log was purged or committed.
+/// Checks that the term of the vote is not lower than that of the last entry. Also checks that
+/// nothing past the end of the log was purged or committed.
 pub(crate) fn check_ends(recovered: &RecoveredState) -> Result<(), Unreadable> {
     let last_term = recovered.last.map_or(0, |id| id.leader_id.term);
     if recovered.vote.map_or(0, |v| v.leader_id.term) < last_term {

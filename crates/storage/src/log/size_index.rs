@@ -136,8 +136,8 @@ mod tests {
         assert_eq!(size_index.index_before(300 * KB), Some(10));
     }
 
-    /// A log that is opened gets marks over its whole length, so that its older part can be purged
-    /// without waiting for a new snapshot that covers all of it.
+    /// A log that is opened gets marks over its whole length. Otherwise its older part could be
+    /// purged only after a new snapshot that covers the whole log.
     #[test]
     fn an_opened_log_is_known_by_its_parts() {
         let mut size_index = LogSizeIndex::default();

@@ -69,8 +69,9 @@ impl AddAssign for Examined {
     }
 }
 
-/// Opens every image of every crash of a run, each only once even if several crashes can leave
-/// it, and judges it at every point at which it can occur. `also` is called with each image.
+/// Opens every image of every crash of a run, and judges it at every point at which it can occur.
+/// An image is opened only once, even if several crashes can leave it. `also` is called with each
+/// image.
 fn examine(
     run: &Run,
     changes: &[DiskChange],
@@ -117,8 +118,8 @@ fn examine(
     all
 }
 
-/// If a follower crashes after it acknowledged a snapshot from its leader and before it purged its
-/// log up to that snapshot, everything acknowledged still counts after the restart. Such a crash is
+/// A follower crashes after it acknowledged a snapshot from its leader and before it purged its log
+/// up to that snapshot. Everything acknowledged still counts after the restart. Such a crash is
 /// possible because the purge is not awaited.
 #[test]
 fn a_snapshot_received_counts_before_the_log_is_purged() {
@@ -149,9 +150,9 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
     assert!(behind > 0, "nothing was tried");
 }
 
-/// No power cut after any operation of a script of 200 steps loses or changes anything that was
-/// acknowledged, whichever unsynced changes are kept, lost or torn; and the store opens after each
-/// power cut.
+/// The power is cut after every operation of a script of 200 steps. Everything acknowledged is
+/// still there and unchanged, whichever unsynced changes are kept, lost or torn. The store opens
+/// after each power cut.
 #[test]
 fn nothing_acknowledged_is_lost_in_a_power_cut() {
     let run = played(&long());

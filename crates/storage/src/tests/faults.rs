@@ -106,8 +106,8 @@ impl FaultSession {
             .map_err(|wrong| format!("{struck} (operation {n}): {wrong}"))
     }
 
-    /// Checks that everything acknowledged is there after a power cut at this point, whether none
-    /// or some of the unsynced changes survive it, and also without a power cut.
+    /// Checks that everything acknowledged is there after a power cut at this point. None or some
+    /// of the unsynced changes survive the power cut. Also checks the same without a power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
         let mut random = CrashRandom(n + 1);
         let crash = Crash::after(&self.image).at_end(&run.fs.changes());
@@ -265,9 +265,9 @@ fn a_failed_operation_stops_the_store() {
     }
 }
 
-/// An operation that finds no space, or half of the space that it needs, stops the store at any
-/// point of a script of 200 steps: the failed write is not retried, nothing more is acknowledged,
-/// and nothing that was acknowledged is lost.
+/// An operation that finds no space, or half of the space that it needs, stops the store. This is
+/// checked at every point of a script of 200 steps. The failed write is not retried, nothing more
+/// is acknowledged, and nothing that was acknowledged is lost.
 #[test]
 fn an_operation_without_space_stops_the_store() {
     let sessions = sessions(&long());

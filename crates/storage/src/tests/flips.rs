@@ -107,9 +107,9 @@ fn snapshot_in(image: &DiskImage) -> String {
     snapshot.expect("a snapshot").to_string_lossy().into_owned()
 }
 
-/// No wrong byte in a sealed directory is read as data: for every byte of the database and of the
-/// snapshot, either exactly the original content is read or opening fails with an error that names
-/// the file.
+/// No wrong byte in a sealed directory is read as data. This is checked for every byte of the
+/// database and of the snapshot. Either exactly the original content is read, or opening fails with
+/// an error that names the file.
 #[test]
 fn no_wrong_byte_of_a_sealed_directory_is_read_as_data() {
     let (image, whole) = sealed();
@@ -169,8 +169,8 @@ fn unsealed(run: &Run) -> DiskImage {
     unsealed.expect("the last step was acknowledged before the seal")
 }
 
-/// A flipped bit in a directory that was not sealed costs at most the last batch, in which it
-/// cannot be distinguished from a torn write. No older data is lost or wrong.
+/// A flipped bit in a directory that was not sealed costs at most the last batch. In the last
+/// batch, a flipped bit cannot be distinguished from a torn write. No older data is lost or wrong.
 #[test]
 fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let mut run = Run::new(SimFs::new(CAPACITY));
@@ -221,13 +221,14 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
         println!("{flipped} flips, {refused} refused");
         refused
     });
-    // One run with many rejected flips is enough: a flip in the last frame is never rejected, and
-    // the last frame may be the only one in the WAL if the writer was delayed.
+    // One run with many rejected flips is enough. A flip in the last frame is never rejected. If
+    // the writer was delayed, the last frame may be the only one in the WAL.
     assert!(refused.into_iter().any(|refused| refused > 9_000));
 }
 
-/// The tests of flipped bits can fail: they detect an intact database or snapshot with different
-/// content, as if a wrong byte had been read as data, and a rejection that names another file.
+/// The tests of flipped bits can fail. They detect an intact database or snapshot with different
+/// content, as if a wrong byte had been read as data. They also detect a rejection that names
+/// another file.
 #[test]
 fn a_wrong_byte_read_as_data_is_caught() {
     let (image, whole) = sealed();

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 const SMALL: u64 = 12 << 20;
 
-/// The floor of free space is reached before any write fails, a snapshot and a purge still succeed
-/// below the floor, and the space that the purge frees is detected and reused.
+/// The floor of free space is reached before any write fails. A snapshot and a purge still succeed
+/// below the floor. The space that the purge frees is detected and reused.
 #[test]
 fn a_full_disk_is_foreseen_and_a_purge_frees_it() {
     block_on(async {
@@ -89,8 +89,8 @@ fn fs_free(store: &Store) -> u64 {
     store.space().expect("space").free_bytes
 }
 
-/// A write that finds no space is not acknowledged and stops the store, and everything acknowledged
-/// is there when the store opens while the disk is still full.
+/// A write that finds no space is not acknowledged and stops the store. Everything acknowledged is
+/// there when the store opens while the disk is still full.
 #[test]
 fn a_write_without_space_loses_nothing_acknowledged() {
     block_on(async {

@@ -33,8 +33,8 @@ async fn filled(store: &Store, entries: u64, bytes: usize) {
         .expect("on disk");
 }
 
-/// A directory can be open only once at a time, the error names the lock, and the directory is
-/// released when the last handle is dropped.
+/// A directory can be open only once at a time. The error names the lock. The directory is released
+/// when the last handle is dropped.
 #[test]
 fn a_second_open_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -110,8 +110,8 @@ fn what_was_kept_is_there_until_it_is_wiped() {
     });
 }
 
-/// A replication request gets at most 1 MB but at least one entry, both from disk and from memory,
-/// and a plain read gets everything.
+/// A replication request gets at most 1 MB but at least one entry, both from disk and from memory.
+/// A plain read gets everything.
 #[test]
 fn reads_are_limited_only_where_they_may_be() {
     block_on(async {

@@ -1,9 +1,9 @@
 //! The interface between the store and the file system.
 //!
-//! All access to a data directory goes through [`Vfs`], so that a test can lose, tear and fail
-//! every operation, and reconstruct every image that a power cut can leave. The dangerous faults
-//! involve several files (a snapshot and the purge that relies on it), so a single interface covers
-//! all of them.
+//! All access to a data directory goes through [`Vfs`]. A test can therefore lose, tear and fail
+//! every operation. It can also reconstruct every image that a power cut can leave. The dangerous
+//! faults involve several files (a snapshot and the purge that relies on it), so a single interface
+//! covers all of them.
 
 pub(super) mod fail_stop_file;
 mod interface;

@@ -1,11 +1,12 @@
 //! The encoding of WAL frames.
 //!
 //! A frame is `magic u32 | generation u64 | sequence u32 | length u32 | crc32c of the body | crc32c
-//! of the salt and all fields before | body`, with numbers in little-endian order, padded with
-//! zeros to a whole block. The body is the committed log id as `length u32 | record`, with length 0
-//! if there is none, followed by the entries, each as `index u64 | length u32 | record`. The salt
-//! is random and stored in the database, so that no announcement can be crafted to look like a
-//! frame.
+//! of the salt and all fields before | body`. Numbers are in little-endian order. A frame is padded
+//! with zeros to a whole block.
+//!
+//! The body begins with the committed log id as `length u32 | record`, with length 0 if there is
+//! none. The entries follow, each as `index u64 | length u32 | record`. The salt is random and
+//! stored in the database. Otherwise an announcement could be crafted to look like a frame.
 
 use crate::codec;
 use crate::db::schema::WalEpoch;

@@ -1,5 +1,5 @@
-//! The single writer thread (group commit). It takes all queued requests, writes them as one WAL
-//! frame or one database transaction with one fsync, and then runs the callbacks in order.
+//! The single writer thread (group commit). It takes all queued requests and writes them as one WAL
+//! frame or one database transaction, with one fsync. Then it runs the callbacks in order.
 //!
 //! The fsync of a WAL frame is in `wal::file::Wal::append`. That of a transaction is in redb's
 //! commit (`db::database::Database::write`); a two-phase commit has a second one.
@@ -302,8 +302,8 @@ impl GroupCommitWriter {
     }
 
     /// Makes space for a transaction by deleting the ballast if necessary. A purge must be able to
-    /// commit, since it frees space, and the entries in the WAL must fit into the database, since
-    /// they are already acknowledged.
+    /// commit, since it frees space. The entries in the WAL must fit into the database, since they
+    /// are already acknowledged.
     fn make_room(&self, batch: &[QueuedRequest]) -> io::Result<()> {
         if batch
             .iter()

@@ -1,5 +1,5 @@
 //! A compact encoding of properties. In a map of strings, a property takes twenty times the size of
-//! its text, and a body of 1 MB can contain a hundred thousand of them.
+//! its text. A body of 1 MB can contain a hundred thousand properties.
 
 use crate::model::text::Text;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};

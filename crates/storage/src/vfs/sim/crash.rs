@@ -120,10 +120,11 @@ impl Crash {
         }
     }
 
-    /// Returns images of a crash at this point: every subset of the pending changes if they are
-    /// few, or a sample if they are many, each also with one torn write. In addition the newest
-    /// change is cut at each sector, or at a random one if it has many, in combination with all of
-    /// the other changes and with a random subset of them.
+    /// Returns images of a crash at this point. They contain every subset of the pending changes if
+    /// these are few, or a sample of the subsets if these are many. Each subset also occurs with
+    /// one torn write. In addition, the newest change is cut at each sector, or at random sectors
+    /// if it has many. Each cut is combined with all of the other changes, and with a random subset
+    /// of them.
     pub(crate) fn images(&self, random: &mut CrashRandom, sampled: usize) -> Vec<DiskImage> {
         let n = self.pending.len();
         let mut images = Vec::new();

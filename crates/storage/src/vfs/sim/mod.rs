@@ -1,9 +1,9 @@
 //! An in-memory file system that forgets everything that was not synced.
 //!
-//! It records every change. [`Crash`] walks the changes and produces, after each
-//! change, images that a power cut at that point can leave. Of the changes that no sync covers (to
-//! content and to directory entries alike), any subset may be on the device, and a write may be
-//! torn at multiples of 512 bytes.
+//! It records every change. [`Crash`] walks the changes and produces, after each change, images
+//! that a power cut at that point can leave. Any subset of the changes that no sync covers may be
+//! on the device. This applies to content and to directory entries alike. A write may be torn at
+//! multiples of 512 bytes.
 
 mod content;
 mod crash;

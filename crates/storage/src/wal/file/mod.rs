@@ -1,9 +1,9 @@
 //! The write-ahead log (WAL) file: writes and syncs (fdatasync) log entries, which are moved to the
 //! database later.
 //!
-//! A redb commit writes about nine pages and takes half a millisecond of CPU time, whereas a WAL
-//! frame is a single write to blocks that are already allocated. Appends are therefore written to
-//! the WAL, with one frame and one fdatasync for each batch. They are moved to the database
+//! A redb commit writes about nine pages and takes half a millisecond of CPU time. In contrast, a
+//! WAL frame is a single write to blocks that are already allocated. Appends are therefore written
+//! to the WAL, with one frame and one fdatasync for each batch. They are moved to the database
 //! together: when the WAL is full, when anything other than an append is written, and when nothing
 //! was written for a while.
 //!
@@ -13,7 +13,7 @@
 //!   another frame was therefore durable, and the directory is rejected. A damaged last frame
 //!   cannot be distinguished from a torn write, and is treated as if it had never been written.
 //! - The frames of a generation are contiguous from the start of the file. The transaction that
-//!   moves them to the database also stores the next generation there, so that each frame counts
+//!   moves them to the database also stores the next generation there. Each frame therefore counts
 //!   either as in the WAL or as in the database.
 //! - The transaction that moves the frames uses a two-phase commit. The frames are overwritten
 //!   after it, so the transaction must not be mistaken for a torn commit and rolled back.
@@ -36,8 +36,9 @@ use std::path::Path;
 /// to the database.
 pub(crate) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 
-/// Size of the writes that fill a new file. It is small because the page cache keeps the data of
-/// one large write as a single unit, and walks through the whole unit on every later write into it.
+/// Size of the writes that fill a new file. The size is small because the page cache keeps the data
+/// of one large write as a single unit. The page cache walks through the whole unit on every later
+/// write into it.
 const READ_BYTES: usize = 64 << 10;
 
 /// Maximum space that the frames of a full WAL take in the database: up to twice their size, since
