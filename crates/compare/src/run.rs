@@ -1,7 +1,7 @@
 //! Runs all loads on all servers: `scripts/bench`.
 //!
 //! All servers are started and warmed up. Then each load runs on each server in turn, and the loads
-//! are repeated in a different order of servers, so that a minute in which the machine is slow
+//! are repeated in a different order of servers. A minute in which the machine is slow therefore
 //! affects all servers alike.
 
 use crate::machine::Machine;

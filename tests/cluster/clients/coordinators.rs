@@ -160,10 +160,10 @@ fn the_inventory_lists_who_is_well() {
     );
 }
 
-/// A coordinator that restarts under its node id, as another process, is the newest again, although
-/// another coordinator joined in between and is still listed. Every node agrees on that once the
-/// feature level of commands is raised, for which every voter must have announced that it supports
-/// that level.
+/// A coordinator that restarts under its node id, as another process, is the newest again. This is
+/// so even if another coordinator joined in between and is still listed. Every node agrees on the
+/// newest once the feature level of commands is raised. The level is raised only after every voter
+/// has announced that it supports the level.
 #[test]
 fn a_coordinator_restarted_under_its_id_is_the_newest() {
     let cluster = Cluster::start(3, Options::max_age("10m"));
@@ -183,8 +183,8 @@ fn a_coordinator_restarted_under_its_id_is_the_newest() {
     });
 }
 
-/// All watchers of the coordinator share one copy of the event that they receive, so that a large
-/// event does not take memory for each watcher.
+/// All watchers of the coordinator share one copy of the event that they receive. A large event
+/// therefore does not take memory for each watcher.
 #[test]
 fn watchers_of_a_coordinator_share_what_they_are_sent() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());

@@ -80,7 +80,7 @@ fn a_change_ends_the_holds_on_every_node() {
 }
 
 /// A held lookup that times out is answered with 304 and the headers that the next lookup needs. A
-/// lookup held by index returns at the end of its hold time, and returns at once when the index
+/// lookup held by index returns at the end of its hold time. It returns at once when the index
 /// belongs to no state of this cluster.
 #[test]
 fn a_hold_ends_in_time() {

@@ -32,9 +32,9 @@ fn put(client: &mut LoadClient, i: usize, round: usize) {
     assert_eq!(status, 202, "{line}");
 }
 
-/// Performs small lookups at a fixed rate until the flag is set. Returns the latency of each,
-/// counted from the time at which it was due, so that a delayed lookup also counts against those
-/// queued behind it.
+/// Performs small lookups at a fixed rate until the flag is set. Returns the latency of each
+/// lookup, counted from the time at which it was due. A delayed lookup therefore also counts
+/// against the lookups queued behind it.
 fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
     let mut client = LoadClient::connect(node.address());
     let (begun, mut took) = (clock::now(), Vec::new());

@@ -94,8 +94,8 @@ fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration)
 }
 
 /// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, as an
-/// HTTP/1 client would be, and the memory of its answers is released. A client that reads
-/// everything stays connected, even if its stream has few events.
+/// HTTP/1 client would be. The memory of the answers is released. A client that reads everything
+/// stays connected, even if its stream has few events.
 #[test]
 fn a_reader_over_http2_that_takes_nothing_is_cut() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());

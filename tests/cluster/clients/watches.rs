@@ -281,8 +281,8 @@ fn write(to: SocketAddr, writer: usize, token: u64) -> Write {
 }
 
 /// A reader that moves to a restarted node receives either the changes that it missed or the whole
-/// state, and both lead to the same result. A restarted node has no changes in memory from before
-/// its snapshot.
+/// state. Both lead to the same result. A restarted node has no changes in memory from before its
+/// snapshot.
 #[test]
 fn a_restarted_node_takes_readers_up() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

@@ -34,9 +34,9 @@ fn send_put(to: SocketAddr, node_id: &str, token: u64) -> http::Pending {
     http::send(to, "PUT", &path, Some(&body), PATIENCE).expect("the kernel takes it")
 }
 
-/// A write that arrived at one node while there was no leader does not take effect after a later
-/// write, through another node, was acknowledged. No announcement returns after its withdrawal, and
-/// no old announcement replaces a newer one.
+/// A write arrives at one node while there is no leader. Then a later write, through another node,
+/// is acknowledged. The first write does not take effect after that. No announcement returns after
+/// its withdrawal, and no old announcement replaces a newer one.
 #[test]
 fn an_earlier_write_through_another_node_undoes_nothing() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -131,8 +131,8 @@ fn a_client_that_changes_nodes_at_once_is_seldom_refused() {
     assert_seldom_refused(&refused);
 }
 
-/// A node whose disk is slower than those of the others seldom refuses a write either, although it
-/// learns that an entry is committed while its disk still writes earlier entries.
+/// A node whose disk is slower than those of the others seldom refuses a write either. This holds
+/// although the node learns that an entry is committed while its disk still writes earlier entries.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_slow_disk_is_no_reason_to_refuse() {

@@ -17,7 +17,7 @@ const PACE: Duration = Duration::from_millis(800);
 /// Duration of a freeze. It is longer than max-age, and longer than `discovery.recovery-gap`.
 const FREEZE: Duration = Duration::from_secs(8);
 /// Time for which lookups are checked after a freeze. It is longer than max-age and the maximum
-/// delay of an expiry together, so that a node that would expire has disappeared by its end.
+/// delay of an expiry together. A node that would expire has therefore disappeared by its end.
 const WATCHED: Duration = Duration::from_secs(7);
 
 /// A freeze of the whole cluster that is longer than max-age removes no announcement whose client
@@ -86,8 +86,9 @@ fn a_leader_that_wakes_up_deposed_answers_fresh_or_not_at_all() {
     }
 }
 
-/// An announcement that stayed unread in a frozen node's socket does not overwrite a newer one that
-/// was acknowledged in the meantime, and does not return after an acknowledged withdrawal.
+/// An announcement stayed unread in a frozen node's socket. It does not overwrite a newer
+/// announcement that was acknowledged in the meantime. It does not return after an acknowledged
+/// withdrawal either.
 #[test]
 fn an_announcement_read_late_does_not_undo_what_came_after_it() {
     let cluster = Cluster::start(3, Options::default());

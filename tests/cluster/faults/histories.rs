@@ -42,12 +42,13 @@ const BURSTS_MAX: usize = 60;
 /// two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
-/// The observations of 24 clients, and of six pairs that write the same node ids through different
-/// nodes, are linearizable while processes, disks, clocks and links of the cluster fail in 26 ways,
-/// alone and together. No acknowledged write is lost, nothing expires early and no lookup is stale.
-/// One check searches for such an order without relying on what the cluster reports about it. The
-/// other check compares the order of the indexes in the answers with the log that the nodes kept.
-/// No worker that renews is ever missing.
+/// Processes, disks, clocks and links of the cluster fail in 26 ways, alone and together. The
+/// observations of 24 clients stay linearizable, and so do the observations of six pairs. The
+/// clients of a pair write the same node ids through different nodes. No acknowledged write is
+/// lost, nothing expires early and no lookup is stale. One check searches for an order that
+/// explains the observations, without relying on what the cluster reports about it. The other check
+/// compares the order of the indexes in the answers with the log that the nodes kept. No worker
+/// that renews is ever missing.
 #[test]
 fn what_clients_see_has_one_order_whatever_fails() {
     let mut stage = Stage::start(3, Options::max_age("3s"), WORKLOAD.seed);

@@ -14,7 +14,7 @@ const TERM_GAP_LIMIT: Duration = Duration::from_millis(500);
 const WRITES_BEFORE: usize = 50;
 const WRITES_AFTER: usize = 100;
 
-/// When the leader is killed with SIGKILL, no acknowledged write is lost, writes through the other
+/// When the leader is killed with SIGKILL, no acknowledged write is lost. Writes through the other
 /// nodes soon continue, and the killed node returns with the same registry.
 #[test]
 fn a_killed_leader_loses_nothing_and_writes_soon_go_on() {
@@ -118,8 +118,8 @@ fn report(what: &str, gaps: &mut [Duration]) {
     );
 }
 
-/// When all nodes of a cluster are asked to stop at the same time, every node exits with 0 and none
-/// logs an error, although the last one has no node to hand its leadership to.
+/// When all nodes of a cluster are asked to stop at the same time, every node exits with 0. No node
+/// logs an error, although the last node has no other node to hand its leadership to.
 #[test]
 fn a_whole_cluster_stops_without_an_error() {
     let mut cluster = Cluster::start(3, Options::default());

@@ -33,8 +33,8 @@ fn old_writes_of_a_guest_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Monotonic);
 }
 
-/// Writes that waited unread in the sockets of a paused guest overwrite no newer write, even if
-/// CLOCK_BOOTTIME stopped too, so that no clock of the guest shows the pause.
+/// Writes that waited unread in the sockets of a paused guest overwrite no newer write. This holds
+/// even if CLOCK_BOOTTIME stopped too, and no clock of the guest shows the pause.
 #[test]
 fn old_writes_of_a_guest_without_any_clock_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Both);
@@ -54,8 +54,8 @@ fn old_writes_come_over_nothing(stopped: Stopped) {
     }
 }
 
-/// Pauses the guest with unread writes in its sockets, makes newer writes through another node,
-/// lets the guest continue, and checks that the newer writes stay.
+/// Pauses the guest with unread writes in its sockets, and makes newer writes through another node.
+/// Then lets the guest continue, and checks that the newer writes stay.
 fn one_pause(cluster: &Cluster, clock: &mut StoppedClock, guest: usize, stopped: Stopped) {
     let awake = cluster.others(guest)[0];
     for node_id in ["changed", "left", "kept"] {

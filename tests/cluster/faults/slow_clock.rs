@@ -17,8 +17,8 @@ const WATCHED: Duration = Duration::from_secs(3);
 /// that long.
 const ASKED_FOR: Duration = Duration::from_millis(500);
 
-/// No lookup relies on a clock: a leader that has a slow clock and is cut off does not answer from
-/// its own state while the other nodes have continued without it.
+/// No lookup relies on a clock. Suppose that a leader has a slow clock and is cut off, while the
+/// other nodes continue without it. The leader then does not answer from its own state.
 #[test]
 fn a_cut_off_leader_with_a_slow_clock_serves_nothing_old() {
     let mut cluster = Cluster::prepare(3, Options::default());

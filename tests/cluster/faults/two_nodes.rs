@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// The documented procedure for growing from two nodes to three works. Two nodes with an inventory
 /// of two form a group. A third node, which is not a member, is not added but waits, and reports
-/// that. After all nodes are emptied and started with the third in every inventory, they form a
-/// group of three that survives the loss of one.
+/// that. Then all nodes are emptied and started with the third in every inventory. They form a
+/// group of three that survives the loss of one node.
 #[test]
 fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     let mut cluster = Cluster::prepare(3, Options::default());

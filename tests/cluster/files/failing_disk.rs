@@ -93,9 +93,9 @@ fn nothing_lost(mut cluster: Cluster, traffic: Traffic) {
 }
 
 /// One failed write, one failed sync, or a disk on which every sync fails ends the process of the
-/// leader or a follower with its documented exit code and a log line that names the file. The
-/// process syncs nothing after that. No acknowledged write is lost, and the other nodes continue.
-/// The node recovers without manual repair once the disk works and it is started again.
+/// leader or a follower. The process exits with its documented exit code and a log line that names
+/// the file. It syncs nothing after the failure. No acknowledged write is lost, and the other nodes
+/// continue. The node recovers without manual repair once the disk works and it is started again.
 #[test]
 fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
     let (mut cluster, disks) = cluster();
@@ -223,10 +223,10 @@ fn every_operation_of_a_start_may_fail() {
     nothing_lost(cluster, traffic);
 }
 
-/// A write without disk space, on the leader or a follower, ends the process with the exit code
-/// that asks the supervisor for a restart. While there is no space, each restarted process ends in
-/// the same way, and lookups and writes continue on the other nodes. The node returns without
-/// manual repair once there is space, and nothing is lost.
+/// A write without disk space ends the process, on the leader or a follower. The exit code asks the
+/// supervisor for a restart. While there is no space, each restarted process ends in the same way,
+/// and lookups and writes continue on the other nodes. The node returns without manual repair once
+/// there is space, and nothing is lost.
 #[test]
 fn a_write_without_space_ends_the_process_until_there_is_some() {
     let (mut cluster, disks) = cluster();

@@ -118,8 +118,8 @@ fn a_fifo_is_written_to_and_waits_for_nobody() {
     assert!(kind(&log).is_fifo() && kind(&access_log).is_fifo());
 }
 
-/// Log paths that are links to standard output or to a device, as `/dev/stdout` and `/dev/null`
-/// are, are not replaced by files, and the lines go to the targets of the links.
+/// Log paths may be links to standard output or to a device, as `/dev/stdout` and `/dev/null` are.
+/// Such links are not replaced by files, and the lines go to the targets of the links.
 #[test]
 fn links_to_devices_stay() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -10,8 +10,8 @@ use std::time::Duration;
 const NO_VOTE_WATCHED: Duration = Duration::from_secs(4);
 
 /// A node with an emptied disk never votes under its old identity: together with one live member it
-/// is no quorum. Once a second member is alive, it rejoins automatically as a new member, receives
-/// all data, and the group then survives the loss of any one node.
+/// is no quorum. Once a second member is alive, the emptied node rejoins automatically as a new
+/// member and receives all data. The group then survives the loss of any one node.
 #[test]
 fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -71,8 +71,8 @@ fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {
     }
 }
 
-/// A leader whose disk is emptied rejoins too, and a node that is emptied repeatedly leaves no
-/// trace of its old identities among the members.
+/// A leader whose disk is emptied rejoins too. A node that is emptied repeatedly leaves no trace of
+/// its old identities among the members.
 #[test]
 fn a_node_emptied_several_times_is_one_member() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

@@ -146,9 +146,9 @@ fn a_node_that_moved_is_found_by_its_name() {
     );
 }
 
-/// A node whose group cannot form because a name does not resolve reports that name, and so does a
-/// restarted node that cannot reach a majority for this reason. Both continue automatically once
-/// names resolve.
+/// A node whose group cannot form because a name does not resolve reports that name. A restarted
+/// node that cannot reach a majority for this reason also reports the name. Both continue
+/// automatically once names resolve.
 #[test]
 fn a_node_names_the_name_that_does_not_resolve() {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));

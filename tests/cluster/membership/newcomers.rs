@@ -27,9 +27,9 @@ fn three_voters_and_no_learner(cluster: &Cluster) {
     });
 }
 
-/// A join request in the name of a member that is down does not replace that member, neither with
-/// another address nor with the member's own address, at which nothing responds. When the member
-/// returns, it is a voter as before.
+/// A join request in the name of a member that is down does not replace that member. This holds for
+/// a request with another address, and for a request with the member's own address, at which
+/// nothing responds. When the member returns, it is a voter as before.
 #[test]
 fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

@@ -5,8 +5,8 @@ use crate::support::{Cluster, Options, ports, until};
 use std::fs;
 use std::time::Duration;
 
-/// A group whose nodes all move to other ports stays the same group, because the addresses of
-/// members come from the inventory and their identities from the log.
+/// A group whose nodes all move to other ports stays the same group. This is so because the
+/// addresses of members come from the inventory and their identities from the log.
 #[test]
 fn a_group_that_moves_to_other_ports_goes_on() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -48,7 +48,7 @@ fn a_member_starts_without_its_inventory() {
 }
 
 /// While nodes are restarted one by one with another max-age, they stay one group with one
-/// registry, because each expiry is decided once, in the log.
+/// registry. This is so because each expiry is decided once, in the log.
 #[test]
 fn a_rolling_change_of_max_age_stops_nobody() {
     let mut cluster = Cluster::start(3, Options::max_age("2s"));

@@ -135,7 +135,7 @@ impl LoadClient {
     /// in bytes.
     ///
     /// Sends the request again on a new connection when the node closes this one. The node of a dev
-    /// build does so, because compressing a hundred megabytes takes so long that the node assumes
+    /// build does so. Compressing a hundred megabytes takes so long there that the node assumes
     /// that its process was stopped.
     pub fn ask(
         &mut self,
@@ -279,9 +279,10 @@ fn wait_installed(node: &Node) -> u64 {
     peak_kb(node)
 }
 
-/// A node that installs a snapshot of a full registry uses at most one and a half times the memory
-/// that the registry counts, plus 40 MB, whether its own registry was full or empty before. The
-/// leader that sends the snapshot stays within the same limit.
+/// A node that installs a snapshot of a full registry stays within a limit of memory. The limit is
+/// one and a half times the memory that the registry counts, plus 40 MB. This holds whether its own
+/// registry was full or empty before. The leader that sends the snapshot stays within the same
+/// limit.
 #[test]
 fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     let mut cluster = Cluster::start(3, Options::max_age("60m").alone());
@@ -313,8 +314,9 @@ fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     }
 }
 
-/// A node whose registry is full of the largest texts, or of the largest number of types, uses at
-/// most one and a half times the memory that the registry counts, plus 40 MB.
+/// A node whose registry is full of the largest texts, or of the largest number of types, stays
+/// within a limit of memory. The limit is one and a half times the memory that the registry counts,
+/// plus 40 MB.
 #[test]
 fn a_full_registry_takes_what_it_counts() {
     stays_within_its_limit(&HUGE_PROPERTIES, 1);
@@ -322,8 +324,8 @@ fn a_full_registry_takes_what_it_counts() {
 }
 
 /// A node whose registry is full uses at most one and a half times the memory that the registry
-/// counts, plus 40 MB, for each of seven shapes of announcements, even after all types and pools
-/// were looked up.
+/// counts, plus 40 MB. This holds for each of seven shapes of announcements, even after all types
+/// and pools were looked up.
 #[test]
 #[ignore = "takes minutes; run it with --release"]
 fn a_full_registry_takes_what_it_counts_in_every_shape() {

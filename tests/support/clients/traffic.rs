@@ -120,8 +120,8 @@ impl Done {
             .unwrap_or(Duration::MAX)
     }
 
-    /// Panics unless every node shows each node id with its last acknowledged token, or a later one
-    /// that was sent, and all nodes show the same.
+    /// Panics unless every node shows each node id with its last acknowledged token, or a later
+    /// token that was sent. Also panics unless all nodes show the same.
     pub fn assert_nothing_lost_anywhere(&self, seen: &[Tokens]) {
         for (i, seen) in seen.iter().enumerate() {
             self.assert_nothing_lost(seen, &format!("running node {i}"));

@@ -1,5 +1,5 @@
-//! Workers that renew like those of an engine, three times within max-age, and watchers that record
-//! every lookup in which a worker is missing.
+//! Workers, and watchers that record every lookup in which a worker is missing. The workers renew
+//! like those of an engine, three times within max-age.
 
 use super::http;
 use crate::support::etc::ENVIRONMENT;

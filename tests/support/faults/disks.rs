@@ -65,8 +65,8 @@ impl Stage {
     /// Either such a node has refused to start, or it has not read the wrong bit. If the bit is in
     /// the last batch, which was not sealed yet, it looks like a torn write: the node starts
     /// without that batch, and the other nodes refuse this node. The disk is replaced in every
-    /// case, because if a bit of a second disk were flipped later, too few undamaged disks could be
-    /// left.
+    /// case. Otherwise too few undamaged disks could be left if a bit of a second disk were flipped
+    /// later.
     pub(super) fn replace_flipped(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         if node.is_alive() {

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Interval between two steps of the faults in progress.
 const LOOK: Duration = Duration::from_millis(20);
-/// Time after the planned end of a fault at which a failing disk is mended even if nothing was
-/// written to it ([`Stage::give_up`]), because the fault might otherwise never end.
+/// Time after the planned end of a fault at which a failing disk is mended ([`Stage::give_up`]).
+/// The disk is mended even if nothing was written to it. Otherwise the fault might never end.
 const STRIKES_WITHIN: Duration = Duration::from_secs(5);
 /// Timeout of a burst, and of the recovery after it. It is far above the documented limits, because
 /// the measured times are checked elsewhere.

@@ -47,8 +47,8 @@ impl StoppedClock {
         clock
     }
 
-    /// Returns the clocks of a process that is not a node, with their files in this directory, and
-    /// the environment with which the process must be started.
+    /// Returns the clocks of a process that is not a node, with their files in this directory. Also
+    /// returns the environment with which the process must be started.
     pub fn in_dir(dir: &Path) -> (StoppedClock, Vec<(&'static str, OsString)>) {
         let clock = StoppedClock::in_file(&dir.join("clock-behind"));
         let library = dir.join("stopped_clock.so");

@@ -195,9 +195,9 @@ impl Cluster {
         (0..self.nodes.len()).filter(|i| *i != than).collect()
     }
 
-    /// Waits until the order of writes of one node id is guaranteed: the group has raised the
-    /// feature level of commands to the first level at which each write carries its `Arrival` at
-    /// the node that received the write, and every node has learned of the new level.
+    /// Waits until the order of writes of one node id is guaranteed. The group must first raise the
+    /// feature level of commands, and every node must learn of the new level. From this level on,
+    /// each write carries its `Arrival` at the node that received the write.
     pub fn wait_ordered(&self) {
         until("the level of commands is raised", FORM_LIMIT, || {
             let mut nodes = self.nodes.iter();

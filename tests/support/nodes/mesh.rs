@@ -12,8 +12,8 @@ pub struct Mesh {
 
 impl Mesh {
     /// Puts a proxy into each link of a cluster that has formed, and restarts the cluster. The
-    /// cluster must form first, because only nodes whose inventories agree can found a group, and
-    /// with proxies the inventory of each node lists different ports.
+    /// cluster must form first, because only nodes whose inventories agree can found a group. With
+    /// proxies, the inventories do not agree: the inventory of each node lists different ports.
     pub fn between(cluster: &mut Cluster) -> Mesh {
         let count = cluster.nodes.len();
         let links: Vec<Vec<Option<Proxy>>> = (0..count)

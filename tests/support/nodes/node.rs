@@ -156,8 +156,8 @@ impl Node {
 
     /// Returns the committed log of a node that does not run, with a line of JSON for each entry.
     ///
-    /// The log is read from a copy, because opening a database that was not closed repairs it, and
-    /// the test must not do that in place of the node.
+    /// The log is read from a copy, because opening a database that was not closed repairs the
+    /// database. The test must not do that in place of the node.
     pub fn committed_log(&self) -> String {
         assert!(self.child.is_none(), "a running node's log is its own");
         let copy = self.etc.dir.join("data-copy");

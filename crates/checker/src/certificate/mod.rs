@@ -12,8 +12,9 @@
 //!   and an earlier index if the other one is a change,
 //! - every acknowledged change is in this order, no refused change is, and no change is in it
 //!   twice,
-//! - a write that had arrived at a server before another write of the same node id was called takes
-//!   no effect at a later index than the other write, if the other write was acknowledged,
+//! - two writes of one node id keep their order. This concerns a first write that had arrived at a
+//!   server before the second was called, if the second was acknowledged. The first takes no effect
+//!   at a later index than the second,
 //! - no node expires before max-age has passed since its last renewal was accepted. The time of
 //!   that acceptance is unknown; its lower bound is the latest of the renewal's own call and the
 //!   calls of all operations with an earlier index,
@@ -23,19 +24,21 @@
 //!
 //! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so
 //! their order within a batch does not matter. Acknowledged changes of one node in one batch must
-//! be identical. If two writes of a node differ, and one was received before the other was decided,
-//! the registry rejects one of them as overtaken (`crates/registry/src/command.rs`). Only one of
-//! the two can therefore be acknowledged with the index of the batch.
+//! be identical. Two writes of a node may differ, and the registry may receive one before it has
+//! decided the other. It then rejects one of the two as overtaken
+//! (`crates/registry/src/command.rs`). Only one of the two can therefore be acknowledged with the
+//! index of the batch.
 //!
-//! **Two writers of one node id.** Promise e: a write that arrived at a server before another write
-//! of the same node id began never takes effect after that other write was acknowledged. This check
-//! uses the order of the log: if the second write was acknowledged with index i, the first has no
-//! effect after i. The log shows which commands had an effect. Three kinds of writes may come late,
-//! since they change the result of no lookup: an announcement equal to the stored one, a renewal,
-//! and a withdrawal of a node that is not registered. A client knows that its write arrived once
-//! the server has answered a request that was sent after the write ([`Operation::arrived_ns`]). If
-//! several operations may have caused a change, the change is attributed to the operation that
-//! arrived last, so that a history that can be explained is never rejected.
+//! **Two writers of one node id.** Promise e concerns two writes of one node id: the first arrived
+//! at a server before the second began. The first write never takes effect after the second write
+//! was acknowledged. This check uses the order of the log: if the second write was acknowledged
+//! with index i, the first has no effect after i. The log shows which commands had an effect. Three
+//! kinds of writes may come late, since they change the result of no lookup: an announcement equal
+//! to the stored one, a renewal, and a withdrawal of a node that is not registered. A client knows
+//! that its write arrived once the server has answered a request that was sent after the write
+//! ([`Operation::arrived_ns`]). If several operations may have caused a change, the change is
+//! attributed to the operation that arrived last. Otherwise a history that can be explained might
+//! be rejected.
 //!
 //! **Unknown outcomes and expiry.** With a log, changes with unknown outcomes and expiries have the
 //! index that the log gives them. Without a log, or before its beginning, they are placed at the

@@ -5,8 +5,8 @@ use super::violation::Violation;
 use crate::history::Operation;
 
 /// The 2xx answers sorted by index. For each index, `known` has the first answer that proves that
-/// the log had reached the index, and `called` has the latest call that certainly came before the
-/// creation of every entry with a later index.
+/// the log had reached the index. `called` has the latest call that certainly came before every
+/// entry with a later index was created.
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],

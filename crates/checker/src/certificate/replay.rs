@@ -271,8 +271,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Returns the operation that requested a change in the log. Reports the change if it was not
-    /// requested, if it was refused, or if an answer that was read before the request was sent
-    /// already had the index of the change or a later one.
+    /// requested or was refused. Also reports the change if its index is impossible: an answer read
+    /// before the request was sent already had this index or a later one.
     fn asked_for(&mut self, index: u64, node: &Name, change: WriterChange) -> Option<usize> {
         if let Some(at) = self.writers.take_acked(index, node, change) {
             self.note_call(at);
@@ -322,8 +322,9 @@ impl<'a> Replay<'a> {
         self.state.remove(node);
     }
 
-    /// Infers changes without a known index (expiries, and changes with unknown outcomes) that must
-    /// have happened for this lookup to be correct, and applies them at the index of the lookup.
+    /// Infers the changes without a known index that must have happened for this lookup to be
+    /// correct. They are expiries and changes with unknown outcomes. Applies them at the index of
+    /// the lookup.
     fn learn(&mut self, index: u64, at: usize) {
         let (missing, wrong) = self.difference(at);
         if missing.is_empty() && wrong.is_empty() {
@@ -371,8 +372,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Finds a change of a node with an unknown outcome that `is_it` accepts and that can have
-    /// happened by an index, and applies it at that index. Returns whether it found a change.
+    /// Finds a change of a node that has an unknown outcome. `is_it` must accept the change, and
+    /// the change must have been possible by the index. Applies it at that index. Returns whether
+    /// it found a change.
     fn place_unknown(
         &mut self,
         index: u64,

@@ -37,12 +37,12 @@ pub struct Writers<'a> {
     history: &'a [Operation],
     acked: HashMap<(u64, Name), Acked>,
     /// Changes with an unknown outcome, sorted by the time of the call. The change that was called
-    /// first is attributed first, since it is possible at every index at which a change that was
-    /// called later is possible.
+    /// first is attributed first. This is so because a change that was called earlier is possible
+    /// at every index at which a later change is possible.
     unknown: HashMap<&'a str, Vec<usize>>,
-    /// All operations that may have caused a change in the log, because they were acknowledged with
-    /// the index of the change or have an unknown outcome. An operation stays in this map after it
-    /// was attributed.
+    /// All operations that may have caused a change in the log. Such an operation was acknowledged
+    /// with the index of the change, or has an unknown outcome. An operation stays in this map
+    /// after it was attributed.
     suspects: HashMap<(Option<u64>, &'a str, WriterChange), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,
@@ -102,7 +102,7 @@ impl<'a> Writers<'a> {
     }
 
     /// Returns the operation that arrived last among those that may have caused a change at an
-    /// index, with the time by which it had certainly arrived (`u64::MAX` if that time is unknown).
+    /// index. Also returns the time by which it had certainly arrived (`u64::MAX` if unknown).
     pub fn last_arrived(
         &self,
         index: u64,

@@ -1,10 +1,10 @@
 //! Promise e in the search: the order of two writes of one node.
 //!
-//! A write that arrived at a server before another write of the same node id was called has no
-//! effect after that other write, if the other write was acknowledged. It therefore comes before
-//! the other write in the order, or not at all. The registry accepts some writes even after the
-//! other write, because they change nothing: a renewal, or a withdrawal of an absent node. Such a
-//! write may also be ordered right before the other write: no lookup comes between the two writes,
+//! Take two writes of one node id. The first arrived at a server before the second was called, and
+//! the second was acknowledged. Then the first has no effect after the second. The first therefore
+//! comes before the second in the order, or not at all. The registry accepts the first even after
+//! the second if the first changes nothing: a renewal, or a withdrawal of an absent node. Such a
+//! write may also be ordered right before the second write: no lookup comes between the two writes,
 //! so no answer depends on this order.
 
 use crate::history::{Operation, RequestOutcome};
@@ -59,10 +59,10 @@ fn acked(
     acked
 }
 
-/// Yields the acknowledged writes of a node that must follow a given write, because they were
-/// called after the given write had arrived at `arrived_ns`. Omits the writes whose place real time
-/// already determines: those called after the given write returned at `return_ns`, and those called
-/// after the return of a write that was already yielded.
+/// Yields the acknowledged writes of a node that must follow a given write. They must follow
+/// because they were called after the given write had arrived at `arrived_ns`. Omits the writes
+/// whose place real time already determines: those called after the given write returned at
+/// `return_ns`, and those called after the return of a write that was already yielded.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

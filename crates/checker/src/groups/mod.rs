@@ -13,8 +13,8 @@
 //! - Lookups that do not name both type and pool are checked by the second layer only
 //!   ([`crate::certificate`]).
 //!
-//! A write that had arrived at a server when another write of the same node id was called comes
-//! before that other write in the order, if the other write was acknowledged
+//! A first write may have arrived at a server when a second write of the same node id is called. If
+//! the second write is acknowledged, the first comes before the second in the order
 //! (`groups/arrivals.rs`).
 //!
 //! A change with an unknown outcome may take effect at any time after its call, or never.

@@ -19,8 +19,9 @@
 //!   may find that previous announcement expired too, and the operations after them start from a
 //!   `low` that is no later. The order without the unseen announcement therefore explains the
 //!   history as well.
-//! - Withdrawals: once a lookup that was called after the end of the node's last announcement does
-//!   not show the node, the node is absent for good, and a withdrawal has no effect.
+//! - Withdrawals: take a lookup that was called after the end of the node's last announcement. If
+//!   this lookup does not show the node, the node is absent for good. A withdrawal then has no
+//!   effect.
 
 use crate::linearizable::Call;
 use crate::model::GroupOp;
@@ -111,8 +112,8 @@ fn announcers(calls: &[(usize, Call<GroupOp>)]) -> HashMap<(usize, u64), usize> 
     announcers
 }
 
-/// Returns, for each node with a withdrawal of unknown outcome, the time by which the node was
-/// known to be absent for good, if that became known.
+/// Returns, for each node, the time by which the node was known to be absent for good. Includes
+/// only nodes with a withdrawal of unknown outcome, and only if the absence became known.
 fn gone_by_ns(calls: &[(usize, Call<GroupOp>)]) -> BTreeMap<usize, u64> {
     let mut over_ns: BTreeMap<usize, u64> = BTreeMap::new();
     for (_, call) in calls {

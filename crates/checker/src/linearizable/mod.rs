@@ -9,7 +9,7 @@
 //! - The set of removed calls is stored as a window, not as one bit for each call of the history.
 //!   Memory therefore grows linearly with the length of the history, not quadratically.
 //! - A call with an unknown outcome is *optional*: it may take effect at any time after its call,
-//!   or not at all. The effect of an optional call is visible only in later answers, so it can be
+//!   or not at all. Its effect is visible only in later answers. An optional call can therefore be
 //!   delayed until right before the first call whose answer needs it. The search therefore never
 //!   tries an optional call alone. It removes one only together with the call whose answer needs
 //!   it, and right before that call ([`Model::needs`]). A withdrawal with an unknown outcome stays
@@ -19,8 +19,8 @@
 //!   ([`Call::after`]). It is removed only once all required calls among them are removed. After
 //!   it, the optional calls among them can no longer be removed. Optional calls can still be
 //!   delayed until an answer needs them, since only writes of one node are ordered this way
-//!   (`groups/arrivals.rs`). Each write replaces the effect of the writes of its node that come
-//!   before it in the order, so no answer after it needs them.
+//!   (`groups/arrivals.rs`). Each write replaces the effect of its node's writes that precede it in
+//!   the order, so no answer after it needs them.
 
 mod entries;
 mod placed;
@@ -66,9 +66,9 @@ pub trait Model {
 
     /// Returns the need that an optional call can satisfy, or `None` if it can satisfy none.
     ///
-    /// A model must have this property: if an order explains a history, so does an order in which
-    /// each optional call that has an effect comes right before a call that needs it. This is the
-    /// case if all effects of a change are visible.
+    /// A model must have this property: if an order explains a history, so does another order, with
+    /// delayed optional calls. There, each optional call that has an effect comes right before a
+    /// call that needs the effect. This is the case if all effects of a change are visible.
     fn meets(&self, op: &Self::Op) -> Option<Self::Need>;
 }
 
@@ -206,8 +206,8 @@ impl<'a, M: Model> Search<'a, M> {
         SearchVerdict::Ok
     }
 
-    /// Removes the call from the list as the next one of the order, if the model allows it and the
-    /// search has not been at this point before.
+    /// Removes the call from the list as the next call of the order. Does so only if the model
+    /// allows it and the search has not been at this point before.
     fn take_out(&mut self, call: usize, with_help: bool) -> bool {
         let Call {
             op, is_optional, ..

@@ -5,14 +5,14 @@
 //! One seed determines everything:
 //!
 //! - Clients send requests concurrently. Each change and each lookup takes effect at a time between
-//!   its call and its return, and a change with an unknown outcome at any time after its call or
-//!   never.
+//!   its call and its return. A change with an unknown outcome takes effect at any time after its
+//!   call, or never.
 //! - Expiry comes at max-age, or up to half of max-age later.
 //! - Concurrent changes may share a log entry.
 //! - Any client writes any node.
-//! - Most changes are known to have arrived at some time after their call. A change is refused if
-//!   an acknowledged change of its node that was called after this arrival already took effect,
-//!   unless the refused change would change nothing.
+//! - Most changes are known to have arrived at some time after their call. An acknowledged change
+//!   of the same node may be called after this arrival and take effect first. The change that
+//!   arrived earlier is then refused, unless it would change nothing.
 
 mod bug;
 mod execution;

@@ -169,8 +169,8 @@ fn an_unknown_renewal_brings_back_what_had_gone() {
     assert!(is_legal(&[&stayed[..], &[renewed]].concat()));
 }
 
-/// A withdrawal with an unknown outcome may take effect long after its call, after the last lookup
-/// that shows the node, but not between two lookups that show it.
+/// A withdrawal with an unknown outcome may take effect long after its call. It may do so after the
+/// last lookup that shows the node, but not between two lookups that show the node.
 #[test]
 fn an_unknown_withdrawal_comes_after_the_last_that_shows_the_node() {
     let held = announce("a", 1).at(0, 1, 1);

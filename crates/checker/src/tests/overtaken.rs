@@ -29,9 +29,9 @@ fn broken() -> (Vec<&'static str>, bool) {
     (vec!["overtaken"], false)
 }
 
-/// A write that takes effect after an acknowledged withdrawal of its node is a violation if the
-/// write had arrived before the withdrawal was called. This also holds if the write has an unknown
-/// outcome or announces something new.
+/// A write must not take effect after an acknowledged withdrawal of its node. This is a violation
+/// if the write had arrived before the withdrawal was called. The rule also holds if the write has
+/// an unknown outcome or announces something new.
 #[test]
 fn a_ghost_after_a_withdrawal_is_found() {
     let history = |earlier: Operation, token: u64| {
@@ -118,9 +118,9 @@ fn what_keeps_the_order_passes() {
     assert_eq!(check(&refused, &log), fine());
 }
 
-/// A write may take effect after a later write with an unknown outcome, since the client of the
-/// later write must expect its own write to happen at any time. Only an acknowledged later write
-/// forbids it.
+/// A write may take effect after a later write with an unknown outcome. This is so because the
+/// client of the later write must expect its own write to happen at any time. Only an acknowledged
+/// later write forbids the earlier one.
 #[test]
 fn a_later_write_of_unknown_fate_forbids_nothing() {
     let history = [
@@ -167,9 +167,9 @@ fn what_changes_nothing_may_come_late() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// If an entry may come from either of two writes with unknown outcomes, it is attributed to the
-/// one that arrived last, so that the history is legal. A write with an unknown outcome need not be
-/// in the log at all.
+/// An entry may come from either of two writes with unknown outcomes. It is attributed to the write
+/// that arrived last, so that the history is legal. A write with an unknown outcome need not be in
+/// the log at all.
 #[test]
 fn doubt_is_no_breach() {
     let history = [
@@ -202,8 +202,8 @@ fn other_nodes_forbid_nothing() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// If two withdrawals of unknown outcome can explain an answer, the search uses the one that must
-/// come before a later write, and keeps the other one for a later answer.
+/// Two withdrawals of unknown outcome can explain an answer. The search uses the withdrawal that
+/// must come before a later write, and keeps the other withdrawal for a later answer.
 #[test]
 fn the_withdrawal_that_is_barred_first_is_used_first() {
     let history = |first: Operation, second: Operation| {

@@ -236,8 +236,8 @@ mod tests {
         }
     }
 
-    /// The verdict on equal builds is `NotCompared`, not `NoLoss`, if a slice failed, if only the
-    /// new build had errors, or if there are too few slices.
+    /// The verdict on equal builds is `NotCompared`, not `NoLoss`, in three cases: a slice failed,
+    /// only the new build had errors, or there are too few slices.
     #[test]
     fn what_failed_is_not_compared() {
         assert_eq!(load(1.0, 5).verdict(), LoadVerdict::NotCompared);

@@ -2,8 +2,8 @@
 //!
 //! Whole runs vary by a third on a shared machine. Therefore both builds and the baseline run at
 //! the same time, and take turns being under load for a short slice. Only slices of the same round
-//! are compared with each other, so that a minute in which the machine is slow affects all of them
-//! alike.
+//! are compared with each other. A minute in which the machine is slow therefore affects all of
+//! them alike.
 
 mod comparison;
 mod interval;

@@ -1,7 +1,7 @@
 //! Waits until the servers that are not being measured are at rest.
 //!
-//! A JVM continues to compile after its load has ended, and the processor time that it uses is not
-//! available to the server being measured. A JVM that was at rest may also start compiling again.
+//! A JVM continues to compile after its load has ended. The server being measured then lacks the
+//! processor time that the JVM uses. A JVM that was at rest may also start compiling again.
 //! Therefore the results contain the processor time that the other servers used during each load.
 
 use quorate::clock;

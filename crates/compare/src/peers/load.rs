@@ -18,8 +18,8 @@ const SLICE_WARM_UP: Duration = Duration::from_millis(200);
 /// Duration of one round of warm-up after the start of a cluster.
 const ROUND: Duration = Duration::from_secs(1);
 /// Duration of one round of warm-up of a JVM. It is longer than [`ROUND`], because a JVM compiles
-/// code only after that code has run often, and has little processor time for compiling beside two
-/// other JVMs on the same machine.
+/// code only after that code has run often. A JVM also has little processor time for compiling
+/// beside two other JVMs on the same machine.
 const JVM_ROUND: Duration = Duration::from_secs(5);
 /// Number of consecutive rounds without gain after which a JVM counts as warmed up for a kind of
 /// load. A round is without gain if it is less than a twentieth faster than the best round before.
@@ -36,8 +36,8 @@ impl Cluster {
     /// `others`, are at rest.
     ///
     /// # Errors
-    /// Fails if the load does not end or prints no figures, no request was served, services are
-    /// missing from the responses, or a node has ended.
+    /// Fails if the load does not end or prints no figures. Also fails if no request was served,
+    /// services are missing from the responses, or a node has ended.
     pub async fn measure(
         &mut self,
         task: &Task,
@@ -155,8 +155,9 @@ impl Cluster {
         Ok(())
     }
 
-    /// Runs the load generator and returns its figures. Each load has a service type of its own,
-    /// because a server that replicates late still shows the services of the last load for a while.
+    /// Runs the load generator and returns its figures. Each load has a service type of its own.
+    /// This is so because a server that replicates late still shows the services of the last load
+    /// for a while.
     async fn load(
         &self,
         task: &Task,

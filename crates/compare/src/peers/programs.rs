@@ -19,7 +19,7 @@ pub struct Programs {
     /// The quorate binary that is measured.
     pub quorate: PathBuf,
     /// The quorate binary whose `bench` command puts the load on all servers except etcd. It is the
-    /// same for all builds that are compared, so that a change of the load generator is not
+    /// same for all builds that are compared. Otherwise a change of the load generator could be
     /// mistaken for a change of the server.
     pub load: PathBuf,
     /// airlift's discovery server.

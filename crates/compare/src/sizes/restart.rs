@@ -1,5 +1,5 @@
 //! Measures the time until a cluster shows all services again after all its nodes were killed at
-//! once, and checks that the cluster keeps the services.
+//! once. Also checks that the cluster keeps the services.
 
 use crate::measure::usage;
 use crate::nodes::{Ending, Nodes};
