@@ -19,7 +19,7 @@ const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 ///   have bodies, and the peer protocol begins with a length.
 pub(super) struct ErrorBodies<IO> {
     io: IO,
-    /// The unwritten rest of a response that replaces one of hyper.
+    /// The unwritten rest of the response that is sent in place of hyper's own error response.
     pending: Vec<u8>,
 }
 

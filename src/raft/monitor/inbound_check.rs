@@ -44,8 +44,8 @@ pub(crate) async fn run(group: Arc<Group>) {
                 "a majority answers this node but cannot reach it: handing over the leadership"
             );
             transfer_leadership::run(&group).await;
-            // If there was no successor, try again after the members have been silent for
-            // `SILENT_AFTER` again, not at every check.
+            // Restart the measurement of silence. If no successor took over, the next attempt is
+            // made after another `SILENT_AFTER` of silence, and not at the next check.
             leadership = UnchangedView::new(&group);
             checked = leadership.since;
         }

@@ -128,7 +128,7 @@ impl KeyedGuard<'_> {
             .and_then(|queue| queue.accepted)
     }
 
-    /// Records that this write was accepted by the entry at `index`.
+    /// Records that the entry at `index`, which contains this write, was applied and accepted it.
     pub(crate) fn accepted(&self, index: u64) {
         if let Some(queue) = lock(&self.0.mutex.by_node).get_mut(&self.0.node_id) {
             queue.accepted = Some(index);

@@ -38,8 +38,8 @@ impl WatchHub {
         }
     }
 
-    /// Stores an entry's changes. Must be called before another thread can read the registry that
-    /// shows them.
+    /// Stores an entry's changes. Must be called while the registry is still locked for the write
+    /// that made them. Otherwise a reader of the new state might not find them here.
     pub(crate) fn keep(&self, changes: &[Change]) {
         self.changes.keep(changes);
     }

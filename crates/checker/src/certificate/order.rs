@@ -10,8 +10,8 @@ use crate::history::Operation;
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],
-    /// (index, the earliest return of all answers with this index or a later one, the operation of
-    /// that answer).
+    /// One tuple for each answer: its index, the earliest return among the answers with this index
+    /// or a later one, and the position in `history` of the operation with that return.
     known: Vec<(u64, u64, usize)>,
     /// (index, the latest call of all answers with this index or an earlier one).
     called: Vec<(u64, u64)>,

@@ -2,8 +2,9 @@
 //!
 //! | change with an unknown outcome | bound |
 //! |---|---|
-//! | announces a token that no lookup after its call shows | omitted |
-//! | is the only announcement of a token that is shown | over before `first` returned |
+//! | announces a token that no lookup shows | omitted |
+//! | is one of several announcements of a token that no lookup after its call shows | omitted |
+//! | is the only announcement of a token that is shown | required, and over before `first` returned |
 //! | is one of several announcements of a token | over before `last` returned, or without effect |
 //! | withdraws a node | over before the node is known to be absent for good, or without effect |
 //!
@@ -12,13 +13,14 @@
 //!
 //! These bounds change no verdict:
 //!
-//! - Announcements: take an order that explains the history and contains an unseen announcement,
-//!   which no lookup shows before the node's next change. All lookups between that announcement and
-//!   the next change found the announcement expired. Without it, they find the previous state of
-//!   the node: absent, or an announcement whose lower bound of acceptance (`low`) is no later. They
-//!   may find that previous announcement expired too, and the operations after them start from a
-//!   `low` that is no later. The order without the unseen announcement therefore explains the
-//!   history as well.
+//! - Announcements: let an order explain the history, and let A be an announcement in it that no
+//!   lookup shows before the node's next change. The order without A explains the history as well:
+//!   - A lookup between A and that next change omits the node. With A, it is legal because A may
+//!     have expired. Without A, the node is absent or has an earlier announcement, whose `low` (the
+//!     lower bound of its acceptance, see [`crate::model`]) is no later. So that announcement may
+//!     have expired too, and the lookup is still legal.
+//!   - The node's next announcement then gets a `low` that is no later than with A. This only makes
+//!     more omissions legal.
 //! - Withdrawals: take a lookup that was called after the end of the node's last announcement. If
 //!   this lookup does not show the node, the node is absent for good. A withdrawal then has no
 //!   effect.

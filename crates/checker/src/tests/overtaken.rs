@@ -202,8 +202,9 @@ fn other_nodes_forbid_nothing() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// Two withdrawals of unknown outcome can explain an answer. The search uses the withdrawal that
-/// must come before a later write, and keeps the other withdrawal for a later answer.
+/// Either of two withdrawals with unknown outcomes can explain why the lookup at 5 finds nothing.
+/// The search must use the one that arrived at 4, because it may not take effect after the
+/// announcement that was called at 10. The other withdrawal then explains the lookup at 14.
 #[test]
 fn the_withdrawal_that_is_barred_first_is_used_first() {
     let history = |first: Operation, second: Operation| {

@@ -79,8 +79,8 @@ impl ChangeHistory {
         }))
     }
 
-    /// Stores an entry's changes. Must be called before another thread can read the registry that
-    /// shows them.
+    /// Stores an entry's changes. Must be called while the registry is still locked for the write
+    /// that made them. Otherwise a reader of the new state might not find them here.
     pub(crate) fn keep(&self, changes: &[Change]) {
         if changes.is_empty() {
             return;
