@@ -4,7 +4,7 @@
 //! |---|---|
 //! | announces a token that no lookup shows | omitted |
 //! | is one of several announcements of a token that no lookup after its call shows | omitted |
-//! | is the only announcement of a token that is shown | required, and over before `first` returned |
+//! | is the only announcement of a shown token | required, and over before `first` returned |
 //! | is one of several announcements of a token | over before `last` returned, or without effect |
 //! | withdraws a node | over before the node is known to be absent for good, or without effect |
 //!
