@@ -109,14 +109,22 @@ impl Stage {
         }
     }
 
-    /// Asserts that a node has ended because of its disk. If another fault restarted the node while
-    /// its disk failed, the node could not open its data directory, which has a code of its own.
+    /// Asserts that a node has ended because of its disk. A node that another fault restarted while
+    /// its disk failed may have been unable to open its data directory, which has a code of its
+    /// own. A node that had started must end with the code of a failed disk.
     fn assert_ended_on_disk(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         let status = node.ended("its disk");
-        let codes = [exit_code::DISK_FAILED, exit_code::DATA_UNUSABLE];
-        assert!(
-            codes.map(|code| Some(code.into())).contains(&status.code()),
+        let log = node.log();
+        let last_run = log.rsplit("quorate::server: starting").next();
+        let had_started = last_run.is_some_and(|run| run.contains("quorate::server: started"));
+        let code = match status.code() == Some(exit_code::DATA_UNUSABLE.into()) && !had_started {
+            true => exit_code::DATA_UNUSABLE,
+            false => exit_code::DISK_FAILED,
+        };
+        assert_eq!(
+            status.code(),
+            Some(code.into()),
             "{} ended: {status}",
             node.etc.node_id
         );
