@@ -147,7 +147,8 @@ impl<S: PeerService> InboundConnection<S> {
                 tokio::spawn(async move {
                     let answer = serving.await;
                     if let Ok(frame) = frame_of(number, &answer) {
-                        // If this fails, the connection is closed, and the caller no longer waits.
+                        // If the send fails, the connection is closed, and the caller no longer
+                        // waits.
                         let _ = answers.send(frame).await;
                     }
                     drop(slot);

@@ -130,8 +130,8 @@ async fn call(client: &PeerClient) -> Result<Response, CallError> {
     client.call(hello, Request::ReadIndex(None), LIMIT).await
 }
 
-/// No request is sent on a connection that was idle for long, since it may have died without
-/// notice. It is replaced first.
+/// No request is sent on a connection that was idle for long, since the connection may have died
+/// without notice. The connection is replaced first.
 #[tokio::test(start_paused = true)]
 async fn a_connection_long_out_of_use_is_replaced() {
     let (client, dialled) = client(1);
