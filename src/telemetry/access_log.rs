@@ -101,7 +101,8 @@ struct LineQueue {
 #[derive(Debug, Default)]
 struct QueueShared {
     waiting: Mutex<QueuedLines>,
-    /// Notified when the first line is queued, when the queue becomes half full, and at the end.
+    /// Notified when the first line is queued, when the queue becomes half full, and when the log
+    /// ends.
     news: Condvar,
 }
 
