@@ -97,8 +97,9 @@ fn usable(interfaces: &[if_addrs::Interface]) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Chooses an address as airlift's `NodeInfo` does: the address that the machine's name has, if it
-/// is of the preferred family; else the first of the preferred family; else the first.
+/// Chooses an address as airlift's `NodeInfo` does. The address that the machine's name resolves to
+/// comes first, if it is a candidate of the preferred family. Otherwise it is the first candidate
+/// of that family, and otherwise the first candidate.
 fn choose(candidates: &[IpAddr], of_name: &[IpAddr], prefer_ipv6: bool) -> Option<IpAddr> {
     let is_preferred = |ip: &&IpAddr| ip.is_ipv6() == prefer_ipv6;
     of_name
