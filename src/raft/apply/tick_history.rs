@@ -95,7 +95,7 @@ impl TickHistory {
     }
 
     /// Returns whether a tick that is applied now was certainly proposed after the gap that this
-    /// node saw. Only called for a tick without a grace period.
+    /// node saw. It is called only for a tick that carries no grace period.
     fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
         let came_at_pace = self.last.is_some_and(|(last, at)| {
             last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
@@ -203,9 +203,9 @@ mod tests {
         }
     }
 
-    /// When a leader applies its own tick, no grace period is owed any more for a gap that it saw
-    /// before it proposed the tick. A gap that it saw later still counts. A new leader that sees a
-    /// gap when it applies its first tick therefore owes no grace period after its second tick.
+    /// A leader that applies its own tick owes no grace period for a gap that it saw before it
+    /// proposed this tick. A gap that it saw later still counts. A new leader that sees a gap when
+    /// it applies its first tick therefore owes no grace period after its second tick.
     #[test]
     fn a_leader_takes_its_own_word() {
         let (mut history, start) = following(OLD);

@@ -43,8 +43,8 @@ pub(crate) struct Peers {
     dialer: Dialer,
     clients: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
     known: Mutex<BTreeMap<RaftId, PeerState>>,
-    /// The reason why this process must stop: a peer said so, or the digests show that this node
-    /// diverged.
+    /// The reason why this process must stop: a peer refused this node and said that it must stop,
+    /// or the digests show that this node diverged.
     fatal: watch::Sender<Option<RaftError>>,
 }
 
