@@ -27,7 +27,7 @@ const DRIFT: u32 = 100;
 /// The readings of both clocks of this machine at one moment.
 ///
 /// The monotonic clock stops while the machine is suspended; the clock that counts from boot does
-/// not. In a paused virtual machine either may stop.
+/// not. In a paused virtual machine either clock may stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     pub(super) monotonic: Instant,
