@@ -155,8 +155,9 @@ fn encoded(ip: IpAddr) -> Host {
     })
 }
 
-/// Returns the address to dial peers from: this node's own, if it is configured as an IP address. A
-/// discovered one may belong to an interface that does not lead to the peers.
+/// Returns the local address from which peers are dialed: this node's own address, if it is
+/// configured as an IP address. A discovered address may belong to an interface that does not lead
+/// to the peers.
 pub(super) fn bindable(address: &OwnAddress) -> Option<IpAddr> {
     if !address.is_configured {
         return None;

@@ -35,8 +35,8 @@ impl StopSignals {
 }
 
 /// Signals that are ignored, with their names. By default they would end the process. Other servers
-/// reopen or reread files on such a signal, so operators may send one to this server too. Terminals
-/// and the kernel also send them.
+/// reopen or reread files on some of these signals, so operators may send them to this server too.
+/// Terminals and the kernel also send some of them.
 const IGNORED: [(Signal, &str); 5] = [
     (Signal::HUP, "SIGHUP"),
     (Signal::USR1, "SIGUSR1"),
