@@ -3,7 +3,7 @@
 //!
 //! The modules form one chain, each using only those before it:
 //! `model <- registry <- storage <- raft <- http <- server <- main`. The first three are crates, so
-//! that cargo enforces their part of it; `tests/tidy` enforces the rest.
+//! cargo enforces their order; `tests/tidy` enforces the order of the rest.
 
 pub mod clock;
 pub mod config;

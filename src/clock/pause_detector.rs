@@ -202,8 +202,8 @@ mod tests {
         assert!(pause_detector.is_current(pause_detector.epoch()));
     }
 
-    /// A jump of cluster time counts as a pause: the receivers of resumes are notified. Afterwards,
-    /// peers are served before clients, which must wait for a confirmed read.
+    /// A jump of cluster time counts as a pause: the receivers of [`PauseDetector::resumes`] are
+    /// notified. Afterwards, peers are served before clients, which must wait for a confirmed read.
     #[tokio::test(start_paused = true)]
     async fn a_jump_of_cluster_time_is_a_wake() {
         let pause_detector = PauseDetector::start_simulated();

@@ -11,8 +11,9 @@ const STOPPED_AFTER: Duration = Duration::from_secs(1);
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
 /// A tick advances cluster time by at most one step (one second, `raft::apply::tick_timing`). The
-/// first tick after a moment may count a whole step from before that moment. It counts one more
-/// step if the leader's clock is set forward in the meantime. The remaining 500 ms are margin.
+/// first tick after a moment may count a whole step from before that moment. Cluster time may gain
+/// a second such step if the leader's clock is set forward in the meantime. The remaining 500 ms
+/// are margin.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
 /// Like [`AHEAD_MAX`], for the bound that a single write carries. It includes only one step, since
@@ -26,7 +27,7 @@ const DRIFT: u32 = 100;
 /// The readings of both clocks of this machine at one moment.
 ///
 /// The monotonic clock stops while the machine is suspended; the clock that counts from boot does
-/// not. In a paused virtual machine either may stop.
+/// not. In a paused virtual machine either clock may stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     pub(super) monotonic: Instant,

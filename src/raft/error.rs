@@ -19,8 +19,8 @@ pub(super) fn unavailable(reason: impl Into<String>) -> Unavailable {
 /// Error of a write that was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WriteError {
-    /// The write was certainly not applied. If its client sent it again unchanged, it would be
-    /// refused again. HTTP status 400.
+    /// The write was certainly not applied. The same request would be refused again. HTTP status
+    /// 400.
     #[error("{0}")]
     Refused(String),
     /// The write was certainly not applied. HTTP status 503 with `Quorate-Applied: no`.
@@ -38,8 +38,9 @@ impl WriteError {
         WriteError::NotApplied("the registry is full: the limit is 256 MB".to_owned())
     }
 
-    /// Returns the error for an announcement that was refused as over a limit when its entry was
-    /// applied. This node had not refused it before, perhaps because its registry was behind.
+    /// Returns the error for an announcement that exceeded a size limit when its entry was applied.
+    /// This node had not refused the announcement on arrival, perhaps because its registry was
+    /// behind.
     pub(super) fn over_limit() -> WriteError {
         let reason = "services or location exceeds the limit for an announcement";
         WriteError::Refused(reason.to_owned())

@@ -71,8 +71,8 @@ async fn watch_over(
     let mut fatal = group.peers.fatal();
     let mut failed = group.store().failed();
     let metrics = group.raft.metrics();
-    // Wakes the loop below when openraft ends, and otherwise rarely, whereas the full metrics
-    // change at each iteration of openraft's core loop.
+    // These metrics change when openraft ends, and otherwise rarely, so they seldom wake the loop
+    // below. The full metrics change at each iteration of openraft's core loop.
     let mut running_changes = group.raft.server_metrics();
     let mut stop = stop.subscribe();
     // Created once, outside the loop, because its timer must outlive the iterations.

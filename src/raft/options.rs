@@ -54,8 +54,9 @@ pub struct LogRetention {
     /// Size of the log since the last snapshot at which a new one is made. It limits the log that a
     /// start applies.
     pub snapshot_every_bytes: u64,
-    /// Size above which the log is purged. It limits the log that a start reads. Entries that
-    /// arrive while a snapshot is made come on top.
+    /// Size above which the log is purged. It limits the log that a start reads. Entries that no
+    /// snapshot covers yet are not purged, so the log may exceed this size while a snapshot is
+    /// made.
     pub max_bytes: u64,
     /// Size of the log that a purge keeps, so that a node that was away briefly needs no snapshot.
     pub kept_bytes: u64,

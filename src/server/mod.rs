@@ -285,8 +285,8 @@ fn check_inventory(
 }
 
 /// Returns an error if peers would not find this node: its inventory entry has another port than
-/// the one that the node listens on, and nothing forwards connections between the two. Otherwise it
-/// never returns.
+/// the one that the node listens on, and nothing forwards connections between the two ports.
+/// Otherwise this function never returns.
 async fn never_reached(node: &Node, port: u16, address: &str) -> ServerError {
     let announced = address
         .rsplit_once(':')

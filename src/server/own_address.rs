@@ -97,8 +97,9 @@ fn usable(interfaces: &[if_addrs::Interface]) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Chooses an address as airlift's `NodeInfo` does: the address that the machine's name has, if it
-/// is of the preferred family; else the first of the preferred family; else the first.
+/// Chooses an address as airlift's `NodeInfo` does. The address that the machine's name resolves to
+/// comes first, if it is a candidate of the preferred family. Otherwise it is the first candidate
+/// of that family, and otherwise the first candidate.
 fn choose(candidates: &[IpAddr], of_name: &[IpAddr], prefer_ipv6: bool) -> Option<IpAddr> {
     let is_preferred = |ip: &&IpAddr| ip.is_ipv6() == prefer_ipv6;
     of_name
@@ -154,8 +155,9 @@ fn encoded(ip: IpAddr) -> Host {
     })
 }
 
-/// Returns the address to dial peers from: this node's own, if it is configured as an IP address. A
-/// discovered one may belong to an interface that does not lead to the peers.
+/// Returns the local address from which peers are dialed: this node's own address, if it is
+/// configured as an IP address. A discovered address may belong to an interface that does not lead
+/// to the peers.
 pub(super) fn bindable(address: &OwnAddress) -> Option<IpAddr> {
     if !address.is_configured {
         return None;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Maximum time between two renewals: 8 s, as in Java clients. With a max-age below 32 s, this node
-/// renews four times within it.
+/// renews four times within the max-age.
 const RENEW_INTERVAL_MAX: Duration = Duration::from_secs(8);
 /// Minimum number of renewals within the max-age.
 const RENEWALS_PER_MAX_AGE: u64 = 4;
@@ -20,8 +20,8 @@ const WRITE_DEADLINE: Duration = Duration::from_millis(1_800);
 /// may have stopped too.
 const WITHDRAW_DEADLINE: Duration = Duration::from_millis(500);
 
-/// Returns this node's own announcement, as airlift's own server makes it. `port` is the port that
-/// this node listens on.
+/// Returns this node's own announcement, in the form in which airlift's discovery server announces
+/// itself. `port` is the port that this node listens on.
 ///
 /// # Errors
 /// Fails when the system has no randomness for the service's id, which Java clients read as a UUID.

@@ -1,4 +1,5 @@
-//! Signal handling: two signals stop the server, one logs its state, the others are ignored.
+//! Signal handling: two signals stop the server, one logs its state, and those in [`IGNORED`] only
+//! log a line.
 
 use super::state_report::StateReport;
 use rustix::process::Signal;
@@ -33,9 +34,9 @@ impl StopSignals {
     }
 }
 
-/// Signals that are ignored, with their names. By default they would end the process. Operators
-/// send them to other servers to make them reopen or reread files, and terminals and the kernel
-/// send them too.
+/// Signals that are ignored, with their names. By default they would end the process. Other servers
+/// reopen or reread files on some of these signals, so operators may send them to this server too.
+/// Terminals and the kernel also send some of them.
 const IGNORED: [(Signal, &str); 5] = [
     (Signal::HUP, "SIGHUP"),
     (Signal::USR1, "SIGUSR1"),

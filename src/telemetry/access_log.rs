@@ -101,15 +101,16 @@ struct LineQueue {
 #[derive(Debug, Default)]
 struct QueueShared {
     waiting: Mutex<QueuedLines>,
-    /// Notified when the first line is queued, when the queue becomes half full, and at the end.
+    /// Notified when the first line is queued, when the queue becomes half full, and when the log
+    /// ends.
     news: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct QueuedLines {
     lines: Vec<u8>,
-    /// The time of the last line, in milliseconds and as text. It is kept because on a busy node
-    /// many lines have the same time.
+    /// The time of the last line, in milliseconds and as text. The text is kept because on a busy
+    /// node many lines have the same time.
     written_time: (u64, String),
     /// The time of the newest line, in wall-clock milliseconds.
     newest_ms: u64,
@@ -259,7 +260,8 @@ fn push(line: &mut String, text: Option<&str>) {
     line.push('\t');
     let text = text.unwrap_or("null");
     // Nearly all values are printable ASCII, which is detected without decoding. The fold does not
-    // stop at the first other byte, because without an early exit many bytes are compared at once.
+    // stop at the first byte of another kind, because without an early exit many bytes are compared
+    // at once.
     let plain = text
         .bytes()
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));

@@ -243,8 +243,8 @@ mod tests {
         }
     }
 
-    /// A file that another program put in the log's place is not renamed. A regular file is
-    /// appended to, and anything else, such as a link, is left alone.
+    /// A file that another program put in the log's place is not renamed. If it is a regular file,
+    /// the lines are appended to it. Anything else, such as a link, is left alone.
     #[test]
     fn what_is_not_ours_is_not_rotated() {
         let dir = tempfile::tempdir().expect("a directory");

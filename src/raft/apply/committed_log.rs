@@ -1,7 +1,7 @@
 //! Reads the committed log of a stopped node.
 //!
-//! Operators read this log. Checkers compare it with the results that clients saw, whose header
-//! `Quorate-Index` names a log index.
+//! Operators read this log. Checkers compare the log with the responses that clients received,
+//! whose header `Quorate-Index` names a log index.
 
 use super::state_machine::registry_of;
 use crate::registry::{Change, Command, Outcome, Registry};

@@ -7,7 +7,7 @@
 //!
 //! - [`snapshot_body`] is a snapshot in the forms in which openraft passes it on.
 //! - [`evidence`] tracks the log positions that this node knows of, for the order of writes.
-//! - [`tick_history`] and [`tick_timing`] detect gaps between ticks and set their rate.
+//! - [`tick_history`] detects gaps between ticks, and [`tick_timing`] sets the rate of ticks.
 //! - [`committed_log`] reads the log of a stopped node.
 
 pub(super) mod committed_log;

@@ -29,8 +29,8 @@ pub(crate) struct TickHistory {
     /// The last tick of the leader that was `current` when the tick was applied: that leader, and
     /// the time. Gaps are measured from this time.
     last: Option<(LeaderKey, Instant)>,
-    /// Time at which cluster time last moved, by a tick of any leader or by an installed snapshot,
-    /// since this process first followed a leader.
+    /// Time at which cluster time last moved, by a tick of any leader or by an installed snapshot.
+    /// Movements before this process first followed a leader do not count.
     last_any: Option<Instant>,
     /// The leader that proposed the last applied entry.
     last_entry_of: Option<LeaderKey>,
@@ -85,17 +85,17 @@ impl TickHistory {
         self.last = Some((leader, now));
     }
 
-    /// Records that this node has applied a tick that it proposed at `at` itself. It chose then
-    /// whether the tick carries a grace period, so no grace period is owed any more for a gap seen
-    /// before `at`.
+    /// Records that this node has applied a tick that it proposed at `at` itself. At that time this
+    /// node chose whether the tick carries a grace period. No grace period is therefore owed any
+    /// more for a gap seen before `at`.
     pub(crate) fn decided(&mut self, at: Instant) {
         if self.owed_since.is_some_and(|since| since <= at) {
             self.owed_since = None;
         }
     }
 
-    /// Returns whether a tick that is applied now was certainly proposed after the gap. The tick
-    /// carries no grace period, and a grace period is owed for the gap.
+    /// Returns whether a tick that is applied now was certainly proposed after the gap that this
+    /// node saw. It is called only for a tick that carries no grace period.
     fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
         let came_at_pace = self.last.is_some_and(|(last, at)| {
             last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
@@ -203,9 +203,9 @@ mod tests {
         }
     }
 
-    /// A leader's own tick settles every gap that was seen before the tick was proposed, and none
-    /// that was seen later. A new leader that sees a gap when it applies its first tick therefore
-    /// owes no grace period after its second tick.
+    /// A leader that applies its own tick owes no grace period for a gap that it saw before it
+    /// proposed this tick. A gap that it saw later still counts. A new leader that sees a gap when
+    /// it applies its first tick therefore owes no grace period after its second tick.
     #[test]
     fn a_leader_takes_its_own_word() {
         let (mut history, start) = following(OLD);

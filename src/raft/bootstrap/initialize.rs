@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Maximum time that the first founder waits for the others to adopt the founding pairs, which
-/// takes them one round of queries. If it asked for their votes earlier, the election would fail
-/// and cost an election timeout.
+/// Maximum time that the first founder waits for the others to adopt the founding pairs
+/// (`Decision::Form`). This takes the others one round of queries. If the first founder asked for
+/// their votes earlier, the election would fail and cost an election timeout.
 const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
-/// Maximum time that the other founders wait for the first one to lead, so that votes do not split.
-/// After that they continue without it.
+/// Maximum time that the other founders wait for the first founder to lead, so that votes do not
+/// split. After that they continue without it.
 const OTHERS_WAIT: Duration = Duration::from_millis(2_000);
 /// Time between two checks of a founder that waits for the other founders.
 const CHECK_INTERVAL: Duration = Duration::from_millis(25);
@@ -68,8 +68,8 @@ async fn initialize(group: &Group, bootstrap: &Bootstrap) {
     } else {
         OTHERS_WAIT
     };
-    // A timeout is ignored: the group can be initialized anyway, because the pairs are fixed and
-    // every founder supplies the same.
+    // A timeout is ignored: the group can be initialized anyway, because the founding pairs are
+    // fixed and every founder supplies the same pairs.
     let _ = tokio::time::timeout(limit, waited).await;
     let members: BTreeMap<RaftId, Member> = founders.iter().map(member_of).collect();
     match group.raft.initialize(members).await {

@@ -1,14 +1,15 @@
 //! Notifies a lagging follower of a commit, before the next append does.
 //!
-//! A write that arrives at a follower is rejected if it touches a node id that was written after
-//! the last log position the follower knows of ([`crate::raft::apply::evidence`]). openraft sends a
-//! follower one append at a time, so while its slow disk stores one append, the follower learns of
-//! no later entry. A client that is acknowledged by another node and then writes through this
-//! follower would be rejected. Therefore the leader sends such a follower a status message, which
-//! needs no disk, before it acknowledges an entry.
+//! A write that arrives at a follower carries the last log position that the follower knows of
+//! ([`crate::raft::apply::evidence`]). The write is rejected if its node id was written after that
+//! position. openraft sends a follower one append at a time. While a follower with a slow disk
+//! stores one append, it therefore learns of no later entry. A client that is acknowledged by
+//! another node and then writes through this follower would be rejected. The leader avoids this:
+//! before it acknowledges an entry, it sends such a follower a status message, which needs no disk.
 //!
 //! The acknowledgement of an entry with a single client's write also waits briefly for the
-//! responses, because that client may write through the follower as soon as it is acknowledged.
+//! responses. This is so because that client may write through the follower as soon as it is
+//! acknowledged.
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;
@@ -16,8 +17,8 @@ use crate::raft::transport::{Channel, Request};
 use futures_util::future::join_all;
 use std::time::Duration;
 
-/// Minimum time between two status messages to one follower under load, where each entry carries
-/// the writes of many clients and few of these clients change to another node. For an entry with a
+/// Minimum time between two status messages to one follower under load. Each entry then carries the
+/// writes of many clients, and few of these clients change to another node. For an entry with a
 /// single write there is no minimum.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 

@@ -4,7 +4,8 @@
 //! asks is itself a voter, and its request carries its vote. In a group of three, the leader and
 //! this follower are a majority. The read then costs one round trip and no heartbeats.
 //!
-//! The index is valid for every read that arrived before the vote was read, because:
+//! The read index is valid for every read that arrived before the follower's vote was read,
+//! because:
 //!
 //! - Votes only grow, and each is on disk before it is sent to another node. The follower's vote is
 //!   read after the reads arrived, and the leader's own vote after that. So there was a moment
@@ -77,8 +78,8 @@ mod tests {
             .collect()
     }
 
-    /// Two voters are a majority of three and of no larger configuration. In a joint configuration
-    /// they must be a majority of both.
+    /// Two voters are a majority of three and of no larger configuration. In a joint configuration,
+    /// they must be a majority of both of its configurations.
     #[test]
     fn two_are_a_majority_of_three() {
         for (voters, enough) in [

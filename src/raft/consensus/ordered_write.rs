@@ -12,7 +12,7 @@ use crate::registry::{Arrival, Command, LEVEL_OF_ORDER, Outcome};
 
 /// The write that a client requests.
 pub(crate) enum RequestedWrite<'a, F> {
-    /// An announcement, or a renewal of the stored announcement if its digest is the same.
+    /// An announcement, or a renewal if the stored announcement has the same digest.
     Announce {
         node_id: &'a str,
         digest: u128,
@@ -32,8 +32,8 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
         }
     }
 
-    /// Returns the command for this request, in the form of the registry's current feature level of
-    /// commands.
+    /// Returns the command for this request. The form of the command depends on the current feature
+    /// level of commands in the registry.
     fn command(
         &mut self,
         group: &Group,
@@ -50,9 +50,9 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
             };
             (registry.level() >= LEVEL_OF_ORDER, is_registered)
         };
-        // Below `LEVEL_OF_ORDER` a command carries a single index as its evidence, which every
-        // voter understands. This index leaves out `arrival.tail`, which is valid only in an entry
-        // that the same leader proposes.
+        // Below the feature level `LEVEL_OF_ORDER`, a command carries a single log index as its
+        // evidence, which every voter understands. This index leaves out `arrival.tail`, because
+        // the tail is valid only in an entry that the same leader proposes.
         let seen = arrival.committed.max(arrival.previous.unwrap_or(0));
         let arrival = *arrival;
         Ok(match self {

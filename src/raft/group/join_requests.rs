@@ -28,7 +28,7 @@ pub(crate) struct PendingJoin {
     /// The time of the last request.
     at: Instant,
     /// The time since which the old incarnation has not answered at its address. `None` before the
-    /// first probe without its answer, and again after it answers.
+    /// first probe that the old incarnation leaves unanswered, and again after it answers a probe.
     pub(crate) old_silent_since: Option<Instant>,
     /// The reason why the node cannot join at present. It is the answer to the node's next request.
     pub(crate) rejection: Option<String>,

@@ -49,7 +49,7 @@ pub(crate) struct Group {
     pub(crate) write_order: KeyedMutex,
     /// The time at which this process started the group.
     pub(crate) started: Instant,
-    /// Whether writes no longer wait for a higher level of commands
+    /// Whether writes no longer wait for a higher feature level of commands
     /// (`membership/feature_level.rs`).
     pub(crate) is_settled: AtomicBool,
     founders: Vec<(NodeIdentity, String)>,

@@ -3,8 +3,8 @@
 //!
 //! A release that changes the effect of a command applies the change only from a certain level on.
 //! Each member reports in its status message which level it knows. The leader proposes the lowest
-//! of these levels when it is above the current one. Nodes of two releases therefore hold equal
-//! states while a cluster is upgraded node by node.
+//! of these reported levels if that level is above the current level. Nodes of two releases
+//! therefore hold equal states while a cluster is upgraded node by node.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::{Group, paced};

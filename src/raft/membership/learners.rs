@@ -228,8 +228,8 @@ mod tests {
         assert!(level.reason_to_remove(&state(None), now).is_some());
     }
 
-    /// A learner is removed if the voter with its node id answers after all. This is so because
-    /// that voter is healthy, and the learner would replace the voter.
+    /// A learner is removed if the voter with its node id answers after all. The learner would
+    /// otherwise replace that voter, which is healthy.
     #[test]
     fn one_whose_old_self_answers_is_removed() {
         let start = clock::now();

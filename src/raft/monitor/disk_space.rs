@@ -1,8 +1,8 @@
 //! Monitoring of the free disk space.
 //!
-//! Below a floor this node proposes nothing and takes no entries. It transfers the leadership and
-//! waits until there is space, since a failed write to the disk would stop the process
-//! (docs/decisions/0012).
+//! If the free space is below a floor, this node proposes nothing and takes no entries. It
+//! transfers the leadership and waits until there is space, since a failed write to the disk would
+//! stop the process (docs/decisions/0012).
 
 use crate::raft::group::{Group, paced};
 use crate::raft::log_target;

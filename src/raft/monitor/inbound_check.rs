@@ -104,7 +104,8 @@ mod tests {
     use super::*;
 
     /// A member that answers but sends no requests counts as cut off. A member that does neither is
-    /// down and does not count, and a new leader first waits for [`SILENT_AFTER`].
+    /// down and does not count. A new leader counts no member as cut off before it has led for
+    /// [`SILENT_AFTER`].
     #[test]
     fn who_answers_and_asks_nothing_is_cut_off() {
         let now = clock::now() + Duration::from_secs(60);

@@ -1,7 +1,8 @@
 //! Snapshots and purges triggered by the size of the log.
 //!
-//! openraft triggers them by the number of entries, but an entry takes from 100 bytes to 256 kB. At
-//! startup a node reads the whole log and applies the entries after the snapshot.
+//! openraft triggers them by the number of entries, but an entry takes from 100 bytes to 256 kB.
+//! The number alone does not limit the time of a start: a node then reads the whole log and applies
+//! the entries after the snapshot.
 
 use crate::raft::group::{Group, paced};
 use openraft::async_runtime::WatchReceiver;

@@ -18,8 +18,9 @@ use tokio::sync::watch;
 pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     let mut metrics = group.raft.metrics();
     // openraft publishes all metrics at each iteration of its core loop, thousands of times a
-    // second. The server metrics are the part of them that seldom changes. They are published right
-    // before the full metrics, so the loop below waits until both agree.
+    // second. The server metrics are the part of all metrics that seldom changes. They are
+    // published right before the full metrics, so the loop below waits until both kinds of metrics
+    // agree.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;
     loop {

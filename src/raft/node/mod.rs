@@ -30,8 +30,8 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One member of the group, or a node that waits for its group to form.
 ///
-/// Cheap to clone. Every method may be called before the group is formed; its error then says what
-/// the node is waiting for.
+/// Cheap to clone. Every method may be called before the group is formed. The error of the method
+/// then says what the node is waiting for.
 #[derive(Clone)]
 pub struct Node {
     service: Arc<RaftPeerService>,
@@ -185,7 +185,7 @@ impl Node {
         ordered_write::write(&*self.group_to_write()?, request, deadline).await
     }
 
-    /// Commits the withdrawal of a node, and returns its log index.
+    /// Commits the withdrawal of a node, and returns the log index of the withdrawal.
     ///
     /// # Errors
     /// As for [`Node::announce`].
@@ -195,7 +195,8 @@ impl Node {
         ordered_write::write(&*self.group_to_write()?, request, deadline).await
     }
 
-    /// Commits a static service, whose id the caller generated, and returns the log index.
+    /// Commits a static service, whose id the caller generated, and returns the log index of the
+    /// command.
     ///
     /// # Errors
     /// As for [`Node::announce`].
@@ -207,7 +208,7 @@ impl Node {
         self.write(Command::AddStatic(service), deadline).await
     }
 
-    /// Commits the removal of a static service, and returns the log index.
+    /// Commits the removal of a static service, and returns the log index of the removal.
     ///
     /// # Errors
     /// As for [`Node::announce`].

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const MAX_AGE: Duration = Duration::from_millis(1_000);
-/// Time after max-age by which an announcement would certainly have expired. It is longer than the
-/// deadline of a write plus one tick, which may delay the expiry.
+/// Time after max-age by which an announcement would certainly have expired. The deadline of a
+/// write and one tick may delay the expiry; this time is longer than both together.
 const WELL_PAST: Duration = Duration::from_secs(3);
 /// Maximum log size of a test node.
 const LOG_BYTES_MAX: u64 = 256 << 10;
@@ -169,7 +169,8 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
     node.stop().await;
 }
 
-/// Proposes a command as another node would: without waiting for the mutex of this node.
+/// Proposes a command as another node would: without waiting for the earlier writes of the node id
+/// at this node.
 async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
     let group = node.group().expect("a group");
     match group.write_queue.write(command, soon()).await {
@@ -205,9 +206,9 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
-/// A write keeps the evidence of its arrival, however long it waits for the mutex. If another node
-/// meanwhile commits a write that supersedes the waiting write, the waiting write is rejected, and
-/// not proposed again with later evidence.
+/// A write keeps the evidence of its arrival, however long it waits for earlier writes of its node
+/// id. If another node meanwhile commits a write that supersedes the waiting write, the waiting
+/// write is rejected, and not proposed again with later evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_overtaken_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -277,13 +277,13 @@ async fn serve_member(
     }
 }
 
-/// Checks an append from the leader, records the evidence in it ([`note_evidence`]), and passes it
-/// to openraft.
+/// Checks an append from the leader, records the log positions that the append reveals
+/// ([`note_evidence`]), and passes the append to openraft.
 async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Response {
     if let Err(reason) = message_checks::append(&rpc) {
         return Response::Failed(reason);
     }
-    // Note the evidence before the entries are on disk, which may take long. The leader's
+    // Note the log positions before the entries are on disk, which may take long. The leader's
     // statements about its log and its commits are valid regardless of this node's disk.
     note_evidence(group, &rpc);
     if !rpc.entries.is_empty()
@@ -297,7 +297,8 @@ async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Respons
     )
 }
 
-/// Records as evidence which entries the leader has, and which are committed.
+/// Records which entries the leader has and which are committed, as evidence of the order of writes
+/// ([`crate::raft::apply::evidence`]).
 fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {
     let evidence = group.replica.evidence();
     if let Some(committed) = &rpc.leader_commit {

@@ -226,8 +226,8 @@ async fn a_snapshot_that_cannot_be_installed_is_refused() {
     assert_eq!(stage.group.store().snapshots().load().expect("read"), None);
 }
 
-/// A node whose disk is below its floor takes no snapshot, just as it takes no entries. Otherwise
-/// the write of a snapshot might end the process.
+/// A node whose free disk space is below the floor takes no snapshot, just as it takes no entries.
+/// Otherwise the write of a snapshot might end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_takes_no_snapshot() {
     let stage = ServiceStage::set().await;

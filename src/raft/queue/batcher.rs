@@ -26,7 +26,7 @@ const BACKOFF_MIN: u32 = 4;
 const BACKOFF_MAX: u32 = 256;
 
 /// Maximum time to wait for the expected requests. The busier a machine is, the longer a batch
-/// takes and the later its clients return.
+/// takes and the later the answered clients send their next requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchDelay {
     /// Maximum time as a multiple of the duration of the last batch.
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// Two groups of clients whose requests alternate merge into one batch.
+    /// If the requests of two groups of clients alternate, both groups merge into one batch.
     #[tokio::test(start_paused = true)]
     async fn halves_become_one() {
         let (clients, mut coming) = mpsc::channel(100);

@@ -183,8 +183,8 @@ mod tests {
         assert!(mutex.enter("w1").guard().now_or_never().is_some());
     }
 
-    /// Writes get the mutex in the order in which they took their tickets, not in which they began
-    /// to wait. Each learns the log index of the last accepted write ahead of it.
+    /// Writes get the mutex in the order in which they took their tickets, regardless of when they
+    /// began to wait. Each write learns the log index of the last accepted write ahead of it.
     #[tokio::test]
     async fn a_place_is_taken_at_once() {
         let mutex = KeyedMutex::default();

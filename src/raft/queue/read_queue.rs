@@ -3,7 +3,7 @@
 //!
 //! - A read joins only a round that starts after the read arrived.
 //! - A retry is a new round: an index serves only reads that were waiting before that index was
-//!   requested (reusing one caused etcd's stale read #20418).
+//!   requested. The reuse of an index caused etcd's stale read #20418.
 //! - A read is answered by its deadline without a timer of its own. A read whose deadline passes
 //!   during a round gets an error while the round continues. Reads queued during a round have more
 //!   time than a round takes (see [`ReadQueue::index`]).
@@ -125,9 +125,10 @@ impl ReadWorker {
             // openraft has ended and would log an error for each further round.
             () = stopping => {}
         }
-        // Drop every entry that is left. Only an answer, or the drop of its entry, ends a read's
-        // wait. Returning alone is not enough: a read may be adding its entry at this moment. That
-        // read keeps the group alive, and with it the queue's sender, so its entry would stay.
+        // Drop every entry that is left. A read waits until it is answered or its entry is dropped.
+        // Returning alone is not enough: a read may be adding its entry at this moment. That read
+        // keeps the group alive, and with the group the sender of the queue, so the entry would
+        // stay.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }

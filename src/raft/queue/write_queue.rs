@@ -23,8 +23,8 @@ const MAX_WAITING_WRITES: usize = 20_000;
 /// send. A leader needs this limit too, because it also takes the writes of all other nodes and
 /// keeps those whose clients no longer wait.
 const MAX_WAITING_BYTES: usize = 128 << 20;
-/// Maximum size of the commands in one entry or one forwarded batch. More would delay replication
-/// on a slow link.
+/// Maximum size of the commands in one entry or one forwarded batch. A larger entry or batch would
+/// delay replication on a slow link.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Maximum number of commands in one entry, so that no entry takes long to apply.
 const MAX_BATCH_COMMANDS: usize = 4_096;

@@ -35,9 +35,9 @@ pub(crate) trait PeerService: Send + Sync + 'static {
     fn non_members(&self) -> &NonMembers;
     /// Returns whether a session belongs to a node that is not a member.
     fn is_non_member(&self, session: &Self::Session) -> bool;
-    /// Returns whether a request that is read now may be served. It must not be served if the
-    /// process has just resumed, since the sockets then hold old requests, or if the session has
-    /// ended.
+    /// Returns whether a request that is read now may be served. A request must not be served if
+    /// its session has ended. It must not be served either if the process has just resumed, since
+    /// the sockets then hold old requests.
     fn is_current(&self, session: &Self::Session, opened_epoch: u64) -> bool;
     /// Serves one request.
     fn serve(
@@ -147,7 +147,8 @@ impl<S: PeerService> InboundConnection<S> {
                 tokio::spawn(async move {
                     let answer = serving.await;
                     if let Ok(frame) = frame_of(number, &answer) {
-                        // If this fails, the connection is closed, and the caller no longer waits.
+                        // If the send fails, the connection is closed, and the caller no longer
+                        // waits.
                         let _ = answers.send(frame).await;
                     }
                     drop(slot);

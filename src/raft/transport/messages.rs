@@ -172,7 +172,8 @@ pub(crate) enum WriteResult {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PeerStatus {
     pub(crate) applied: u64,
-    /// Whether the sender's disk is below the floor, so that it takes no entries.
+    /// Whether the free space of the sender's disk is below the floor, so that the sender takes no
+    /// entries.
     pub(crate) disk_low: bool,
     pub(crate) digests: Vec<StateDigest>,
     /// The highest feature level of commands that the sender knows. It is the last field, because

@@ -15,7 +15,7 @@ pub(crate) struct PeerState {
     pub(crate) behind: i64,
     /// The time at which the peer last took a piece of a snapshot from this node.
     pub(crate) last_piece: Option<Instant>,
-    /// Whether the peer's disk is below the floor.
+    /// Whether the free space of the peer's disk is below the floor (`monitor/disk_space.rs`).
     pub(crate) disk_low: bool,
     /// The highest feature level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
@@ -23,13 +23,14 @@ pub(crate) struct PeerState {
     pub(crate) rejection: Option<String>,
     /// The time at which this node last logged that a message of the peer was invalid.
     pub(crate) complained: Option<Instant>,
-    /// The highest index that an append to the peer carried, even if it has not answered.
+    /// The highest index that an append to the peer carried, even if the peer has not answered.
     pub(crate) sent: u64,
     /// The number of status messages in flight to the peer that report an index above `sent`. The
     /// last one was sent at `notified_at`.
     pub(crate) notices_in_flight: usize,
     pub(crate) notified_at: Option<Instant>,
-    /// The random number of the peer's process, from its last hello or reply to one.
+    /// The random number of the peer's process, from the peer's last hello or last reply to a
+    /// hello.
     pub(crate) process: Option<u64>,
     /// The highest log id that the peer acknowledged to this process.
     pub(crate) acknowledged: Option<LogId>,

@@ -21,8 +21,8 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Size of one piece of a snapshot. It is small enough that the connection never counts as dead
 /// while a piece is in transfer.
 const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
-/// Timeout of one piece. The last piece is answered only when the snapshot is on disk and
-/// installed.
+/// Timeout of one piece of a snapshot. The last piece is answered only when the snapshot is on disk
+/// and installed.
 const SNAPSHOT_CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 
 type RpcResult<T> = Result<T, RPCError<TypeConfig>>;

@@ -26,7 +26,8 @@ impl WatchHub {
         }
     }
 
-    /// Creates a watcher of these lookups. [`Watcher::since`] returns the changes of the first one.
+    /// Creates a watcher of these lookups. [`Watcher::since`] returns the changes of the first
+    /// lookup.
     pub(crate) fn watch(&self, lookups: &[Lookup]) -> Watcher {
         Watcher {
             cluster_id: self.cluster_id,
@@ -83,7 +84,7 @@ impl WatchHub {
 /// An event of a [`Watcher`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// One of its lookups changed.
+    /// One of the lookups of the watcher changed.
     Changed,
     /// This node has served no read for too long, so its state may be stale. Contains the reason.
     Lost(String),

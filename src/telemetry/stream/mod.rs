@@ -20,7 +20,7 @@ const NO_TIMEOUT: Timespec = Timespec {
 };
 
 /// A destination that is never rotated. It does not block: lines that its reader does not accept
-/// are lost and counted, and it is opened again when the reader has gone away.
+/// are lost and counted. The destination is opened again when the reader has gone away.
 #[derive(Debug)]
 pub struct DeviceStream {
     /// The receiver of failure messages; `None` for the console, which has no other place to report

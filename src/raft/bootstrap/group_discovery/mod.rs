@@ -214,7 +214,7 @@ impl Bootstrap {
     }
 
     /// Marks the data directory as diverged, so that it is not opened again: its state differs from
-    /// that of the group, and still would after a restart.
+    /// that of the group, and a restart would not change that.
     ///
     /// # Errors
     /// When the disk cannot be written.

@@ -23,8 +23,8 @@ const LAST_AFTER: Duration = Duration::from_millis(150);
 
 /// Connects to a host by calling `attempt` with its addresses.
 ///
-/// - Addresses that the name resolves to now come first. Addresses that it resolved to before are
-///   tried when those do not answer, or when the resolution takes long.
+/// - Addresses that the name resolves to now come first. Addresses that the name resolved to before
+///   are tried when the first ones do not answer, or when the resolution takes long.
 /// - Only the first dial waits for a resolution that hangs. Later dials find that it has been
 ///   running for long and do not wait for it.
 ///
@@ -67,7 +67,7 @@ pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
 struct Race {
     /// The addresses to try, in this order.
     next: VecDeque<SocketAddr>,
-    /// The addresses to try when the others are used up or take long.
+    /// The addresses to try when those in `next` are used up or do not answer soon.
     last: VecDeque<SocketAddr>,
     /// Whether the resolution is complete.
     is_resolved: bool,

@@ -19,8 +19,8 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Time without an answer after which a connection counts as silent. A silent connection is
 /// replaced when a call on it times out, or, if no caller waits on it, before the next call. A
-/// firewall or a peer may have dropped it without notice. If a new leader discovered this only with
-/// its first entries, it would be blocked until those entries time out.
+/// firewall or a peer may have dropped the connection without notice. If a new leader discovered
+/// this only with its first entries, it would be blocked until those entries time out.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// Maximum number of requests queued on one connection; further calls wait. It is far above the
 /// number that one node sends at the same time.

@@ -130,8 +130,8 @@ async fn call(client: &PeerClient) -> Result<Response, CallError> {
     client.call(hello, Request::ReadIndex(None), LIMIT).await
 }
 
-/// No request is sent on a connection that was idle for long, since it may have died without
-/// notice. It is replaced first.
+/// No request is sent on a connection that was idle for long, since the connection may have died
+/// without notice. The connection is replaced first.
 #[tokio::test(start_paused = true)]
 async fn a_connection_long_out_of_use_is_replaced() {
     let (client, dialled) = client(1);
@@ -192,8 +192,8 @@ async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
     assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
 }
 
-/// A working connection is not dropped for one that cannot be made: the name server, a firewall or
-/// a peer without free capacity may block new connections only.
+/// A working connection is kept if no new connection can be made: the name server, a firewall or a
+/// peer without free capacity may block new connections only.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_is_used_on() {
     let (client, dialled) = link_to(10, 1, Then::Fails, false);

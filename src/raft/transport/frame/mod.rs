@@ -8,9 +8,9 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 
-/// Maximum size of a frame between members. The largest message is an append. The log reader fills
-/// an append with 1 MB of entries or with one single entry. Such a single entry has one
-/// announcement of up to the announcement limit. The rest is headroom.
+/// Maximum size of a frame between members. The largest message is an append. An append carries up
+/// to 1 MB of entries, or a single larger entry. The largest entry has one announcement of the
+/// maximum size. The rest is headroom.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
 /// Maximum size of a frame from a peer that has not sent its hello yet, or that is not a member.
@@ -139,8 +139,8 @@ impl<IO: AsyncWrite> Sender<IO> {
         SinkExt::<Bytes>::flush(&mut self.frames).await
     }
 
-    /// Sends one message of the kinds that non-members exchange: a hello, the reply to one, an
-    /// answer to a non-member.
+    /// Sends one message of the kinds that non-members exchange: a hello, the reply to a hello, or
+    /// an answer to a non-member.
     pub(crate) async fn send<T: Serialize>(
         &mut self,
         number: u64,

@@ -21,11 +21,11 @@ const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
 /// Minimum time between two log lines about a peer's invalid messages.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of known peers. Beyond it, those that never answered this node are removed, since
-/// one hello is enough to add an unknown id.
+/// Maximum number of known peers. Beyond it, peers that never answered this node are removed. Such
+/// peers could be many, since one hello is enough to add an unknown id.
 const MAX_KNOWN: usize = 256;
-/// Maximum number of status messages in flight to one member that report entries not yet sent to it
-/// ([`Peers::lagging`]).
+/// Maximum number of status messages of [`Peers::lagging`] in flight to one member. Each of them
+/// reports entries that were not sent to the member yet.
 const MAX_NOTIFIED_AT_ONCE: usize = 4;
 
 /// Maximum time that a start waits for a member's answer to the handshake. A busy member answers
@@ -43,8 +43,8 @@ pub(crate) struct Peers {
     dialer: Dialer,
     clients: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
     known: Mutex<BTreeMap<RaftId, PeerState>>,
-    /// The reason why this process must stop: a peer said so, or the digests show that this node
-    /// diverged.
+    /// The reason why this process must stop: a peer refused this node and said that it must stop,
+    /// or the digests show that this node diverged.
     fatal: watch::Sender<Option<RaftError>>,
 }
 
@@ -254,17 +254,17 @@ impl Peers {
         lock(&self.known).entry(id).or_default().last_piece = Some(clock::now());
     }
 
-    /// Records whether a member's disk is below the floor.
+    /// Records whether the free space of a member's disk is below the floor.
     pub(crate) fn note_disk(&self, id: RaftId, disk_low: bool) {
         lock(&self.known).entry(id).or_default().disk_low = disk_low;
     }
 
-    /// Records the level of commands that a member reported.
+    /// Records the feature level of commands that a member reported.
     pub(crate) fn note_level(&self, id: RaftId, level: u32) {
         lock(&self.known).entry(id).or_default().level = level;
     }
 
-    /// Records the applied index that a member reported while this node had applied `own`.
+    /// Records that a member reported the applied index `applied` when that of this node was `own`.
     pub(crate) fn note_applied(&self, id: RaftId, applied: u64, own: u64) {
         lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
     }
@@ -310,8 +310,8 @@ impl Peers {
         }
     }
 
-    /// Records that a member acknowledged the log up to this id. If it ever reports less, its
-    /// directory was restored from a copy.
+    /// Records that a member acknowledged the log up to this id. If the member ever reports a
+    /// shorter log, its directory was restored from a copy.
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();

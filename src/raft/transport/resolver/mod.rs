@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Maximum number of remembered names: as many as the largest inventory and the members have, and
-/// the same number of replaced names.
+/// Maximum number of remembered names. It covers the names of the largest inventory and of the
+/// members, and as many earlier names, which these names replaced.
 const MAX_NAMES: usize = 256;
 /// Maximum number of names resolved at a time. Each resolution takes a thread, and a name server
 /// that hangs would otherwise occupy one thread for every name.

@@ -65,8 +65,9 @@ struct RecordedChange {
     removed: Bytes,
     services: Bytes,
     /// The JSON for the whole type. It is set only if one entry changed several pools of the type,
-    /// and only in the change of the first of these pools. It is rendered for its first reader and
-    /// shared by all, and at most doubles the size of these changes.
+    /// and only in the change of the first of these pools. The JSON is rendered for its first
+    /// reader and shared by all readers. It at most doubles the size of the changes of such an
+    /// entry.
     of_all_pools: OnceLock<Bytes>,
 }
 

@@ -56,8 +56,8 @@ fn one_entry_is_one_change() {
     );
 }
 
-/// `since` returns `None` instead of a list that may lack changes: those from before the start of
-/// the history, those dropped beyond its limits, and those that a snapshot replaced.
+/// `since` returns `None` rather than an incomplete list. A list would lack the changes from before
+/// the start of the history, those dropped beyond its limits, and those that a snapshot replaced.
 #[test]
 fn what_is_gone_is_said() {
     let changes = ChangeHistory::starting_at(10);
