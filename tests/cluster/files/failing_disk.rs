@@ -37,7 +37,7 @@ fn goes_on(traffic: &Traffic) {
     });
 }
 
-/// Returns the leader, or a follower.
+/// Returns the leader if `leads` is true, otherwise a follower.
 fn victim(cluster: &Cluster, leads: bool) -> usize {
     let leader = cluster.leader();
     match leads {
@@ -255,8 +255,8 @@ fn a_write_without_space_ends_the_process_until_there_is_some() {
     nothing_lost(cluster, traffic);
 }
 
-/// The tests of this file can fail: an order that matches no operation ends no process and reports
-/// no failure. So the awaited effects can only come from an injected failure.
+/// The effects that the tests of this file await can only come from an injected failure. An order
+/// to the disk that matches no operation ends no process and reports no failure.
 #[test]
 fn an_order_that_strikes_nothing_ends_nothing() {
     let (mut cluster, disks) = cluster();

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// Time between two lookups of a watcher.
 const LOOK: Duration = Duration::from_millis(100);
-/// Timeout until all workers are announced. It is far longer than that takes.
+/// Timeout until all workers are announced. It is far longer than the announcements take.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The running workers, and for each server a watcher that looks them up without pause.
