@@ -97,7 +97,8 @@ process_state() {
   fi
 }
 
-# Prints the start time of a process, which tells it from a later one with the same pid.
+# Prints the start time of a process. It distinguishes the process from a later one with the same
+# pid.
 process_start() {
   if [[ -d /proc/self ]]; then
     local stat

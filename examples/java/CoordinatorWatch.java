@@ -268,7 +268,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
-    /** Reads one node's stream until it ends, which throws unless the watch is closed. */
+    /** Reads one node's stream until it ends, and then throws unless the watch is closed. */
     private void follow(String server) throws IOException, InterruptedException {
         URI address = URI.create(server.replaceAll("/+$", "") + "/v1/coordinator?watch" + query);
         HttpRequest request =

@@ -178,7 +178,7 @@ class CoordinatorWatch:
         return random.uniform(0.5, 1.0) * most
 
     def _follow(self, server: str) -> None:
-        """Reads one node's stream until it ends, which raises unless the watch is closed."""
+        """Reads one node's stream until it ends, and then raises unless the watch is closed."""
         base = urlsplit(server)
         kind = http.client.HTTPSConnection if base.scheme == "https" else http.client.HTTPConnection
         connection = kind(base.hostname, base.port, timeout=self.RESPONSE_S)

@@ -194,7 +194,7 @@ listed_anyhow() {
 }
 
 # Prints the sorted node ids in a lookup on stdin, without the announcements that these checks make.
-# Succeeds for an empty list too: a node that lists nothing differs from one that does not answer.
+# Succeeds for an empty list too, because a node that lists nothing has still answered.
 node_ids() {
   { grep -o '"nodeId" *: *"[^"]*"' || true; } | cut -d'"' -f4 |
     { grep -v '^push-' || true; } | sort -u | paste -sd' '

@@ -171,9 +171,9 @@ fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     nothing_lost(cluster, traffic);
 }
 
-/// A node with an emptied disk creates its data directory and begins to rejoin. Any of the writes,
-/// syncs, truncations and renames with which it does so may fail: the node ends, and no other node
-/// is affected.
+/// A node with an emptied disk creates its data directory and begins to rejoin. If any of the
+/// writes, syncs, truncations and renames of this start fails, the node ends, and no other node is
+/// affected.
 #[test]
 fn every_operation_of_a_start_may_fail() {
     /// Number of operations, each of which fails once. After this many, the data directory is

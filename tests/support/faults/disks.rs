@@ -111,7 +111,7 @@ impl Stage {
 
     /// Asserts that a node has ended because of its disk. A node that had started must end with the
     /// exit code of a failed disk. A node that another fault restarted while its disk failed may
-    /// instead end with the exit code for a data directory that cannot be opened.
+    /// also end with the exit code of an unusable data directory.
     fn assert_ended_on_disk(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         let status = node.ended("its disk");
