@@ -97,7 +97,8 @@ process_state() {
   fi
 }
 
-# Prints the start time of a process, which tells it from a later one with the same pid.
+# Prints the start time of a process. It distinguishes the process from a later one with the same
+# pid.
 process_start() {
   if [[ -d /proc/self ]]; then
     local stat
@@ -160,8 +161,8 @@ kill_node() {
 
 stop_all() {
   local i
-  # All nodes are stopped at once, so that no leader waits to hand over its leadership: without a
-  # quorum it cannot.
+  # All nodes are stopped at once. Otherwise the last leader would wait to hand over its leadership,
+  # which is impossible without a quorum.
   for ((i = 1; i <= nodes; i++)); do stop_node "$i" & done
   wait
 }
@@ -275,7 +276,7 @@ up() {
       fail "$dir contains a cluster of $nodes nodes, whose members are recorded in its log:" \
         "delete it with scripts/cluster.sh purge"
   fi
-  # The binary of an earlier `up` may be older than the sources.
+  # The binary that an earlier `up` recorded is not used, since it may be older than the sources.
   bin=$said_on_line
   nodes=${wanted:-${nodes:-3}} port=${port:-$DEFAULT_PORT} environment=${environment:-test}
   ((port + nodes - 1 <= 65535)) || usage_error "$nodes ports from $port up exceed 65535"

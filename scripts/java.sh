@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Finds or installs Java tools. Sourced by tests/engines/run, tests/compat/run and others.
 
-# Prints the feature version of the Java in home $1: 17, 25.
+# Prints the feature version of the Java in home $1, for example 17.
 java_version() {
   "$1/bin/java" -version 2>&1 | sed -n '1,/version/s/.*version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p'
 }

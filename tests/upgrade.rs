@@ -22,7 +22,7 @@ use support::{Cluster, Options, until};
 /// Maximum time without an acknowledged write while a node is replaced.
 const MAX_GAP: Duration = Duration::from_millis(2_500);
 /// Number of writes that are acknowledged between two steps. Nodes compare digests of their states
-/// at every 64th entry; these writes cover more than two rounds of that.
+/// at every 64th entry, so these writes cover several comparisons.
 const WRITES_BETWEEN: usize = 500;
 const KIND: &str = "upgraded";
 
@@ -91,8 +91,8 @@ fn committed(log: &str) -> BTreeMap<u64, Value> {
         .collect()
 }
 
-/// Three nodes are upgraded one by one under writes. No node ends because of a diverging state, no
-/// acknowledged write is lost, writes are interrupted for 2.5 s at most, the data directories of
+/// Three nodes are upgraded one by one under writes. No node ends because of a diverging state, and
+/// no acknowledged write is lost. Writes are interrupted for 2.5 s at most. The data directories of
 /// the older release are read, and the three logs agree. At the end, all nodes are stopped and
 /// started once more, as after a downtime of the whole cluster.
 #[test]

@@ -50,7 +50,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  * fail, the client keeps the last answer, with the time at which a node last confirmed it.
  *
  * <ul>
- *   <li>{@link #current} never blocks. After the first answer it always returns one.
+ *   <li>{@link #current} never blocks. After the first answer, it never returns null.
  *   <li>No call fails during an outage of one node, or of all; {@link Answer#unconfirmedSince}
  *       reports it.
  *   <li>Between failed attempts there is a pause, which grows from PAUSE_MIN to PAUSE_MAX.
@@ -234,8 +234,8 @@ public final class CoordinatorWatch implements AutoCloseable {
             try {
                 follow(server);
             } catch (Exception error) {
-                // No response ends the thread: without it, current() would return an old answer
-                // without a sign.
+                // No response may end this thread. Without it, current() would return an old answer
+                // as if it were confirmed.
                 trouble = server + ": " + (error.getMessage() == null ? error : error.getMessage());
                 LOG.log(System.Logger.Level.INFO, "lost {0}", trouble);
             }
@@ -268,7 +268,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
-    /** Reads one node's stream until it ends, which throws unless the watch is closed. */
+    /** Reads one node's stream until it ends, and then throws unless the watch is closed. */
     private void follow(String server) throws IOException, InterruptedException {
         URI address = URI.create(server.replaceAll("/+$", "") + "/v1/coordinator?watch" + query);
         HttpRequest request =
@@ -294,7 +294,7 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     /**
      * Sends a request, and limits the time until the head of the response.
-     * HttpRequest.timeout is not used, because since JDK 26 it ends the body too.
+     * HttpRequest.timeout is not used, because since JDK 26 that timeout ends the body too.
      */
     private HttpResponse<InputStream> send(HttpRequest request)
             throws IOException, InterruptedException {
@@ -351,7 +351,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
-    /** Closes the stream after SILENCE, which wakes its reader: a read has no timeout. */
+    /** Closes the stream after SILENCE, to wake its reader: a read itself has no timeout. */
     private Future<?> closeAfterSilence(InputStream stream) {
         return alarms.schedule(
                 () -> closeQuietly(stream), SILENCE.toMillis(), TimeUnit.MILLISECONDS);
@@ -374,7 +374,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         boolean isNews;
         synchronized (changed) {
             isNews = !next.isSameAs(answer);
-            // An equal answer is stored too, because its node confirms it and may be another one.
+            // An equal answer is stored too, because its node confirms it and may be another node.
             answer = next;
             changed.notifyAll();
         }

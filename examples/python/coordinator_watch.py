@@ -54,7 +54,7 @@ class Answer:
 class CoordinatorWatch:
     """Keeps the answer to `GET /v1/coordinator` current, in a thread of its own.
 
-    - `current` never blocks. After the first answer it always returns one.
+    - `current` never blocks. After the first answer, it never returns None.
     - No call fails during an outage of one node, or of all; `unconfirmed_since` reports it.
     - Between failed attempts there is a pause, which grows from PAUSE_MIN_S to PAUSE_MAX_S.
     """
@@ -148,14 +148,14 @@ class CoordinatorWatch:
 
     def _run(self) -> None:
         """Follows one node after another until the watch is closed."""
-        unanswered = brief = 0  # attempts in a row without an answer, and short ones
+        unanswered = brief = 0  # attempts in a row: without an answer, short ones
         for server in itertools.cycle(self._servers):
             began, before = time.monotonic(), self._answer
             try:
                 self._follow(server)
             except Exception as error:  # pylint: disable=broad-except
-                # No response ends the thread: without it, current() would return an old answer
-                # without a sign.
+                # No response may end this thread. Without it, current() would return an old answer
+                # as if it were confirmed.
                 self._trouble = f"{server}: {error or type(error).__name__}"
                 log.info("lost %s", self._trouble)
             if self._closed.is_set():
@@ -178,7 +178,7 @@ class CoordinatorWatch:
         return random.uniform(0.5, 1.0) * most
 
     def _follow(self, server: str) -> None:
-        """Reads one node's stream until it ends, which raises unless the watch is closed."""
+        """Reads one node's stream until it ends, and then raises unless the watch is closed."""
         base = urlsplit(server)
         kind = http.client.HTTPSConnection if base.scheme == "https" else http.client.HTTPConnection
         connection = kind(base.hostname, base.port, timeout=self.RESPONSE_S)
@@ -237,7 +237,7 @@ class CoordinatorWatch:
     def _learn(self, answer: Answer) -> None:
         """Stores an answer, and reports it to `on_change` if it differs from the last one."""
         with self._changed:
-            # An equal answer is stored too, because its node confirms it and may be another one.
+            # An equal answer is stored too, because its node confirms it and may be another node.
             is_news, self._answer = answer != self._answer, answer
             self._changed.notify_all()
         if is_news and self._on_change:

@@ -167,7 +167,7 @@ class WatchTest(unittest.TestCase):
                 end = "" if "cut off" in data else "\n\n"
                 stream.raw(f"event: coordinator\ndata: {data}{end}")
             except ConnectionError:
-                pass  # The reader has left in the middle of it.
+                pass  # The client closed the connection before it had read all data.
             if "cut off" in data:
                 stream.close()
             stream = self.stream()

@@ -10,8 +10,9 @@ const ECHO: &str =
     "echo \"$QUORATE_COORDINATOR $QUORATE_COORDINATOR_NODE $QUORATE_COORDINATOR_ENGINE\"";
 
 /// Without `--watch`, the command runs once, with the address in its environment. Only the command
-/// writes to standard output, and `quorate` exits with its exit code. For a static coordinator,
-/// which has no node, the variable of the node has no value, even if the environment had one.
+/// writes to standard output, and `quorate` exits with the command's exit code. A static
+/// coordinator has no node. The variable of the node then has no value, even if the environment of
+/// `quorate` had a value for it.
 #[test]
 fn a_command_runs_once() {
     let expected = |stdout: &str| EndedCommand {

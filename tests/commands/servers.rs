@@ -12,8 +12,8 @@ const COMMANDS: [&[&str]; 6] = [
     &["bench", "lookup"],
 ];
 
-/// Every command refuses a server that has more than scheme, host and port, with the same message
-/// and before any request, even if only one of several servers is wrong.
+/// Every command refuses a server address that has more than scheme, host and port, even if only
+/// one of several addresses is wrong. All commands print the same message, before any request.
 #[test]
 fn every_command_refuses_alike() {
     for wrong in [

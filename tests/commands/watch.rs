@@ -1,5 +1,5 @@
-//! Tests of `quorate watch`, which prints one line for each event, from one server after another,
-//! until the reader of its output closes the pipe.
+//! Tests of `quorate watch`, which prints one line for each event. It reads from one server after
+//! another, until the reader of its output closes the pipe.
 
 use crate::fake_server::{FakeServer, broken_stream, stream};
 use crate::process::{Followed, TIME_LIMIT, quorate};
@@ -14,7 +14,7 @@ const STATE: &str =
     "event: state\nid: 5f0c:7\ndata: {\"environment\":\"test\",\"services\":[]}\n\n";
 
 /// Events are printed as they arrive. When a server breaks off in the middle of an event, the next
-/// server is asked for the events after the last complete one. Ctrl-C ends the command at once.
+/// server is asked for the events after the last complete event. Ctrl-C ends the command at once.
 #[test]
 fn events_are_printed_across_servers() {
     let first = FakeServer::start(|_, _| {

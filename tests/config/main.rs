@@ -19,8 +19,8 @@ const INVENTORY: &str = r#"{"environment": "test", "services": [
    "properties": {"http": "http://172.17.31.246:8411"}}]}
 "#;
 
-/// The etc/ directory of a pair of airlift's discovery servers starts a node: its settings, its log
-/// levels, and its entry in the inventory are read.
+/// The etc/ directory of a pair of airlift's discovery servers starts a node. The settings, the log
+/// levels and the node's entry in the inventory are read.
 #[tokio::test]
 async fn an_airlift_directory_loads() {
     let installation = Installation::new(&[
@@ -76,8 +76,8 @@ async fn an_airlift_directory_loads() {
     );
 }
 
-/// With this config.properties, which users of airlift have, everything that it does not set has
-/// its default.
+/// [`CONFIG`], a config.properties that users of airlift have, loads. Every setting that it does
+/// not contain has its default.
 #[test]
 fn defaults() {
     let settings = with_config(CONFIG).load();
@@ -288,8 +288,8 @@ fn a_detached_server_logs_to_a_file() {
     );
 }
 
-/// A file that is missing, a directory, or too large is reported with the reason, and errors that
-/// only follow from it are not reported.
+/// A file that cannot be read is reported with the reason: it is missing, is a directory, or is too
+/// large. Errors that only follow from this are not reported.
 #[test]
 fn unreadable_files() {
     let installation = Installation::new(&[]);

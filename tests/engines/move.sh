@@ -5,8 +5,8 @@
 coordinators() { curl -sf -m 3 "$(node_url 0)/v1/service/$type-coordinator/general" | node_ids; }
 lists_coordinator() { [[ " $(coordinators) " == *" $1 "* ]]; }
 
-# ask_until_right NAME COMMAND...: repeats a command in the background until its answer is 25, at
-# most 4 times; writes "end-in-ms tries last-answer" to NAME.asked.
+# ask_until_right NAME COMMAND...: repeats a command in the background until its answer is 25, the
+# number of nations, at most 4 times. Writes "end-in-ms tries last-answer" to NAME.asked.
 ask_until_right() {
   local name=$1 tries answer
   shift
@@ -22,8 +22,8 @@ ask_until_right() {
   asked_pids+=($!)
 }
 
-# Queries the coordinator at its own address, which a user of quorate does not do, to measure the
-# engine's own time.
+# Queries the coordinator at its own address, to measure the engine's own time. A user of quorate
+# does not do so.
 ask_directly() { query "select count(*) from tpch.tiny.nation" | tr -d '[]'; }
 
 # Checks that clients find a moved coordinator. Each client knows only one node of the cluster,
@@ -101,14 +101,14 @@ check_holders_killed() {
   done
   sleep 12
   end_load "while the node that holds the coordinator's lookup is killed, three times"
-  # The change that this makes ends all held lookups, so that they are in the logs, which contain
-  # only finished ones.
+  # holder() makes a change, which ends all held lookups. The lookups are then in the logs, which
+  # contain only finished lookups.
   holder >/dev/null
   settle_logs
   for name in coordinator2 worker2; do
     read -r cut most open < <(cut_lookups "$name" "$from_ms")
     # Up to 12 s are allowed: airlift chooses a node when it reads the inventory, every 10 s, and
-    # keeps it until it reads it again.
+    # keeps this node until it reads the inventory again.
     title="$name, with service-inventory.uri, lost $cut held lookups with the nodes,"
     title+=" and another node answered or held them at most $most ms later"
     check "$title" \
@@ -124,8 +124,9 @@ check_holders_killed() {
 }
 
 # Prints three numbers for the lookups of engine node $1 since $2: how many were cut off by the end
-# of a node, the longest time from such an end to a lookup that another node accepted, and 1 if it
-# still waits for one (otherwise 0). Refusals in between count as neither.
+# of a node, the longest time from such an end to a lookup that another node accepted, and 1 if the
+# engine node still waits for such a lookup (otherwise 0). Lookups that were refused in between
+# count as neither cut off nor accepted.
 cut_lookups() {
   lookups_of "$1" | awk -v from="$2" '$2 < from { next }
     $3 == 200 || $3 == 304 {

@@ -15,8 +15,8 @@ fetch() {
   }
 }
 
-# Downloads the engine into the cache, without unused plugins. It is renamed into its place when
-# complete, so an interrupted download is not used.
+# Downloads the engine into the cache, without unused plugins. The download is renamed into its
+# place when it is complete, so an interrupted download is not used.
 fetch_engine() {
   home=$cache/$server-$version
   [[ ! -d $home/lib || ! -d $home/plugin/tpch ]] || return 0
@@ -50,7 +50,7 @@ fetch_clients() {
     echo "fetching $python_client for Python"
     rm -rf "$python"
     # The virtual environment is built in its final place, because its programs contain its path.
-    # `python` is linked last, so that an incomplete one is not used.
+    # `python` is linked last, so that an incomplete environment is not used.
     { make_venv &&
       timeout 300 "$python/bin/pip" install -q "$python_client" >"$part/pip.log" 2>&1; } || {
       cat "$part/pip.log" >&2
@@ -185,8 +185,8 @@ listed() {
   node_ids <<<"$body"
 }
 
-# Prints the nodes with services of any type that node $1 of the cluster lists; fails unless it
-# answers 200. A node has disappeared when this does not print it.
+# Prints the engine nodes with services of any type that node $1 of the cluster lists; fails unless
+# node $1 answers 200. An engine node has disappeared when this function does not print it.
 listed_anyhow() {
   local body
   body=$(curl -sf -m 3 "$(node_url "$1")/v1/service") || return 1
@@ -194,7 +194,7 @@ listed_anyhow() {
 }
 
 # Prints the sorted node ids in a lookup on stdin, without the announcements that these checks make.
-# Succeeds for an empty list too: a node that lists nothing differs from one that does not answer.
+# Succeeds for an empty list too, because a node that lists nothing has still answered.
 node_ids() {
   { grep -o '"nodeId" *: *"[^"]*"' || true; } | cut -d'"' -f4 |
     { grep -v '^push-' || true; } | sort -u | paste -sd' '

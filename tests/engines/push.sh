@@ -32,10 +32,10 @@ writes_of() {
     awk -F'\t' -v from="$3" '$1 >= from { printf "%s %.0f\n", $1, $1 + $2 }' | sort -n
 }
 
-# For each change on stdin, "start end name", prints "held|pause ms name": whether the coordinator's
-# discovery client had a lookup under way, and the time from the change's acknowledgement until it
-# received an answer that was given after the change began. Between two lookups the client pauses
-# for 1 s, as the max-age header requires.
+# For each change on stdin, "start end name", prints "held|pause ms name". The first word says
+# whether the coordinator's discovery client had a lookup under way when the change began. The time
+# is that from the change's acknowledgement until the client received an answer given after the
+# change began. Between two lookups the client pauses for 1 s, as the max-age header requires.
 known_after() {
   awk 'NR == FNR { if ($3 == 200) { n++; s[n] = $1; e[n] = $2 } next }
     { for (i = 1; i <= n; i++) if (e[i] >= $1) break
@@ -83,8 +83,8 @@ check_push() {
   local i from_ms results held
   from_ms=$(now_ms)
   for ((i = 1; i <= CHANGES; i++)); do
-    # The client pauses for 1 s after each answer. This is longer, so the next lookup is held by
-    # then.
+    # The client pauses for 1 s after each answer. This sleep is longer, so the next lookup is held
+    # by then.
     sleep "1.$((RANDOM % 5 + 3))"
     if ((i % 2)); then announce push-a; else withdraw push-a; fi || fail "change $i is accepted"
     ((i % 4)) || { sleep "0.$((RANDOM % 6 + 1))"; announce push-b; sleep 1.5; withdraw push-b; }

@@ -134,9 +134,9 @@ check_worker_killed() {
   for i in 0 1 2; do
     [[ -n ${gone_ms[$i]} ]] || { wrong=1; continue; }
     after_ms[i]=$((gone_ms[i] - renewed))
-    # The worker disappears too early if a lookup that ended before max-age did not show it, and too
-    # late if one that began after max-age + 2 s still did. A slow lookup on a busy machine is
-    # therefore no failure.
+    # The worker disappears too early if a lookup that ended before max-age did not show it. It
+    # disappears too late if a lookup that began after max-age + 2 s still showed it. A slow lookup
+    # on a busy machine is therefore no failure.
     ((gone_ms[i] >= renewed + MAX_AGE_MS && seen_ms[i] <= renewal_end + MAX_AGE_MS + 2000)) ||
       wrong=1
   done

@@ -105,7 +105,7 @@ fn a_stale_pid_deceives_nobody() {
         format!("{pid}\n")
     );
 
-    // The pid belongs to another process now, this test, which must not be signalled.
+    // The pid now belongs to another process (this test), which must not be signalled.
     fs::write(
         installation.path("data/var/run/launcher.pid"),
         format!("{}\n", std::process::id()),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Repeats `ask` until it returns a value, and returns that. Panics with `what` when `limit` is
-/// over.
+/// Repeats `ask` until it returns a value, and returns that value. Panics with `what` when `limit`
+/// is over.
 pub fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = clock::now() + limit;
     loop {

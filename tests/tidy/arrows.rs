@@ -29,8 +29,9 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
 }
 
 /// Returns the forbidden uses in a source. `facade` contains the names that raft/mod.rs exports,
-/// except modules: other modules may use only these names. `facade` is `None` for a file of tests,
-/// which may use any item of its allowed modules, for example a registry without a Raft group.
+/// except modules: other modules may use only these names. `facade` is `None` for a file of tests.
+/// Such a file may use any item of its allowed modules, for example a registry without a Raft
+/// group.
 fn arrow_complaints(
     module: &str,
     depth: usize,

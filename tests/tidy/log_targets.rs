@@ -1,5 +1,5 @@
 //! Checks that log lines of consensus and storage name their target. Operators filter logs by
-//! target, so it must not depend on file names.
+//! target, so the target must not depend on file names.
 
 use crate::source::code_of;
 use crate::tree::{assert_none, is_test_file, read, rust_files};

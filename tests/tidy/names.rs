@@ -1,5 +1,5 @@
-//! Checks that no two types of the product and its tools have the same name, and no two types of
-//! the tests.
+//! Checks that no two types of the product and its tools have the same name. Types of the tests
+//! must not share a name with each other either.
 
 use crate::tree::{assert_none, read, rust_files};
 use std::collections::BTreeMap;

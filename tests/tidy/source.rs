@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// Returns the code of a source. Comments and the contents of string and character literals are
-/// replaced by blanks, and line breaks are kept, so that line numbers stay the same.
+/// replaced by blanks. Line breaks are kept, so that line numbers stay the same.
 pub fn code_of(source: &str) -> String {
     split_source(source).0
 }

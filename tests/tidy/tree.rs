@@ -58,8 +58,8 @@ pub fn all_files() -> Vec<PathBuf> {
     below.into_iter().flat_map(rust_files).collect()
 }
 
-/// Returns the top-level module to which a file of src/ belongs, and the depth of its own module,
-/// which is 1 for a top-level module.
+/// Returns the top-level module to which a file of src/ belongs, and the depth of the file's own
+/// module. The depth of a top-level module is 1.
 pub fn module_of(path: &Path) -> (String, usize) {
     let mut parts: Vec<String> = path
         .iter()

@@ -30,8 +30,10 @@ pub struct Case {
     answer: Expected,
 }
 
-/// The expected answer. A field that is absent is not compared, except `consistency`, and
-/// `content_encoding` of an answer with `json`: the answer must not have these headers either.
+/// The expected answer. A field that is absent is not compared, with two exceptions. If
+/// `consistency` is absent, the answer must not have a Quorate-Consistency header. If
+/// `content_encoding` is absent and `json` is present, the answer must not have a Content-Encoding
+/// header.
 #[derive(Deserialize)]
 struct Expected {
     status: u16,

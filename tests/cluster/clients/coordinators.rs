@@ -11,7 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const WATCHERS: usize = 300;
-/// The size of one event in bytes. A copy for each watcher would be 270 MB.
+/// The size of one event in bytes. Separate copies for all watchers would take 270 MB.
 const LARGE_BYTES: usize = 900_000;
 /// Maximum growth of a node's memory while many watchers receive one large event. It covers the
 /// announcement itself, its renderings, and data that is read but not yet sent.

@@ -66,7 +66,7 @@ fn a_change_ends_the_holds_on_every_node() {
     cluster.nodes[leader].kill9();
     cluster.leader_other_than(Some(leader));
     // The write waits for the new leader. This takes longer than the time for which a node may keep
-    // lookups held without a new read round.
+    // lookups held without a successful ReadIndex round.
     let index = until("writes go on", PATIENCE, || {
         match cluster.nodes[follower].announce("other", "o1", 9) {
             Write::Acked(index) => Some(index),

@@ -33,11 +33,11 @@ const GOOD_CLIENTS: usize = 4;
 const PACE: Duration = Duration::from_millis(20);
 /// Number of connections that are opened between two pauses while the attack is set up.
 const OPENING_AT_ONCE: usize = 200;
-/// Descriptors that a process opens first and never closes. With a limit of this number, no
-/// descriptor is free for a new connection.
+/// Number of descriptors that a process opens first and never closes. If it may open no more than
+/// these, no descriptor is free for a new connection.
 const LONG_LIVED_DESCRIPTORS: u64 = 8;
-/// Number of clients that send only one byte, with which a request of HTTP/1 as well as of HTTP/2
-/// may begin.
+/// Number of clients that send only one byte. Requests of HTTP/1 and of HTTP/2 may both begin with
+/// this byte.
 const UNDECIDED: usize = 4_000;
 /// Time for which the undecided clients stay connected. It is shorter than the node's timeout for a
 /// first request.

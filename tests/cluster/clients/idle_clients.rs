@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 const CLIENTS: usize = 10_000;
 /// Number of clients that connect at the same time.
 const OPENING_AT_ONCE: usize = 200;
-/// Maximum growth of a node's memory: 6 kB for each of 10,000 clients. While hyper holds buffers
-/// for them, a client takes 14 kB.
+/// Maximum growth of a node's memory: 6 kB for each of 10,000 clients. A client takes 14 kB while
+/// hyper holds buffers for it.
 const GROWTH_LIMIT_KB: u64 = 60_000;
 /// Maximum time until freed memory is returned to the system. The allocator returns it over some
 /// seconds.
@@ -56,9 +56,9 @@ fn clients_that_wait_take_little() {
     });
 }
 
-/// A client that occupies all connection permits with connections that have each sent one request
-/// blocks no other client. Other clients are served as fast as before, on new connections, and the
-/// other members keep their permits.
+/// A client that occupies all connection slots with idle connections blocks no other client. Each
+/// of its connections has sent one request. Other clients are served as fast as before, on new
+/// connections, and the other members keep the slots that are reserved for peers.
 #[cfg(target_os = "linux")]
 #[test]
 fn idle_connections_make_room_for_others() {
@@ -117,7 +117,7 @@ async fn connected(node: SocketAddr, clients: usize) -> Vec<TcpStream> {
 async fn ask(mut client: TcpStream) -> TcpStream {
     client.write_all(REQUEST).await.expect("the node reads");
     let mut answer = Vec::new();
-    // The body is a JSON object on a single line, so the answer ends with this.
+    // The body is a JSON object on a single line, so the answer ends with these bytes.
     while !answer.ends_with(b"}\n") {
         let read = client.read_buf(&mut answer).await.expect("an answer");
         assert_ne!(read, 0, "it is whole");

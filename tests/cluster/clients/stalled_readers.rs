@@ -39,7 +39,7 @@ fn announce_large(node: &Node, nth: usize) {
     assert_eq!(answer.expect("an answer").status, 202);
 }
 
-/// The way in which a reader keeps its connection alive without receiving its answers.
+/// The way in which a reader treats its answers and keeps its connection alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reader {
     /// Receives nothing, and sends a PING each second.
@@ -70,8 +70,8 @@ fn read(mut client: Http2, reader: Reader, streams: &[u32], limit: Duration) -> 
     began.elapsed()
 }
 
-/// Receives frames until the given time, and keeps the connection alive in the reader's way.
-/// Returns `false` when the connection ends.
+/// Receives frames until the given time. A reader that takes everything also opens its windows
+/// again. Returns `false` when the connection ends.
 fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration) -> bool {
     loop {
         let left = until.saturating_sub(began.elapsed());

@@ -49,8 +49,8 @@ fn a_withdrawn_node_is_in_no_lookup_any_more() {
     for round in 0..30 {
         let node_id = format!("engine-{round}");
         cluster.nodes[round % 3].announce_acked("leaving", &node_id, 1);
-        // A node that does not know of the announcement yet refuses its withdrawal, and the client
-        // may send the withdrawal again (two_takers.rs limits how often that may happen).
+        // A node that does not know of the announcement yet refuses its withdrawal. The client may
+        // then send the withdrawal again; two_takers.rs limits how often that may happen.
         until(
             "the withdrawal is acknowledged",
             DECIDED_WITHIN,

@@ -130,7 +130,7 @@ fn announcements_of_many_services_hold_up_nobody() {
 }
 
 /// Gives a node the data directory of the previous release. Its log contains announcements of many
-/// services that are not in a snapshot.
+/// services, and no snapshot contains these announcements.
 fn give_old_log(node: &Node) {
     let dir = node.etc.data_dir().join("raft");
     fs::create_dir_all(&dir).expect("a temporary directory");

@@ -15,8 +15,8 @@ use std::time::Duration;
 /// Far beyond the duration of the test, so that nothing expires.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 const KIND: &str = "rival";
-/// The requests of the earlier and of the later writer, for each duel. Each round has one node id
-/// for each duel.
+/// For each duel, the request of the earlier and of the later writer. A duel is two writes of one
+/// node id through different nodes. Each round has every duel once, with a node id of its own.
 const DUELS: [(RivalRequest, RivalRequest); 7] = [
     (RivalRequest::Renew, RivalRequest::Leave),
     (RivalRequest::Change, RivalRequest::Leave),
@@ -26,8 +26,8 @@ const DUELS: [(RivalRequest, RivalRequest); 7] = [
     (RivalRequest::Leave, RivalRequest::Renew),
     (RivalRequest::Renew, RivalRequest::Change),
 ];
-/// Time between the two writes of a duel. The node of the first writer has received its write long
-/// before this time ends.
+/// Time between the two writes of a duel. The first write has arrived at its node long before this
+/// time ends.
 const HEAD_START: Duration = Duration::from_millis(150);
 /// Timeout of the search for an order of the history. A correct history is checked in a second or
 /// two.

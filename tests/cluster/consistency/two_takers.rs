@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// Number of rounds. In each round the leader is killed.
 const ROUNDS: usize = 4;
-/// Time between an earlier write and a later one. It is shorter than an election, so that both wait
-/// for the new leader.
+/// Time between an earlier write and a later one. It is shorter than an election, so that both
+/// writes wait for the new leader.
 const BETWEEN: Duration = Duration::from_millis(150);
 const DECIDED_WITHIN: Duration = Duration::from_secs(20);
 /// Number of rounds in which one node id is written through two nodes.
@@ -108,8 +108,9 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
 }
 
 /// Maximum number of refused writes among the `2 * ALTERNATING` of [`alternate`]. A few are
-/// allowed, because a node that the operating system has not scheduled since the commit refuses a
-/// write: it cannot prove that the earlier write was acknowledged before this one arrived.
+/// allowed: a node refuses a write if the operating system has not scheduled the node since the
+/// earlier write was committed. Such a node cannot prove that the earlier write was acknowledged
+/// before the new one arrived.
 const MAX_REFUSED: usize = ALTERNATING as usize / 50;
 
 /// Asserts that few writes were refused, and that every refusal says that the write was not

@@ -158,7 +158,7 @@ fn send_announcement(to: SocketAddr, node_id: &str, token: u64) -> http::Pending
 
 /// Asserts that an answer shows the current token, or is a refusal.
 fn assert_fresh_or_refused(answer: Result<Response, std::io::Error>, token: u64) {
-    // Instead of an answer, a connection that was opened before the node continued may be closed.
+    // A connection that was opened before the node continued may be closed without an answer.
     let Ok(response) = answer else { return };
     match services(&response) {
         Some(services) => assert_eq!(

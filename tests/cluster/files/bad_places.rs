@@ -56,8 +56,8 @@ fn a_data_directory_in_use_is_refused() {
     cluster.nodes[0].announce_acked("held", "engine", 2);
 }
 
-/// A data directory that cannot be written is refused with its path. The test puts a file in its
-/// place, which stops even root.
+/// A data directory that cannot be written is refused with its path. The test puts a file in place
+/// of the directory, so that not even root can write to it.
 #[test]
 fn a_data_directory_that_cannot_be_written_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());

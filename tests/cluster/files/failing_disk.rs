@@ -37,7 +37,7 @@ fn goes_on(traffic: &Traffic) {
     });
 }
 
-/// Returns the leader, or a follower.
+/// Returns the leader if `leads` is true, otherwise a follower.
 fn victim(cluster: &Cluster, leads: bool) -> usize {
     let leader = cluster.leader();
     match leads {
@@ -171,9 +171,9 @@ fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     nothing_lost(cluster, traffic);
 }
 
-/// A node with an emptied disk creates its data directory and begins to rejoin. Any of the writes,
-/// syncs, truncations and renames with which it does so may fail: the node ends, and no other node
-/// is affected.
+/// A node with an emptied disk creates its data directory and begins to rejoin. If any of the
+/// writes, syncs, truncations and renames of this start fails, the node ends, and no other node is
+/// affected.
 #[test]
 fn every_operation_of_a_start_may_fail() {
     /// Number of operations, each of which fails once. After this many, the data directory is
@@ -255,8 +255,8 @@ fn a_write_without_space_ends_the_process_until_there_is_some() {
     nothing_lost(cluster, traffic);
 }
 
-/// The tests of this file can fail: an order that matches no operation ends no process and reports
-/// no failure. So the awaited effects can only come from an injected failure.
+/// The effects that the tests of this file await can only come from an injected failure. An order
+/// to the disk that matches no operation ends no process and reports no failure.
 #[test]
 fn an_order_that_strikes_nothing_ends_nothing() {
     let (mut cluster, disks) = cluster();

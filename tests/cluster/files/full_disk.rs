@@ -132,8 +132,8 @@ fn without_a_byte(cluster: &mut Cluster, disks: &[SmallDisk], traffic: &Traffic)
         supervise(cluster);
         (traffic.acked() >= acked).then_some(())
     });
-    // A node can start on a full disk, unless it has to create a file. The test removes its pid
-    // file, so it must create one, ends, and is restarted.
+    // A node can start on a full disk, unless it has to create a file. The test removes the node's
+    // pid file. The node must then create a pid file, fails, ends, and is restarted.
     cluster.nodes[full].stop();
     disks[full].remove("var/run/launcher.pid");
     disks[full].fill(0);

@@ -13,8 +13,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Prepares a node, which does not run, whose logs have these paths. Regular files there would be
-/// rotated every few lines.
+/// Prepares a node, which does not run, whose logs have these paths. If they were regular files,
+/// they would be rotated every few lines.
 fn node_with(log: &Path, access_log: &Path) -> Cluster {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];

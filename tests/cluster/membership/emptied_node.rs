@@ -9,8 +9,8 @@ use std::time::Duration;
 /// the duration of several elections.
 const NO_VOTE_WATCHED: Duration = Duration::from_secs(4);
 
-/// A node with an emptied disk never votes under its old identity: together with one live member it
-/// is no quorum. Once a second member is alive, the emptied node rejoins automatically as a new
+/// A node with an emptied disk never votes under its old identity, so it forms no quorum with one
+/// live member. Once a second member is alive, the emptied node rejoins automatically as a new
 /// member and receives all data. The group then survives the loss of any one node.
 #[test]
 fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {

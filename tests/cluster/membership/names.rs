@@ -111,8 +111,8 @@ fn names_that_do_not_resolve_stop_nothing() {
     );
 }
 
-/// A node whose name gets a new address is found there at once. This happens to a pod that is
-/// replaced.
+/// A node whose name gets a new address is found at that address at once. This happens when a pod
+/// is replaced.
 #[test]
 fn a_node_that_moved_is_found_by_its_name() {
     let (mut cluster, resolver) = start(3);

@@ -56,7 +56,7 @@ fn each_load_is_served_and_leaves_nothing() {
     }
 }
 
-/// A load with a given rate keeps it: it is not faster, even if the cluster is, and latencies are
+/// A load with a given rate keeps this rate, even if the cluster could serve more. Latencies are
 /// counted from the time at which a request was due.
 #[test]
 fn a_given_pace_is_kept() {

@@ -22,7 +22,7 @@ const FULL: &str = "the registry is full: the limit is 256 MB\n";
 const SHORT_BYTES: u64 = 1_000;
 
 /// A kind of announcements that fill a registry. `put` maps the number of a request to its method,
-/// path and body. `groups` maps it to the types, with or without pools, to look up.
+/// path and body. `groups` maps the number to the types to look up, with or without pools.
 struct Shape {
     name: &'static str,
     put: fn(usize) -> (&'static str, String, String),
@@ -134,8 +134,8 @@ impl LoadClient {
     /// Sends a request. Returns the status of the answer, its body if that is short, and its length
     /// in bytes.
     ///
-    /// Sends the request again on a new connection when the node closes this one. The node of a dev
-    /// build does so. Compressing a hundred megabytes takes so long there that the node assumes
+    /// When the node closes the connection, sends the request again on a new one. This happens with
+    /// dev builds, in which compressing a hundred megabytes takes so long that the node assumes
     /// that its process was stopped.
     pub fn ask(
         &mut self,

@@ -12,7 +12,7 @@ const ANSWERED_WITHIN_NS: u64 = 2_000_000_000;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Liveness {
     /// For each fault of a minority that did not overlap another fault: its kind, and the longest
-    /// time during it without an acknowledged write through the unaffected nodes.
+    /// time during the fault without an acknowledged write through the unaffected nodes.
     pub write_gaps_ns: Vec<(Kind, u64)>,
     /// Number of requests served during the faults that `write_gaps_ns` counts, and the total
     /// duration of these faults.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
-/// The maximum over all nodes that ran and served, each measured at the end of every burst.
+/// The maximum of each figure over all nodes that ran and served. It is measured at the end of
+/// every burst.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Resources {
     pub resident_kb: u64,

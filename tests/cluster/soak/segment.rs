@@ -38,8 +38,8 @@ const RIVALS: u32 = 8;
 /// ids at a time.
 const NODES_PER_CLIENT: u64 = 8;
 const WORKERS: usize = 16;
-/// A longer write gap under a fault of a minority is worth an investigation, so the logs are kept.
-/// It is no failure by itself (see `report`).
+/// Write gap under a fault of a minority above which the logs are kept, because such a gap is worth
+/// an investigation. It is no failure by itself (see `report`).
 const REMARKABLE_GAP_NS: u64 = 1_500_000_000;
 /// Number of requests that must be served between two bursts.
 const CALM: u64 = 100;
@@ -50,9 +50,9 @@ const QUIET: Duration = Duration::from_secs(12);
 const ALLOWANCE: Duration = Duration::from_secs(2);
 /// Timeout of the search for an order of the history. Reaching it is a failure.
 const JUDGED_WITHIN: Duration = Duration::from_secs(120);
-/// Maximum number of descriptors beyond those that a node had open before any client connected, and
-/// beyond those of its peers. The additional ones are short-lived files, and connections of a lost
-/// link that are not closed yet.
+/// Maximum number of descriptors besides those that a node had open before any client connected,
+/// and besides its connections with peers. The additional ones are short-lived files, and
+/// connections of a lost link that are not closed yet.
 const DESCRIPTORS_OVER: u64 = 8;
 /// Maximum number of additional connections with each peer. Two members have up to four connections
 /// in each direction, and open the last of them on first use.

@@ -1,5 +1,5 @@
-//! An HTTP/2 client on a blocking socket that sends only the frames that a test asks for. It opens
-//! windows, acknowledges and pings only on demand.
+//! An HTTP/2 client on a blocking socket that sends only the frames that a test asks for. The only
+//! exception is the acknowledgement of the server's settings, which [`Http2::next`] sends.
 
 use quorate::clock;
 use std::io::{Error, ErrorKind, Read, Write};

@@ -1,7 +1,7 @@
-//! A minimal implementation of the protocol between nodes. It can send anything that a node that is
-//! not a member, or a peer that uses a member's name, may send.
+//! A minimal implementation of the protocol between nodes. It can send any message, as a node that
+//! is not a member or as a peer that uses a member's name.
 //!
-//! It is independent of the product's own code, which would refuse to send most of that.
+//! It is independent of the product's own code, which would refuse to send most of these messages.
 
 use crate::support::node::Node;
 use serde::{Deserialize, Serialize};

@@ -304,7 +304,8 @@ impl Client {
         }
     }
 
-    /// Looks up the client's own group, or everything. Returns whether the lookup was served.
+    /// Looks up the client's own group if `own` is true, otherwise the services of all types and
+    /// pools. Returns whether the lookup was served.
     fn look_up(&mut self, server: u32, own: bool) -> bool {
         let input = Input::Lookup {
             service_type: own.then(|| self.group.clone()),

@@ -47,8 +47,8 @@ impl<'a> Ask<'a> {
 
 impl Underway<'_> {
     /// Waits for proof that the node has received the write. After a pause, a later request is
-    /// sent: if the node answers that one, it has received the write too. The pause is far longer
-    /// than the time for which the operating system may delay a thread that is ready to run.
+    /// sent: if the node answers the later request, it has received the write too. The pause is far
+    /// longer than the time for which the operating system may delay a thread that is ready to run.
     ///
     /// The time of arrival stays unknown if the node does not answer the later request, or if it
     /// has already answered the write.

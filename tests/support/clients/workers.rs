@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// The service type of workers. Histories leave these services out, because a worker may send one
-/// renewal to several servers, which would be several operations.
+/// renewal to several servers, which a history would record as several operations.
 pub const WORKER: &str = "worker";
 /// Timeout after which a worker sends its renewal to the next server.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const BACK_OFF: Duration = Duration::from_millis(50);
 /// Time between two lookups of a watcher.
 const LOOK: Duration = Duration::from_millis(100);
-/// Timeout until all workers are announced. It is far longer than that takes.
+/// Timeout until all workers are announced. It is far longer than the announcements take.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The running workers, and for each server a watcher that looks them up without pause.
@@ -135,7 +135,7 @@ fn renew(
     }
 }
 
-/// Looks up the workers without pause until it is stopped.
+/// Looks up the workers without pause until the flag is set.
 fn watch(server: SocketAddr, count: usize, stop: &AtomicBool) -> SeenLookup {
     let mut seen = SeenLookup::default();
     while !stop.load(Ordering::Relaxed) {

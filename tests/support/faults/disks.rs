@@ -109,9 +109,9 @@ impl Stage {
         }
     }
 
-    /// Asserts that a node has ended because of its disk. A node that another fault restarted while
-    /// its disk failed may have been unable to open its data directory, which has a code of its
-    /// own. A node that had started must end with the code of a failed disk.
+    /// Asserts that a node has ended because of its disk. A node that had started must end with the
+    /// exit code of a failed disk. A node that another fault restarted while its disk failed may
+    /// also end with the exit code of an unusable data directory.
     fn assert_ended_on_disk(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         let status = node.ended("its disk");

@@ -1,4 +1,4 @@
-//! A fault in which a process gets a tenth of its time.
+//! A fault in which a process runs for only a tenth of the time.
 
 use crate::support::wait::let_pass;
 use rustix::process::{Pid, Signal, kill_process};

@@ -73,7 +73,7 @@ impl Order {
 pub struct FailingDisk {
     order: PathBuf,
     report: PathBuf,
-    /// The directory of the earlier contents of files, for changes that are not synced yet.
+    /// The directory that keeps the earlier contents of files until their changes are synced.
     undo: PathBuf,
     /// The directory of the files that the library intercepts.
     raft: PathBuf,

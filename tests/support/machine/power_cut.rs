@@ -72,7 +72,8 @@ fn records_of(bytes: &[u8]) -> Vec<Taken> {
     records
 }
 
-/// Removes sectors from a file, by writing their earlier contents. Returns their number.
+/// Removes sectors from a file, by writing their earlier contents. Returns the number of removed
+/// sectors.
 fn take(path: &Path, records: &[Taken], cut: Cut, random: &mut Random) -> usize {
     let now = fs::read(path).expect("a killed node's file can be read");
     let records = match cut {

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const SLOTS: usize = 2;
-/// Timeout for a slot. It is far longer than the whole suite takes. This is so because all tests
-/// start to wait at the same time on a machine with many cores.
+/// Timeout for a slot. It is far longer than the whole suite takes. On a machine with many cores,
+/// all tests start to wait at the same time, and the last one waits for almost the whole run.
 const LIMIT: Duration = Duration::from_secs(3_600);
 
 /// A permit to run a cluster, which consists of slots. It is released on drop, and by the operating

@@ -43,8 +43,8 @@ public interface Library
         void startAnnouncer(Offer... offers);
 
         /**
-         * Returns the contents of the library's caching selector after one refresh, with which an
-         * engine finds its workers.
+         * Returns the contents of the library's caching selector after one refresh. An engine finds
+         * its workers with this selector.
          */
         List<Listed> select(String type, String pool)
                 throws Exception;

@@ -35,8 +35,8 @@ public final class Scenarios
     private final String environment;
 
     /**
-     * One client for each server. They are opened before anything is announced, because a client
-     * takes longer to start than an answer could stay stale.
+     * One client for each server. They are opened before anything is announced, because starting a
+     * client takes so long that a stale answer could become fresh meanwhile.
      */
     private final List<Client> readers;
 
