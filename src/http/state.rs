@@ -171,7 +171,7 @@ impl<D: Backend> AppState<D> {
     /// Runs a lookup. It completes by its deadline ([`Backend`]), so there is no timeout here.
     ///
     /// # Errors
-    /// If the cluster does not respond in time, or reports why it cannot.
+    /// If the cluster does not respond in time, or reports why it cannot serve the lookup.
     pub(super) async fn read<T, F>(&self, read: impl FnOnce(Instant) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Unavailable>>,

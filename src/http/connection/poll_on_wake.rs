@@ -1,4 +1,5 @@
-//! A future that is polled only after its own wake-up, beside one that is polled often.
+//! A wrapper that polls a future only after that future's own wake-up, however often the task polls
+//! the wrapper.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -322,7 +322,8 @@ async fn a_refusal_is_seen_by_who_is_still_sending() {
     }
 }
 
-/// 100-continue is sent to a client that waits for it, and not before an error response.
+/// A client that waits for 100-continue gets it. If its request is rejected, the client gets the
+/// error response without a 100 before it.
 #[tokio::test]
 async fn expect_continue() {
     let server = TestServer::start().await;
@@ -395,7 +396,8 @@ async fn connections_live_as_http_says() {
     assert!(closed(&mut ahead).await);
 }
 
-/// An acknowledged change has no body; a lookup has the headers that browsers and caches need.
+/// The response to an acknowledged change has no body. The response to a lookup has the headers
+/// that browsers and caches need.
 #[tokio::test]
 async fn json_is_not_sniffed() {
     let server = TestServer::start().await;
@@ -416,8 +418,8 @@ async fn json_is_not_sniffed() {
     assert_eq!(found.headers["quorate-index"], "2");
 }
 
-/// HEAD has the headers of GET and no body: the next response on the connection follows
-/// immediately.
+/// The response to HEAD has the headers of GET and no body. The next response on the connection
+/// follows immediately.
 #[tokio::test]
 async fn head_has_no_body() {
     let server = TestServer::start().await;

@@ -1,5 +1,5 @@
-//! Idle limits of a connection, which depend on its current activity, and the decision when it is
-//! parked. `driver` parks it (`wait_for_next_request`).
+//! Idle limits of a connection, which depend on its current activity, and the decision when to park
+//! it. The parking itself is in `driver` (`wait_for_next_request`).
 
 use super::h2_frames::{FrameTracker, PROGRESS_BYTES, STALL_TIMEOUT};
 use super::h2_preface::Protocol;
