@@ -129,7 +129,7 @@ async fn servers_are_asked() {
 
 /// A byte order mark and gzip are accepted, from a file and over HTTP, with or without a
 /// `Content-Encoding` header. An inventory that is too large after decompression is refused like
-/// any other.
+/// any other inventory over the limit.
 #[tokio::test]
 async fn marks_and_gzip_are_taken() {
     let gzip = |bytes: &[u8]| {
