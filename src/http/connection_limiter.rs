@@ -58,7 +58,7 @@ pub(super) enum LimitReached {
     PerAddress,
 }
 
-/// A connection's permit; counted until the last clone is dropped.
+/// A connection's permit. It counts as taken until its last clone is dropped.
 #[derive(Clone)]
 pub(super) struct ConnectionPermit(Arc<PermitState>);
 

@@ -67,8 +67,8 @@ fn uris_are_normalized() {
     }
 }
 
-/// A file is read, even with blanks in its name. The error for a missing file names it, with the
-/// system's reason.
+/// A file is read, even with blanks in its name. The error for a missing file names the file and
+/// the system's reason.
 #[tokio::test]
 async fn files_are_read() {
     let dir = tempfile::tempdir().expect("a directory");

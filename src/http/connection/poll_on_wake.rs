@@ -59,8 +59,8 @@ impl Wake for WakeFlag {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A swap rather than a store, so that the poll that follows two wake-ups also sees the
-        // writes before the first of them.
+        // This is a swap and not a store, so that a poll after two wake-ups also sees the memory
+        // writes before the first wake-up.
         self.woken.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }

@@ -227,7 +227,7 @@ mod tests {
     }
 
     /// Received bytes count against the budget until their body is dropped. A `Content-Length`
-    /// alone counts nothing.
+    /// alone takes nothing from the budget.
     #[tokio::test(start_paused = true)]
     async fn bodies_count_together() {
         let budget = Budget::new(2 * MAX_BYTES);

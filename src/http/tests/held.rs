@@ -74,8 +74,8 @@ fn tag(answer: &Answer) -> String {
     answer.headers["etag"].clone()
 }
 
-/// Equal bytes have equal tags on every response, the interval to the next lookup is short, and
-/// gzip has a weak tag.
+/// Responses with equal bytes have equal tags, and a gzip response has a weak tag. The interval to
+/// the next lookup is short.
 #[tokio::test]
 async fn a_lookup_carries_its_tag() {
     let server = TestServer::start().await;
@@ -360,7 +360,7 @@ async fn an_abandoned_lookup_gives_its_place_back() {
     assert_eq!(answer(&mut kept).await.status, 200);
 }
 
-/// A server that stops first answers the waiting clients, with a confirmed result, and does not
+/// When a server stops, it first answers the waiting clients with a confirmed result. It does not
 /// wait for their deadlines.
 #[tokio::test]
 async fn a_stop_ends_holds_with_an_answer() {

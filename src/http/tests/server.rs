@@ -153,8 +153,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
 const GET_READY: &str = "GET /v1/cluster/ready HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A failed write states whether it may have been applied, a failed read does not, and both have
-/// one line of text.
+/// The response to a failed write states whether the write may have been applied. The response to a
+/// failed read does not. Both have one line of text.
 #[tokio::test]
 async fn failures_of_the_cluster_are_503() {
     let server = TestServer::start().await;
@@ -216,8 +216,8 @@ async fn nothing_old_is_proposed_after_a_wake() {
     assert_eq!(ask(&mut kept, put(BODY, "")).await.status, 202);
     let applied = server.backend.applied();
 
-    // The runtime has one thread, and until the next await nothing runs on it, as in a suspended
-    // process.
+    // The runtime has one thread, and until the next await nothing else runs on it, as in a
+    // suspended process.
     assert_eq!(
         kept.try_write(&put(BODY, "")).expect("the kernel takes it"),
         put(BODY, "").len()
@@ -488,8 +488,8 @@ async fn the_last_places_serve_peers_only() {
     assert_eq!(answer(&mut fifth).await.status, 503, "without having asked");
 }
 
-/// A server that is about to stop first reports that it is not ready. Then it closes idle
-/// connections, finishes the requests in flight, and returns.
+/// A server that is about to stop reports that it is not ready. Then it closes idle connections,
+/// finishes the requests in flight, and returns.
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
     let server = TestServer::start().await;

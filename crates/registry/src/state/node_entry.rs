@@ -142,7 +142,8 @@ impl NodeEntry {
         &self.packed
     }
 
-    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a level, without types and pools.
+    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a feature level, without types and
+    /// pools.
     pub(crate) fn cost_bytes(&self, level: u32) -> usize {
         match level < LEVEL_OF_LIMITS {
             true => self.packed().len() + ENTRY_BYTES,
@@ -150,7 +151,7 @@ impl NodeEntry {
         }
     }
 
-    /// Returns the node's element at a level: its part of the registry's digest.
+    /// Returns the node's element at a feature level: the node's part of the registry's digest.
     pub(crate) fn element(&self, level: u32) -> u128 {
         match level < LEVEL_OF_SIPHASH {
             true => self.sha_element(),

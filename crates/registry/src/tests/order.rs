@@ -28,7 +28,7 @@ struct ModelWrite {
     may_renew: bool,
 }
 
-/// One entry of a leader's log: the writes in it, with the index of the taker of each.
+/// One entry of a leader's log: the writes in it, each with the index of its taker.
 #[derive(Debug, Clone)]
 struct ModelEntry {
     proposer: Leadership,

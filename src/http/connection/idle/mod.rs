@@ -55,14 +55,15 @@ pub(super) struct ConnectionState {
     answered: AtomicWaker,
 }
 
-/// A guard for a request in flight, which ends when the guard is dropped.
+/// A guard that marks a request as in flight until the guard is dropped.
 pub(super) struct InFlight(Arc<ConnectionState>);
 
-/// A guard for a body in transfer, which ends when the guard is dropped. The body is read or
-/// written in parts, possibly after its request is answered.
+/// A guard that marks a body as in transfer until the guard is dropped. The body is read or written
+/// in parts, possibly after its request is answered.
 pub(super) struct BodyGuard(Arc<ConnectionState>);
 
-/// A guard for an event stream, which ends when the guard is dropped. It includes a [`BodyGuard`].
+/// A guard that marks a response as an event stream until the guard is dropped. It includes a
+/// [`BodyGuard`].
 pub(super) struct Streaming(BodyGuard);
 
 impl ConnectionState {
