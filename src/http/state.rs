@@ -160,7 +160,8 @@ impl<D: Backend> AppState<D> {
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
-        // Taken before the check, so that a suspension between the two counts against the deadline.
+        // The deadline is taken before the check, so that a suspension between the two counts
+        // against the deadline.
         let deadline = deadline();
         if !self.pause_detector.is_current(connection_info.opened_epoch) {
             return Err(ApiError::ProcessResumed);

@@ -136,7 +136,8 @@ pub(super) async fn run<D: Backend>(
         // Empty lines before a request are ignored (RFC 9112, 2.2), because some clients send an
         // empty line after a body.
         if unread.iter().all(|byte| b"\r\n".contains(byte)) {
-            // Released, because even a few unread bytes would keep hyper's whole buffer allocated.
+            // The unread bytes are released, because even a few of them would keep hyper's whole
+            // buffer allocated.
             unread = Bytes::new();
             if !wait_for_next_request(tracked, &mut ended).await {
                 return;
@@ -243,8 +244,8 @@ async fn drive<C: Future>(
                     return Step::Over;
                 }
             }
-            // Polled each time, because the socket keeps the waker of only one reader, and another
-            // future may have replaced that waker.
+            // This wait is polled each time, because the socket keeps the waker of only one reader,
+            // and another future may have replaced that waker.
             step = idle_or_gone.as_mut() => return if ending { Step::Over } else { step },
         }
     }

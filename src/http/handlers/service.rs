@@ -152,7 +152,7 @@ async fn serve<D: Backend>(
     };
     let next = if may_hold && held { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
-    // Set on a 304 too, since airlift's client reads both headers from it.
+    // Both headers are set on a 304 too, since airlift's client reads them from it.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);

@@ -57,8 +57,8 @@ impl Share {
             _ => *max_bytes / 4 * 3,
         };
         let before = taken_bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Counted before the check, because `drop` releases the bytes even if they are over the
-        // limit.
+        // The bytes are counted before the check, because `drop` releases the bytes even if they
+        // are over the limit.
         self.bytes += bytes;
         match before + bytes <= limit {
             true => Ok(()),

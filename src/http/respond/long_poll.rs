@@ -35,7 +35,8 @@ impl<D: Backend> AppState<D> {
     ) -> Result<LookupResult, ApiError> {
         let mut watcher = self.backend.watch(std::slice::from_ref(lookup))?;
         loop {
-            // Read after the watcher was created, so that no change is missed between the two.
+            // The lookup runs after the watcher was created, so that no change between the two is
+            // missed.
             let answer = self.backend.lookup_stale(lookup)?;
             self.make(&answer, false).await?;
             if !has(&answer) {

@@ -95,8 +95,8 @@ impl NodeEntry {
     pub(crate) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
         let names =
             announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
-        // Reserved up front, since reallocation costs more than encoding. The final `Arc` has no
-        // spare capacity in any case.
+        // The capacity is reserved up front, since reallocation costs more than encoding. The final
+        // `Arc` has no spare capacity in any case.
         let room = Vec::with_capacity(names + announcement.services.packed_bytes() + SLACK_BYTES);
         let packed = postcard::to_extend(announcement, room)
             .expect("encoding strings into memory cannot fail");

@@ -132,7 +132,8 @@ impl ConnectionState {
             && !self.is_answering()
             && self.exchanges.load(Ordering::SeqCst) == 0
             && !self.is_sending()
-            // Checked last, because `has_answered` is set before the request stops being in flight.
+            // `has_answered` is checked last, because it is set before the request stops being in
+            // flight.
             && !self.has_answered.load(Ordering::Relaxed)
     }
 
