@@ -186,8 +186,8 @@ impl BenchClient {
 mod tests {
     use super::*;
 
-    /// A request that was never sent counts only if it was due in the measured window, and not if
-    /// it was due in the warm-up.
+    /// A request that was never sent counts if it was due in the measured window. It does not count
+    /// if it was due in the warm-up.
     #[test]
     fn the_warm_up_is_not_missed() {
         let load = LoadRunner {

@@ -164,9 +164,9 @@ fn abandon(mut child: Child, pid_file: &mut PidFile) {
 /// Maximum time that a detached server waits for its launcher to record its pid.
 const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until the pid file names this process, which [`start`] has started. If the file never
-/// names it, for example because the launcher was killed in between, this process could not be
-/// stopped later and must not run.
+/// Waits until the pid file names this process, which [`start`] has started. If the launcher was
+/// killed in between, for example, the file never names this process. This process could then not
+/// be stopped later, so it must not run.
 ///
 /// # Errors
 /// Fails when the pid file does not name this process in time.

@@ -73,7 +73,7 @@ pub async fn serve<D: Backend>(
             () = &mut until_stopped => break,
             Some(_) = connections.join_next() => {}
             // While too many connections are about to close, a new connection stays in the kernel's
-            // backlog, because each closing connection still uses a file descriptor.
+            // backlog. The reason is that each closing connection still uses a file descriptor.
             accepted = backlog.next(), if !limiter.is_closing() => {
                 if let Some(connection) = admit(accepted, &limiter, &shared, &shutdown) {
                     connections.spawn(connection);

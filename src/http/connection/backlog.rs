@@ -38,8 +38,9 @@ pub(super) struct AcceptedConnection {
 ///
 /// - A connection that waited in the backlog while the process was suspended has an epoch from
 ///   before the suspension.
-/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog, because just
-///   after a resume the runtime may not know yet of a connection that waits in the backlog.
+/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog. The runtime's
+///   view does not suffice: just after a resume, the runtime may not know yet of a connection that
+///   waits in the backlog.
 /// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
 ///   the kernel last reported an empty backlog.
 pub(super) struct Backlog {

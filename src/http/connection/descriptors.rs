@@ -1,6 +1,5 @@
-//! The number of connections that the process's file descriptors allow. With Debian's default of
-//! 1,024 file descriptors, clients could use up all of them, and the process would then refuse the
-//! other nodes too.
+//! The number of connections that the process's file descriptors allow. Clients could use up all of
+//! Debian's default of 1,024 file descriptors. The process would then refuse the other nodes too.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

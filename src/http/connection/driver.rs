@@ -159,8 +159,8 @@ struct ConnectionParts<'a> {
 enum Step {
     /// The connection has ended.
     Over,
-    /// The connection is idle between two requests, and is to be parked, because neither hyper nor
-    /// its buffers (11 kB) are needed until the next request.
+    /// The connection is idle between two requests, and is to be parked. Neither hyper nor its
+    /// buffers (11 kB) are needed until the next request.
     Parked,
 }
 

@@ -53,7 +53,7 @@ pub enum BadAddress {
 ///
 /// A path is refused as well. Engines announce none: airlift builds `http`, `https` and their
 /// external forms from a host and a port. SQL clients could not follow an address with a path
-/// either, since the responses to a statement link to paths that begin at the root.
+/// either: the responses to a statement link to paths that begin at the root.
 ///
 /// # Errors
 /// Returns the first problem found.
