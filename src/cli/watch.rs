@@ -31,7 +31,7 @@ struct WatchLine<'a> {
     data: &'a RawValue,
 }
 
-/// Runs the command until the reader of its output is gone.
+/// Runs the command until the reader of its output has closed the pipe.
 ///
 /// # Errors
 /// Fails when no server knows the endpoint, or the output cannot be written.

@@ -32,7 +32,7 @@ pub const IDENTITY: u8 = 15;
 pub const DATA_UNUSABLE: u8 = 16;
 /// A write or a sync failed while running, or there is no space on the disk.
 pub const DISK_FAILED: u8 = 17;
-/// This node's state differs from the other members'.
+/// This node's state differs from that of the other members.
 pub const DIVERGED: u8 = 18;
 /// `cluster --wait-ready`: not every server was ready in time; `cluster`: no server answered;
 /// `coordinator`, `services`: no server gave a result in time.

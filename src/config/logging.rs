@@ -51,7 +51,7 @@ pub struct LogSettings {
     pub console_format: LogFormat,
     /// `log.max-size`: a file of this size is rotated.
     pub max_size_bytes: u64,
-    /// `log.max-total-size`: rotated files beyond it are removed, the oldest first.
+    /// `log.max-total-size`: rotated files beyond this total size are removed, the oldest first.
     pub max_total_size_bytes: u64,
     /// `log.compression=GZIP`: whether rotated files are compressed.
     pub compress: bool,

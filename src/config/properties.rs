@@ -123,7 +123,8 @@ fn split(line: &str) -> (&str, &str) {
     };
     let (key, rest) = line.split_at(end);
     let rest = rest.trim_start_matches(is_blank);
-    // The separator is one `=` or `:` with blanks around it. A second one belongs to the value.
+    // The separator is one `=` or `:` with blanks around it. A second `=` or `:` belongs to the
+    // value.
     let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest);
     (key, rest.trim_start_matches(is_blank))
 }
@@ -235,7 +236,8 @@ mod tests {
         }
     }
 
-    /// `node.properties` is parsed by the launcher's rules: no escapes, only `=`.
+    /// `node.properties` is parsed by the launcher's rules: there are no escapes, and only `=`
+    /// separates key and value.
     #[test]
     fn launcher_format() {
         let (properties, bad) =

@@ -41,7 +41,8 @@ pub struct Settings {
     pub inventory_uri: Option<String>,
     /// `discovery.max-age`: minimum lifetime of an announcement after its last renewal.
     pub max_age_ms: u64,
-    /// `discovery.recovery-gap`: a longer time than this without a tick counts as an outage.
+    /// `discovery.recovery-gap`: a longer time than this without a tick (the command that advances
+    /// cluster time) counts as an outage.
     pub recovery_gap_ms: u64,
     /// `discovery.recovery-grace`: time after an outage during which nothing expires.
     pub recovery_grace_ms: u64,

@@ -20,7 +20,8 @@ struct Sourced {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     properties: BTreeMap<String, Sourced>,
-    /// Keys whose value cannot be used. They are already reported, and so not reported as missing.
+    /// Keys whose value cannot be used. The value is already reported, so the key is not reported
+    /// as missing.
     unusable: BTreeSet<String>,
     /// The file in which a missing key belongs.
     config_file: String,

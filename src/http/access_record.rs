@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One answered request. The fields taken from the request share its buffers instead of copying
-/// them.
+/// One answered request. Fields that come from the request share the request's buffers, so nothing
+/// is copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRecord {
     /// The address of the connection's client; `X-Forwarded-*` is ignored.

@@ -58,7 +58,7 @@ pub(super) enum LimitReached {
     PerAddress,
 }
 
-/// A connection's permit; counted until the last clone is dropped.
+/// A connection's permit. It counts as taken until its last clone is dropped.
 #[derive(Clone)]
 pub(super) struct ConnectionPermit(Arc<PermitState>);
 
@@ -84,7 +84,8 @@ impl ConnectionLimiter {
     }
 
     /// Acquires a permit for a new connection. If no permit for clients is left, the connection
-    /// that has been idle longest is asked to close. It is between requests, so nothing is lost.
+    /// that has been idle longest is asked to close. That connection is between requests, so
+    /// nothing is lost.
     ///
     /// # Errors
     /// If there is no permit.

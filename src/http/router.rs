@@ -93,8 +93,8 @@ fn delete_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> Me
     resource("DELETE, OPTIONS", "DELETE, OPTIONS", methods)
 }
 
-/// Adds OPTIONS and 405 to the routes of `/v1/statement`. It also allows HEAD, with which Trino's
-/// JDBC driver tests a connection.
+/// Adds OPTIONS and 405 to the routes of `/v1/statement`. Also allows HEAD, with which Trino's JDBC
+/// driver tests a connection.
 fn statement<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("OPTIONS, POST", "HEAD, OPTIONS, POST", methods)
 }

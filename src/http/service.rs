@@ -42,8 +42,8 @@ impl<D: Backend> RootService<D> {
         }
     }
 
-    /// Answers a request on the connection `connection_info`, which holds `permit`: checks it and
-    /// runs its handler.
+    /// Answers a request on the connection `connection_info`, which holds `permit`: checks the
+    /// request and runs its handler.
     pub(super) fn answer(
         &self,
         connection_info: ConnectionInfo,

@@ -26,9 +26,9 @@ pub struct HttpSettings {
     pub environment: String,
     /// `discovery.max-announcement-size`: maximum body size, both as received and decompressed.
     pub max_announcement_bytes: usize,
-    /// Maximum number of bytes of request bodies in memory, which are being read or whose writes
-    /// are in progress. If the value is less than the size of eight maximum-size bodies, that size
-    /// is used.
+    /// Maximum total size in bytes of the request bodies that are being read or whose writes are in
+    /// progress. If the value is less than the size of eight maximum-size bodies, that size is
+    /// used.
     pub max_pending_body_bytes: usize,
     /// Maximum size in bytes of the request target, and separately of all headers together.
     pub max_header_bytes: usize,

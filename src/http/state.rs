@@ -160,7 +160,8 @@ impl<D: Backend> AppState<D> {
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
-        // Taken before the check, so that a suspension between the two counts against the deadline.
+        // The deadline is taken before the check, so that a suspension between the two counts
+        // against the deadline.
         let deadline = deadline();
         if !self.pause_detector.is_current(connection_info.opened_epoch) {
             return Err(ApiError::ProcessResumed);
@@ -171,7 +172,7 @@ impl<D: Backend> AppState<D> {
     /// Runs a lookup. It completes by its deadline ([`Backend`]), so there is no timeout here.
     ///
     /// # Errors
-    /// If the cluster does not respond in time, or reports why it cannot.
+    /// If the cluster does not respond in time, or reports why it cannot serve the lookup.
     pub(super) async fn read<T, F>(&self, read: impl FnOnce(Instant) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Unavailable>>,

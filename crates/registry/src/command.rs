@@ -45,15 +45,15 @@ pub struct Batch {
 ///   although newer writes precede it in the log. The next write in the receiving node's queue may
 ///   replace its predecessor in the queue ([`Arrival::previous`]). If the predecessor is the late
 ///   write, the next write would replace those newer writes too.
-/// - A renewal needs no time limit ([`Arrival::until_ms`]), however. The evidence may be newer than
-///   the request to renew. The only effect is then that the stored announcement lives longer. The
-///   writes queued behind the renewal carry evidence of their own.
+/// - A renewal needs no time limit ([`Arrival::until_ms`]), however. If its evidence is newer than
+///   the client's request to renew, the only effect is that the stored announcement lives longer.
+///   The writes queued behind the renewal carry evidence of their own.
 ///
 /// Below feature level 4 ([`LEVEL_OF_ORDER`](crate::LEVEL_OF_ORDER)), commands carry a single
 /// index, `seen`, and renewals are not ordered. Until every voter knows level 4, a node of this
-/// release proposes such commands too: each once, with the index that it knew to be committed at
-/// the arrival. With this index alone, more writes are superseded than with the full evidence. A
-/// new group is in this state only for a moment.
+/// release proposes such commands too. It proposes each command once, with the index that the node
+/// knew to be committed when the write arrived. With this index alone, more writes are superseded
+/// than with the full evidence. A new group is in this state only for a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Replaces everything that the node announces. If exactly this announcement is stored, the
@@ -73,9 +73,9 @@ pub enum Command {
         /// The node.
         node_id: String,
     },
-    /// Renews a node that sent its stored announcement again. It cannot be superseded: it changes
-    /// only the deadline of exactly that announcement. From level 4 on, `OrderedRenew` is proposed
-    /// instead, which can be superseded.
+    /// Renews a node that sent its stored announcement again. This command cannot be superseded,
+    /// because it changes only the deadline of exactly that announcement. From level 4 on,
+    /// `OrderedRenew` is proposed instead, which can be superseded.
     Renew {
         /// The highest index that the receiving node knew to be committed. `apply` ignores it.
         seen: u64,
@@ -94,9 +94,9 @@ pub enum Command {
     /// Advances cluster time. Proposed only by the leader, on the condition that it is still the
     /// leader of the same term.
     Tick {
-        /// Time to advance by, in milliseconds, limited by the batch's `step_ms`. It first uses up
-        /// the rest of a grace period, then advances cluster time. If `grace_ms` is set, it does
-        /// neither.
+        /// Time to advance by, in milliseconds, limited by the batch's `step_ms`. This time first
+        /// uses up the rest of a grace period, then advances cluster time. If `grace_ms` is set, it
+        /// does neither.
         advance_ms: u64,
         /// Length of a grace period after an outage, in milliseconds. Cluster time stops until
         /// ticks have counted this much time, so that clients can find the cluster again. Two grace

@@ -21,8 +21,8 @@ pub const LEVEL: u32 = 4;
 pub(crate) const LEVEL_OF_PROCESSES: u32 = 2;
 
 /// The level from which the element of a node, its part of the state's digest, is computed with
-/// SipHash. Each renewal computes two elements on each member. SHA-256 was noticeable there on a
-/// processor without instructions for it (docs/PERFORMANCE.md).
+/// SipHash. Each renewal computes two elements on each member. The cost of SHA-256 was noticeable
+/// on a processor without instructions for it (docs/PERFORMANCE.md).
 pub(crate) const LEVEL_OF_SIPHASH: u32 = 3;
 
 /// The level from which a write carries its [`Arrival`](crate::Arrival).

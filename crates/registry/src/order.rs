@@ -25,7 +25,7 @@ pub struct Tail {
 /// The evidence that a write carries: what the node that received it knew of the log at its
 /// arrival.
 ///
-/// All of it is recorded once, on arrival, and a write is never proposed with anything newer. A
+/// All evidence is recorded once, on arrival, and a write is never proposed with newer evidence. A
 /// write may replace another write of its node only if the other write certainly began before this
 /// write arrived. That is certain if the other write is in:
 ///

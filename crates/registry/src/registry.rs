@@ -12,8 +12,8 @@ use crate::state::type_index::TypeIndex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Maximum number of retired raft ids. Each is one replaced member, so this is enough for years of
-/// replacements. Beyond it, the oldest is forgotten.
+/// Maximum number of retired raft ids. Each id is that of one replaced member, so this is enough
+/// for years of replacements. Beyond this number, the oldest id is forgotten.
 pub(crate) const MAX_RETIRED: usize = 1024;
 
 /// The registry: the replicated state of the cluster.

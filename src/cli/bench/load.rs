@@ -186,7 +186,8 @@ impl BenchClient {
 mod tests {
     use super::*;
 
-    /// Requests that were never sent count only within the measured window, not in the warm-up.
+    /// A request that was never sent counts if it was due in the measured window. It does not count
+    /// if it was due in the warm-up.
     #[test]
     fn the_warm_up_is_not_missed() {
         let load = LoadRunner {

@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use workload::{Mix, Workload};
 
-/// Maximum number of clients. Each has its own connection, and a node accepts some 16,000.
+/// Maximum number of clients. Each client has its own connection, and a node accepts some 16,000
+/// connections.
 const CLIENTS_MAX: u32 = 10_000;
 /// Maximum number of requests per second; far more than one process can send.
 const RATE_MAX: u32 = 1_000_000;
@@ -95,8 +96,8 @@ pub struct BenchArguments {
 /// # Errors
 /// Fails when the cluster does not accept the nodes, or the output cannot be written.
 pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
-    // Each client needs a file descriptor, and the soft limit is often 1,024. If there are too few,
-    // the connections that cannot be opened report it.
+    // Each client needs a file descriptor, and the soft limit is often 1,024. If there are too few
+    // descriptors, each connection that cannot be opened reports an error.
     let _ = raise_descriptors();
     let servers = connection::addresses(&arguments.servers.server)?;
     let mut first = HttpConnection::new(servers[0].clone());

@@ -16,7 +16,8 @@ use tokio::time::MissedTickBehavior;
 
 /// Number of connections per server on which nodes are announced and withdrawn.
 const CONNECTIONS: u32 = 16;
-/// Maximum number of attempts to announce or withdraw a node, which fail while the leader changes.
+/// Maximum number of attempts to announce or withdraw a node. Attempts fail while the leader
+/// changes.
 const TRIES: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 

@@ -123,7 +123,7 @@ pub async fn environment(
 mod tests {
     use super::*;
 
-    /// The shares add up to 100, and errors name the wrong part.
+    /// The shares of a mix must add up to 100, and an error names the wrong part.
     #[test]
     fn mixes_are_read() {
         let wrong = |text: &str| text.parse::<Mix>().unwrap_err();
@@ -135,7 +135,7 @@ mod tests {
         assert!(wrong("lookup=x,change=1").contains("'x'"));
     }
 
-    /// Out of 100 requests each kind gets its share.
+    /// Out of 100 requests of a mix, each kind of request gets its share.
     #[test]
     fn a_mix_keeps_its_shares() {
         let mix = "lookup=50,renew=30,change=20".parse().expect("a mix");

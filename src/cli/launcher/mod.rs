@@ -156,16 +156,17 @@ fn abandon(mut child: Child, pid_file: &mut PidFile) {
     // This fails only if the process has already ended.
     let _ended = child.kill();
     let _reaped = child.wait();
-    // A stale pid does no harm: the lock decides, not the content of the file.
+    // A stale pid does no harm, because the lock and not the content of the file tells whether a
+    // server is running.
     let _stale = pid_file.clear();
 }
 
 /// Maximum time that a detached server waits for its launcher to record its pid.
 const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until the pid file names this process, which [`start`] has started. If it never does, for
-/// example because the launcher was killed in between, this process could not be stopped later and
-/// must not run.
+/// Waits until the pid file names this process, which [`start`] has started. If the launcher was
+/// killed in between, for example, the file never names this process. This process could then not
+/// be stopped later, so it must not run.
 ///
 /// # Errors
 /// Fails when the pid file does not name this process in time.
@@ -248,8 +249,8 @@ fn make_data_dir(paths: &Paths) -> Result<(), LauncherError> {
     fs::create_dir_all(&paths.data_dir).map_err(|error| LauncherError::file(&paths.data_dir, error))
 }
 
-/// Starts this binary with the command `run`. All paths are absolute, because its working directory
-/// is the data directory, as with airlift.
+/// Starts this binary with the command `run`. All paths are absolute, because the working directory
+/// of the server is the data directory, as with airlift.
 fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, LauncherError> {
     let error_log = log.try_clone().map_err(LauncherError::Spawn)?;
     let mut command = Command::new(std::env::current_exe().map_err(LauncherError::Spawn)?);

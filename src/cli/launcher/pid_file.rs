@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(launcher.holder().expect("free"), Holder::Us);
     }
 
-    /// Only its owner may read or write the file.
+    /// Only the owner of the pid file may read or write it.
     #[test]
     fn the_file_is_private() {
         use std::os::unix::fs::PermissionsExt;

@@ -67,8 +67,8 @@ fn uris_are_normalized() {
     }
 }
 
-/// A file is read, even with blanks in its name. The error for a missing file names it, with the
-/// system's reason.
+/// A file is read, even with blanks in its name. The error for a missing file names the file and
+/// the system's reason.
 #[tokio::test]
 async fn files_are_read() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -129,7 +129,7 @@ async fn servers_are_asked() {
 
 /// A byte order mark and gzip are accepted, from a file and over HTTP, with or without a
 /// `Content-Encoding` header. An inventory that is too large after decompression is refused like
-/// any other.
+/// any other inventory over the limit.
 #[tokio::test]
 async fn marks_and_gzip_are_taken() {
     let gzip = |bytes: &[u8]| {

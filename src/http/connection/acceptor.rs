@@ -1,4 +1,4 @@
-//! The loop that accepts connections, and the end of all of them at shutdown.
+//! The loop that accepts connections, and the drain of all open connections at shutdown.
 
 use super::backlog::{AcceptedConnection, Backlog};
 use super::descriptors::fit_descriptors;
@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 /// s), and 1 s to send it.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The response to a connection that gets no permit. It is sent only if the socket accepts it
-/// immediately.
+/// The response to a connection that gets no permit from the [`ConnectionLimiter`]. It is sent only
+/// if the socket accepts it immediately.
 const LIMIT_RESPONSE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
@@ -73,7 +73,7 @@ pub async fn serve<D: Backend>(
             () = &mut until_stopped => break,
             Some(_) = connections.join_next() => {}
             // While too many connections are about to close, a new connection stays in the kernel's
-            // backlog. This is so because each closing connection still uses a file descriptor.
+            // backlog. The reason is that each closing connection still uses a file descriptor.
             accepted = backlog.next(), if !limiter.is_closing() => {
                 if let Some(connection) = admit(accepted, &limiter, &shared, &shutdown) {
                     connections.spawn(connection);
@@ -86,8 +86,8 @@ pub async fn serve<D: Backend>(
     drain(connections).await;
 }
 
-/// Admits an accepted connection: acquires its permit and returns the future that serves it.
-/// Without a permit, rejects it.
+/// Admits an accepted connection: acquires its permit and returns the future that serves it. If
+/// there is no permit, rejects the connection and returns `None`.
 fn admit<D: Backend>(
     accepted: AcceptedConnection,
     limiter: &ConnectionLimiter,

@@ -1,7 +1,7 @@
 //! The listener, which accepts connections from the kernel's backlog. For each connection, it
-//! determines the earliest [`PauseDetector`] epoch in which the connection can have been opened.
-//! The epoch is needed because a request from before a suspension of the process is not served
-//! (docs/decisions/0004).
+//! determines the earliest [`PauseDetector`] epoch (its count of suspensions) in which the
+//! connection can have been opened. The epoch is needed because a request from before a suspension
+//! of the process is not served (docs/decisions/0004).
 
 use crate::clock::{Instant, PauseDetector, now};
 use socket2::{SockRef, TcpKeepalive};
@@ -29,8 +29,8 @@ const KEEPALIVE_RETRIES: u32 = 3;
 pub(super) struct AcceptedConnection {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
-    /// The `PauseDetector` epoch when the backlog was last empty: the connection was opened after
-    /// that.
+    /// The `PauseDetector` epoch at the moment when the backlog was last empty. The connection was
+    /// opened after that moment.
     pub(super) opened_epoch: u64,
 }
 
@@ -38,8 +38,9 @@ pub(super) struct AcceptedConnection {
 ///
 /// - A connection that waited in the backlog while the process was suspended has an epoch from
 ///   before the suspension.
-/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog. Just after a
-///   resume, the runtime may not know yet of a connection that waits there.
+/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog. The runtime's
+///   view does not suffice: just after a resume, the runtime may not know yet of a connection that
+///   waits in the backlog.
 /// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
 ///   the kernel last reported an empty backlog.
 pub(super) struct Backlog {
@@ -144,8 +145,8 @@ impl Backlog {
     }
 
     /// Configures an accepted connection. `TCP_NODELAY` sends responses without delay. Keepalive
-    /// detects a peer or client whose machine is gone, which would otherwise keep its permit
-    /// forever.
+    /// detects a peer or client whose machine has failed. Its connection would otherwise keep its
+    /// permit forever.
     fn configure(
         &mut self,
         stream: TcpStream,

@@ -1,5 +1,5 @@
-//! The number of connections that the process's file descriptors allow. With Debian's default of
-//! 1,024, the process would refuse the 1,025th client, and then the other nodes.
+//! The number of connections that the process's file descriptors allow. Clients could use up all of
+//! Debian's default of 1,024 file descriptors. The process would then refuse the other nodes too.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// peers, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 128;
 
-/// Minimum number of connections. Fewer would not even serve the members.
+/// Minimum number of connections. With fewer, not even the other members could connect.
 const MIN_CONNECTIONS: usize = 32;
 
 /// Raises the soft limit of file descriptors to the hard limit, as a JVM does on its own. Returns

@@ -136,7 +136,8 @@ pub(super) async fn run<D: Backend>(
         // Empty lines before a request are ignored (RFC 9112, 2.2), because some clients send an
         // empty line after a body.
         if unread.iter().all(|byte| b"\r\n".contains(byte)) {
-            // Released, because even a few unread bytes would keep hyper's whole buffer allocated.
+            // The unread bytes are released, because even a few of them would keep hyper's whole
+            // buffer allocated.
             unread = Bytes::new();
             if !wait_for_next_request(tracked, &mut ended).await {
                 return;
@@ -158,13 +159,13 @@ struct ConnectionParts<'a> {
 enum Step {
     /// The connection has ended.
     Over,
-    /// The connection is idle between two requests, and is to be parked: until its next request,
-    /// neither hyper nor its buffers (11 kB) are needed.
+    /// The connection is idle between two requests, and is to be parked. Neither hyper nor its
+    /// buffers (11 kB) are needed until the next request.
     Parked,
 }
 
-/// Waits, while the connection is parked, for its next request. Returns false if the connection is
-/// to be closed instead.
+/// Waits for the next request of a parked connection. Returns false if the connection is to be
+/// closed instead.
 async fn wait_for_next_request(
     parts: ConnectionParts<'_>,
     ended: &mut PollOnWake<impl Future<Output = ()>>,
@@ -176,7 +177,7 @@ async fn wait_for_next_request(
     } = parts;
     permit.idle();
     let is_asked = tokio::select! {
-        // First, so that a request that has already arrived is answered.
+        // The socket is polled first, so that a request that has already arrived is answered.
         biased;
         () = stream.readable() => true,
         () = ended => false,
@@ -222,8 +223,8 @@ async fn drive<C: Future>(
     let mut ending = false;
     loop {
         tokio::select! {
-            // First, so that a request that has already arrived is answered before the connection
-            // ends.
+            // The connection is polled first, so that a request that has already arrived is
+            // answered before the connection ends.
             biased;
             // An error does not matter: each request has been answered, or its client has
             // disconnected.
@@ -243,8 +244,8 @@ async fn drive<C: Future>(
                     return Step::Over;
                 }
             }
-            // Polled each time, because the socket keeps the waker of only one reader, and another
-            // future may have replaced that waker.
+            // This wait is polled each time, because the socket keeps the waker of only one reader,
+            // and another future may have replaced that waker.
             step = idle_or_gone.as_mut() => return if ending { Step::Over } else { step },
         }
     }
@@ -282,9 +283,9 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
     }
 }
 
-/// Waits while requests wait for their responses and none is being sent. (Once one is being sent,
-/// the limit for stalled clients applies instead.) Returns true if the client closes its side and
-/// this state then lasts for another [`HALF_CLOSED_TIMEOUT`].
+/// Waits as long as requests wait for their responses and no response is being sent. (Once a
+/// response is being sent, the limit for stalled clients applies instead.) Returns true if the
+/// client closes its side, and this state then lasts for another [`HALF_CLOSED_TIMEOUT`].
 async fn abandoned(stream: &PeekableStream, state: &ConnectionState) -> bool {
     tokio::select! {
         () = state.answered() => return false,

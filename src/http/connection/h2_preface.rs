@@ -19,8 +19,8 @@ pub(super) enum Protocol {
 }
 
 /// Waits for the first bytes and returns the HTTP version. Peeking, instead of reading ahead of
-/// hyper, halves the memory of a waiting connection: hyper makes its read buffer twice as large for
-/// bytes that were read before.
+/// hyper, halves the memory of a waiting connection: hyper makes its read buffer twice as large if
+/// the caller has already read some bytes.
 pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;

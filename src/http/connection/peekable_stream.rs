@@ -1,4 +1,4 @@
-//! A socket that hyper reads and writes while its connection peeks at it.
+//! A socket that hyper reads and writes, and at whose input the task of the connection can peek.
 
 use futures_util::FutureExt;
 use socket2::SockRef;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Time between two checks whether the client of a socket with unread bytes has closed it. The
-/// check is repeated at intervals, because unread bytes keep the socket readable, and a wait for
-/// readiness would return immediately.
+/// Time between two checks whether the client of a socket with unread bytes has closed its side.
+/// The check is repeated at intervals, because unread bytes keep the socket readable, and a wait
+/// for readiness would return immediately.
 const RECHECK_AFTER: Duration = Duration::from_secs(10);
 
 /// A handle of a shared socket. Supports one reader and one writer at a time.
@@ -29,7 +29,7 @@ impl PeekableStream {
     /// bytes, this is noticed only at the next check, after [`RECHECK_AFTER`].
     ///
     /// Must be awaited by the task that reads, because a socket stores the waker of only one
-    /// reader. Another waiter would cost memory for each connection.
+    /// reader. Support for a second waiter would cost memory for each connection.
     pub(super) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
             tokio::time::sleep(RECHECK_AFTER).await;

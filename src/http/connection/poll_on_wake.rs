@@ -1,4 +1,5 @@
-//! A future that is polled only after its own wake-up, beside one that is polled often.
+//! A wrapper that polls a future only after that future's own wake-up, however often the task polls
+//! the wrapper.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,8 +59,8 @@ impl Wake for WakeFlag {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A swap rather than a store, so that the poll that follows two wake-ups also sees the
-        // writes before the first of them.
+        // This is a swap and not a store. A poll after two wake-ups thus also sees the memory
+        // writes before the first wake-up.
         self.woken.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }

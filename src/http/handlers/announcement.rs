@@ -53,8 +53,9 @@ pub(in crate::http) async fn announce<D: Backend>(
     put(&app, connection_info, &node_id, &headers, body).await
 }
 
-/// Proposes an announcement, or only its renewal if the registry already has the same one, and
-/// responds 202 once it is committed and applied. A body that is in the cache is not parsed again.
+/// Proposes an announcement, or only its renewal if the registry already has the same announcement.
+/// Responds 202 once the proposal is committed and applied. A body that is in the cache is not
+/// parsed again.
 async fn put<D: Backend>(
     app: &App<D>,
     connection_info: ConnectionInfo,

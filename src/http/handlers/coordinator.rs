@@ -73,8 +73,8 @@ async fn answer<D: Backend>(
         .answer(&app.backend, &app.settings, question, lookups)
 }
 
-/// Finds the coordinators with a linearizable read. Returns them with the chosen one first, and the
-/// index of the state that they are from.
+/// Finds the coordinators with a linearizable read. Returns the coordinators with the chosen one
+/// first, and the log index of the state that was read.
 pub(in crate::http) async fn find<D: Backend>(
     app: &App<D>,
     query: &CoordinatorQuery,

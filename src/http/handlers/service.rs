@@ -31,9 +31,9 @@ pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-con
 /// the shortest interval that they accept: they treat 0 as absent, and wait 10 s
 /// (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
-/// Interval until the next lookup of airlift's clients, sent when that lookup cannot be held. It is
-/// their default. An interval of 1 s would cause ten times the load, which is worst when all
-/// permits for held lookups are taken.
+/// Interval until the next lookup of airlift's clients, sent when that lookup cannot be held. 10 s
+/// is the clients' own default. An interval of 1 s would cause ten times the load, which is worst
+/// when all permits for held lookups are taken.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
 /// Capacity reserved for all headers of a 200 response, including those that hyper adds.
@@ -152,7 +152,7 @@ async fn serve<D: Backend>(
     };
     let next = if may_hold && held { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
-    // Set on a 304 too, since airlift's client reads both headers from it.
+    // Both headers are set on a 304 too, since airlift's client reads them from it.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);

@@ -74,8 +74,8 @@ mod tests {
     use super::*;
     use crate::raft::{GroupState, MemberStatus, Role};
 
-    /// The inventory lists only members that are reachable and have a usable address. This is so
-    /// because a Java node takes the first entry without a health check.
+    /// The inventory lists only members that are reachable and have a usable address. A Java node
+    /// takes the first entry without a health check.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {

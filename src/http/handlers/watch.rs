@@ -47,7 +47,7 @@ async fn watch<D: Backend>(
     let from = resumes_from(uri, headers)?;
     let permit = app.watcher()?;
     let watcher = app.backend.watch(std::slice::from_ref(&lookup))?;
-    // Read after the watcher was created, so that no change between the two is lost.
+    // The lookup runs after the watcher was created, so that no change between the two is lost.
     let answer = app.look_up(&lookup).await?;
     app.make(&answer, false).await?;
     let mut tracked = WatchedLookup {

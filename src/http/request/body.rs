@@ -56,7 +56,7 @@ pub(in crate::http) fn json_encoding(
 }
 
 /// A body that was read. Must be kept until the outcome of its write is known, because it counts
-/// against the budget as long as it exists.
+/// against the budget only as long as it exists.
 #[derive(Debug)]
 pub(in crate::http) struct ReadBody {
     bytes: Bytes,
@@ -227,7 +227,7 @@ mod tests {
     }
 
     /// Received bytes count against the budget until their body is dropped. A `Content-Length`
-    /// alone counts nothing.
+    /// alone takes nothing from the budget.
     #[tokio::test(start_paused = true)]
     async fn bodies_count_together() {
         let budget = Budget::new(2 * MAX_BYTES);
@@ -297,8 +297,8 @@ mod tests {
         assert_eq!(unknown, Err(ApiError::UnknownEncoding));
     }
 
-    /// Without a `Content-Type`, a body is rejected for its type and an empty body as missing, as
-    /// in Jersey.
+    /// Without a `Content-Type`, a body is rejected because of its type, and an empty body because
+    /// it is missing, as in Jersey.
     #[tokio::test]
     async fn content_type_comes_before_the_body() {
         let none = HeaderMap::new();

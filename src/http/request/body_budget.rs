@@ -57,8 +57,8 @@ impl Share {
             _ => *max_bytes / 4 * 3,
         };
         let before = taken_bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Counted before the check, because `drop` releases the bytes even if they are over the
-        // limit.
+        // The bytes are counted before the check, because `drop` releases the bytes even if they
+        // are over the limit.
         self.bytes += bytes;
         match before + bytes <= limit {
             true => Ok(()),
@@ -78,8 +78,8 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    /// Large bodies may take three quarters of the budget and small ones all of it. Every byte is
-    /// released, including those of rejected bodies.
+    /// Large bodies may take three quarters of the budget, and small bodies all of it. Every byte
+    /// is released, including those of rejected bodies.
     #[test]
     fn bodies_share_a_budget() {
         let budget = Budget::new(4 * SMALL_BYTES);

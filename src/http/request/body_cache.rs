@@ -9,8 +9,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::sync::Mutex;
 
-/// Number of slots. With 10,000 bodies, one in seven finds its slot taken by another. The slots
-/// take 2 MB together.
+/// Number of slots. With 10,000 bodies, one in seven finds its slot taken by another body. The
+/// slots take 2 MB together.
 const SLOTS: usize = 1 << 16;
 
 /// A cache that maps bodies to digests, with one slot for each hash value modulo `SLOTS`.

@@ -120,7 +120,8 @@ mod tests {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
     }
 
-    /// `Accept` handles ranges, weights, exclusions and the headers of old Java clients.
+    /// The check of `Accept` handles ranges, weights, exclusions and the headers of old Java
+    /// clients.
     #[test]
     fn accept_means_what_http_means() {
         let yes = [

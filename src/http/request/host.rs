@@ -74,7 +74,8 @@ fn is_host(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// Names, addresses, ports and the empty string are hosts, and everything else is not.
+    /// A host is a name, an address or the empty string, each with or without a port. Any other
+    /// text is no host.
     #[test]
     fn a_host_is_told_from_what_is_none() {
         for good in [

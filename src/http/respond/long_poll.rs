@@ -11,7 +11,7 @@ impl<D: Backend> AppState<D> {
     /// Runs a linearizable lookup.
     ///
     /// # Errors
-    /// If the cluster does not respond in time, or reports why it cannot.
+    /// If the cluster does not respond in time, or reports why it cannot serve the lookup.
     pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<LookupResult, ApiError> {
         // Boxed, because this future would otherwise make the future of every held lookup larger.
         Box::pin(self.read(|deadline| self.backend.lookup(lookup, deadline))).await
@@ -21,9 +21,9 @@ impl<D: Backend> AppState<D> {
     /// has, or until `until`.
     ///
     /// Must be called after a linearizable read of the same request. A change that the watcher
-    /// reports was applied here after that read. The changed result was therefore current in the
-    /// cluster at some moment between call and return. This holds even on a node that lags. If the
-    /// wait ends without a change, a new linearizable read confirms the result.
+    /// reports was applied on this node after that read. The changed result was therefore current
+    /// in the cluster at some moment between call and return. This holds even on a node that lags.
+    /// If the wait ends without a change, a new linearizable read confirms the result.
     ///
     /// # Errors
     /// If this node no longer serves reads, because its state may be stale.
@@ -35,7 +35,8 @@ impl<D: Backend> AppState<D> {
     ) -> Result<LookupResult, ApiError> {
         let mut watcher = self.backend.watch(std::slice::from_ref(lookup))?;
         loop {
-            // Read after the watcher was created, so that no change is missed between the two.
+            // The lookup runs after the watcher was created, so that no change between the two is
+            // missed.
             let answer = self.backend.lookup_stale(lookup)?;
             self.make(&answer, false).await?;
             if !has(&answer) {

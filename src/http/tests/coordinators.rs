@@ -173,8 +173,8 @@ async fn sql_clients_are_led_to_the_coordinator() {
 }
 
 /// A coordinator with an unusable address is never returned, and the next usable one is returned
-/// instead. The unusable one is reported in JSON beside the others, and in the error if there is no
-/// other.
+/// instead. JSON responses list the unusable coordinator beside the usable ones. If there is no
+/// usable coordinator, the error names the unusable one.
 #[tokio::test]
 async fn unusable_addresses_are_told_and_not_handed_on() {
     let server = TestServer::start().await;
@@ -205,7 +205,7 @@ async fn unusable_addresses_are_told_and_not_handed_on() {
         assert_eq!(refused.status, 503);
     }
     announce(&server, "c1", "trino-coordinator", "http://c1:1/");
-    // Joined last, but its address is unusable.
+    // `c3` joins last, but its address is unusable.
     announce(&server, "c3", "trino-coordinator", "http://u:p@c3:1");
     assert_eq!(text(&server, PATH).await, (200, "http://c1:1\n".to_owned()));
     assert_eq!(

@@ -74,8 +74,8 @@ fn tag(answer: &Answer) -> String {
     answer.headers["etag"].clone()
 }
 
-/// Equal bytes have equal tags on every response, the interval to the next lookup is short, and
-/// gzip has a weak tag.
+/// Responses with equal bytes have equal tags, and a gzip response has a weak tag. The interval to
+/// the next lookup is short.
 #[tokio::test]
 async fn a_lookup_carries_its_tag() {
     let server = TestServer::start().await;
@@ -96,7 +96,7 @@ async fn a_lookup_carries_its_tag() {
 }
 
 /// A held lookup is answered by a change of its own result, and not by a change of another lookup.
-/// The tag may come in either header and any form.
+/// The tag may come in `ETag` or `If-None-Match`, weak or strong, alone or in a list.
 #[tokio::test]
 async fn a_known_answer_is_held_until_it_changes() {
     let server = TestServer::start().await;
@@ -225,8 +225,8 @@ async fn a_lost_node_ends_its_holds() {
     }
 }
 
-/// When all permits are taken, an engine gets an immediate response and a longer interval, and a
-/// wait for an index is rejected.
+/// When all permits for held lookups are taken, an engine gets an immediate response and a longer
+/// interval. When all permits for waits for an index are taken, such a wait is rejected.
 #[tokio::test]
 async fn past_the_places_nobody_is_held() {
     let server = TestServer::with(settings(60_000, 1)).await;
@@ -284,7 +284,8 @@ async fn an_index_is_waited_for() {
         (200, index.to_string().as_str())
     );
 
-    // Other lookups advance the node's index, but not this lookup's.
+    // Changes of other lookups advance the node's index, but do not count as changes of this
+    // lookup.
     let mut waiting = held(&server, &format!("{PATH}?index={index}"), "").await;
     announce(&server, "other", "trino", "a");
     announce(&server, "w1", "presto", "a");
@@ -313,8 +314,8 @@ async fn an_index_is_waited_for() {
     }
 }
 
-/// Held lookups do not count against the limit of their address, because they have sent a whole
-/// request: one proxy may hold lookups for a whole cluster.
+/// Connections with held lookups do not count against the limit of their address, because they have
+/// sent a whole request. One proxy may therefore hold lookups for a whole cluster.
 #[tokio::test]
 async fn held_lookups_do_not_count_against_their_address() {
     let server = TestServer::with(HttpSettings {
@@ -359,7 +360,7 @@ async fn an_abandoned_lookup_gives_its_place_back() {
     assert_eq!(answer(&mut kept).await.status, 200);
 }
 
-/// A server that stops first answers the waiting clients, with a confirmed result, and does not
+/// When a server stops, it first answers the waiting clients with a confirmed result. It does not
 /// wait for their deadlines.
 #[tokio::test]
 async fn a_stop_ends_holds_with_an_answer() {

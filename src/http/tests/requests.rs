@@ -73,7 +73,7 @@ async fn a_request_without_one_host_is_refused() {
 }
 
 /// The head of a request may have 64 kB on paths that redirect to the coordinator, and 8 kB on
-/// others. The limits are the same on HTTP/2. A configured limit replaces both.
+/// other paths. The limits are the same on HTTP/2. A configured limit replaces both.
 #[tokio::test]
 async fn the_head_of_a_request_has_a_limit() {
     let mut set = HttpSettings::new("test");

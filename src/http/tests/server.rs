@@ -153,8 +153,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
 const GET_READY: &str = "GET /v1/cluster/ready HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A failed write states whether it may have been applied, a failed read does not, and both have
-/// one line of text.
+/// The response to a failed write states whether the write may have been applied. The response to a
+/// failed read does not. Both have one line of text.
 #[tokio::test]
 async fn failures_of_the_cluster_are_503() {
     let server = TestServer::start().await;
@@ -216,8 +216,8 @@ async fn nothing_old_is_proposed_after_a_wake() {
     assert_eq!(ask(&mut kept, put(BODY, "")).await.status, 202);
     let applied = server.backend.applied();
 
-    // The runtime has one thread, and until the next await nothing runs on it, as in a suspended
-    // process.
+    // The runtime has one thread, and until the next await nothing else runs on it, as in a
+    // suspended process.
     assert_eq!(
         kept.try_write(&put(BODY, "")).expect("the kernel takes it"),
         put(BODY, "").len()
@@ -322,7 +322,8 @@ async fn a_refusal_is_seen_by_who_is_still_sending() {
     }
 }
 
-/// 100-continue is sent to a client that waits for it, and not before an error response.
+/// A client that waits for 100-continue gets it. If its request is rejected, the client gets the
+/// error response without a 100 before it.
 #[tokio::test]
 async fn expect_continue() {
     let server = TestServer::start().await;
@@ -395,7 +396,8 @@ async fn connections_live_as_http_says() {
     assert!(closed(&mut ahead).await);
 }
 
-/// An acknowledged change has no body; a lookup has the headers that browsers and caches need.
+/// The response to an acknowledged change has no body. The response to a lookup has the headers
+/// that browsers and caches need.
 #[tokio::test]
 async fn json_is_not_sniffed() {
     let server = TestServer::start().await;
@@ -416,8 +418,8 @@ async fn json_is_not_sniffed() {
     assert_eq!(found.headers["quorate-index"], "2");
 }
 
-/// HEAD has the headers of GET and no body: the next response on the connection follows
-/// immediately.
+/// The response to HEAD has the headers of GET and no body. The next response on the connection
+/// follows immediately.
 #[tokio::test]
 async fn head_has_no_body() {
     let server = TestServer::start().await;
@@ -486,8 +488,8 @@ async fn the_last_places_serve_peers_only() {
     assert_eq!(answer(&mut fifth).await.status, 503, "without having asked");
 }
 
-/// A server that is about to stop first reports that it is not ready. Then it closes idle
-/// connections, finishes the requests in flight, and returns.
+/// A server that is about to stop reports that it is not ready. Then it closes idle connections,
+/// finishes the requests in flight, and returns.
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
     let server = TestServer::start().await;

@@ -155,7 +155,7 @@ async fn a_stream_shows_the_state_and_each_change() {
 }
 
 /// A reader that reconnects with the id of an event or a heartbeat resumes: it gets only the
-/// changes that it missed. The id may come in the header or the parameter. If the lookup has not
+/// changes that it missed. The id may come in `Last-Event-ID` or in `?from=`. If the lookup has not
 /// changed since, the id works even after the history is discarded.
 #[tokio::test]
 async fn a_stream_goes_on_from_an_id() {
@@ -285,8 +285,9 @@ async fn a_stream_that_cannot_be_is_refused() {
     assert_eq!(server.ask(get(PATH, "")).await.status, 503);
 }
 
-/// A reader that takes nothing is cut off once the connection's limit has passed. Its permit is
-/// then free again. Until then, no changes accumulate in memory for this reader.
+/// A reader that takes nothing is cut off once the connection's time limit for stalled clients has
+/// passed. Its permit is then free again. Until then, no changes accumulate in memory for this
+/// reader.
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut() {
     let server = TestServer::with(settings(20_000, 1)).await;

@@ -54,7 +54,8 @@ impl Registry {
     }
 
     /// Recomputes `held_bytes`, the cost of all announcements and static services without their
-    /// types and pools, after the level was raised. Some levels change how the cost is counted.
+    /// types and pools, after the feature level was raised. Some levels change how the cost is
+    /// counted.
     pub(crate) fn recompute_held_bytes(&self) -> usize {
         let nodes = self
             .nodes
@@ -68,7 +69,7 @@ impl Registry {
     }
 
     /// Returns whether an announcement fits into the memory limit in place of the node's previous
-    /// one. This is always the case if its cost does not increase.
+    /// one. This is always the case if the cost of the announcement does not increase.
     pub(crate) fn fits_announcement(
         &self,
         before: Option<(&NodeEntry, &BorrowedAnnouncement<'_>)>,

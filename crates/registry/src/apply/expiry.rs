@@ -11,16 +11,17 @@ impl Registry {
     /// A node never expires early. An announcement is committed at some moment of real time, and is
     /// between tick k and tick k+1 in the log. Tick k+1 may count time that passed before that
     /// moment. Tick k+2 may do so too, if tick k+1 waited for a majority. Together the two ticks
-    /// count at most one step of such time (`src/raft/monitor/ticker.rs`), and the deadline
-    /// includes that whole step. Every later tick counts time after that moment. When cluster time
-    /// has advanced by `max_age_ms + step_ms` since the announcement, at least `max_age_ms` of real
-    /// time has passed. The node may therefore be removed as soon as its deadline is reached. A new
-    /// leader may use a longer step. Even then, the first tick after an announcement advances
-    /// cluster time by at most the step that the deadline includes (`step_limit_ms`).
+    /// count at most one step of time from before that moment (`src/raft/monitor/ticker.rs`). The
+    /// deadline includes that whole step. Every later tick counts time after that moment. When
+    /// cluster time has advanced by `max_age_ms + step_ms` since the announcement, at least
+    /// `max_age_ms` of real time has passed. The node may therefore be removed as soon as its
+    /// deadline is reached. A new leader may use a longer step. Even then, the first tick after an
+    /// announcement advances cluster time by at most the step that the deadline includes
+    /// (`step_limit_ms`).
     ///
-    /// A tick that carries a grace period advances no cluster time and uses up no grace period.
-    /// This is so because such a tick reports the duration of the outage. During the outage, no
-    /// node could renew.
+    /// A tick that carries a grace period (`grace_ms`) advances no cluster time and uses up no
+    /// grace period. Such a tick reports the duration of the outage, during which no node could
+    /// renew.
     pub(crate) fn tick(
         &mut self,
         index: u64,

@@ -110,7 +110,8 @@ impl Registry {
                         self.ticked_ms = self.cluster_ms;
                     }
                     self.level = *level;
-                    // Elements and costs are computed differently from some levels on.
+                    // Some feature levels change how elements (the parts of the digest) and costs
+                    // are computed.
                     self.sum = self.recompute_sum();
                     self.held_bytes = self.recompute_held_bytes();
                 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 impl Registry {
     /// Moves a node from the types and pools of its previous announcement to those of the next. A
-    /// pool in which nothing about the node changes is skipped, so its rendered bytes stay valid.
+    /// pool in which nothing about the node changes is skipped, so that the rendered bytes of the
+    /// pool stay valid.
     pub(crate) fn reindex(
         &mut self,
         node_id: &Arc<str>,

@@ -52,8 +52,8 @@ pub enum BadAddress {
 /// clients might repair them differently.
 ///
 /// A path is refused as well. Engines announce none: airlift builds `http`, `https` and their
-/// external forms from a host and a port. SQL clients could not follow one either, since the
-/// responses to a statement link to paths that begin at the root.
+/// external forms from a host and a port. SQL clients could not follow an address with a path
+/// either: the responses to a statement link to paths that begin at the root.
 ///
 /// # Errors
 /// Returns the first problem found.

@@ -22,7 +22,8 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
 
 /// Returns the number of extra bytes that a byte needs in a JSON string: 0 if it is not escaped.
 fn extra_bytes(byte: u8) -> u8 {
-    /// A lookup table, since it is read for every byte of every announcement.
+    /// The number of extra bytes for each byte. This is a lookup table, since the number is needed
+    /// for every byte of every announcement.
     const EXTRA_BYTES: [u8; 256] = {
         let mut extra = [0; 256];
         let mut byte = 0;

@@ -8,9 +8,9 @@ use crate::state::node_entry::{NodeEntry, is_true};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// The properties with addresses, by priority. The first usable address of a service is the
-/// coordinator's. Addresses for external clients come before those for the engine's own nodes, and
-/// `https` before `http`, as in airlift's service inventory.
+/// The properties with addresses, by priority. The first usable address of a service is the address
+/// of the coordinator. Addresses for external clients come before those for the engine's own nodes,
+/// and `https` before `http`, as in airlift's service inventory.
 const ADDRESS_PROPERTIES: [&str; 4] = ["https-external", "http-external", "https", "http"];
 
 /// Maximum number of coordinators without a usable address that are reported.
@@ -23,10 +23,10 @@ impl Registry {
     /// Returns the coordinators, most recently joined first. If two joined with the same entry, the
     /// one with the greater node id comes first.
     ///
-    /// A node is a coordinator if it has a service of type `{engine}-coordinator`. It is also one
-    /// if it has a service of the engine's own type with `coordinator=true`. A static service is a
-    /// coordinator under the same two conditions. Coordinators without an address that a client
-    /// could be redirected to are returned separately.
+    /// A node is a coordinator if it has a service of type `{engine}-coordinator`. It is also a
+    /// coordinator if it has a service of the engine's own type with `coordinator=true`. A static
+    /// service is a coordinator under the same two conditions. Coordinators without an address that
+    /// a client could be redirected to are returned separately.
     pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
         let mut all = Vec::new();
         for engine in Engine::ALL {

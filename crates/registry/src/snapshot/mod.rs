@@ -12,7 +12,7 @@
 //! - the digest (16 bytes, little endian)
 //!
 //! The same state produces the same bytes. Magic, format and level have the same positions in every
-//! format. Any release can therefore report that it needs a newer release.
+//! format. Any release can therefore report that a newer release is needed to read the snapshot.
 
 mod bad_snapshot;
 mod reader;

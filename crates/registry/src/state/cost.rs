@@ -7,7 +7,7 @@
 //! | an announcement | its packed text, its node id, and [`ANNOUNCEMENT_BYTES`] |
 //! | each of its services | its JSON, since a lookup renders it |
 //! | each of its types | [`MEMBER_BYTES`] |
-//! | a static service | its texts, its JSON, and [`ANNOUNCEMENT_BYTES`] |
+//! | a static service | its texts, its JSON, [`ANNOUNCEMENT_BYTES`] and [`MEMBER_BYTES`] |
 //! | a type | its name and [`TYPE_BYTES`], once for all nodes that announce it |
 //! | a pool of a type | its name and [`POOL_BYTES`], once for all nodes that announce it |
 //!
@@ -32,7 +32,7 @@ pub(crate) const ANNOUNCEMENT_BYTES: usize = 384;
 
 /// Cost of a node in each of its types: an entry in `PoolEntry::nodes` and one in
 /// `PoolEntry::coordinators`, whose B-tree nodes may be half empty. A static service is charged the
-/// same.
+/// same amount.
 pub(crate) const MEMBER_BYTES: usize = 64;
 
 /// Cost of a type in addition to its name: an entry in a map, and the map of its pools.

@@ -1,7 +1,7 @@
 //! A growable byte buffer that avoids a second copy of a large body.
 
 /// Size in bytes up to which the buffer grows by plain doubling. A larger vector that doubles has
-/// capacity for twice its bytes, and two copies of them are in memory while it is reallocated.
+/// capacity for twice its bytes. While it is reallocated, two copies of the bytes are in memory.
 const SMALL_BYTES: usize = 16 << 20;
 
 /// A byte buffer for appending.

@@ -95,8 +95,8 @@ impl NodeEntry {
     pub(crate) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
         let names =
             announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
-        // Reserved up front, since reallocation costs more than encoding. The final `Arc` has no
-        // spare capacity in any case.
+        // The capacity is reserved up front, since reallocation costs more than encoding. The final
+        // `Arc` has no spare capacity in any case.
         let room = Vec::with_capacity(names + announcement.services.packed_bytes() + SLACK_BYTES);
         let packed = postcard::to_extend(announcement, room)
             .expect("encoding strings into memory cannot fail");
@@ -142,7 +142,8 @@ impl NodeEntry {
         &self.packed
     }
 
-    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a level, without types and pools.
+    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a feature level, without types and
+    /// pools.
     pub(crate) fn cost_bytes(&self, level: u32) -> usize {
         match level < LEVEL_OF_LIMITS {
             true => self.packed().len() + ENTRY_BYTES,
@@ -150,7 +151,7 @@ impl NodeEntry {
         }
     }
 
-    /// Returns the node's element at a level: its part of the registry's digest.
+    /// Returns the node's element at a feature level: the node's part of the registry's digest.
     pub(crate) fn element(&self, level: u32) -> u128 {
         match level < LEVEL_OF_SIPHASH {
             true => self.sha_element(),

@@ -13,7 +13,8 @@ pub(crate) struct StaticEntry {
 }
 
 impl StaticEntry {
-    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a level, without its type and pool.
+    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a feature level, without its type
+    /// and pool.
     pub(crate) fn cost_bytes(&self, level: u32) -> usize {
         let StaticService {
             id,

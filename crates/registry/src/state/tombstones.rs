@@ -15,8 +15,8 @@ pub(crate) const MAX_TOMBSTONES: usize = 4096;
 /// The log index at which each node was last removed.
 ///
 /// - A registered node is not included.
-/// - `floor` is the highest index of a dropped tombstone: a node that is not listed was removed at
-///   `floor` or before, or never.
+/// - `floor` is the highest index of a dropped tombstone. An unregistered node without a tombstone
+///   was therefore removed at `floor` or before, or never.
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     by_node: BTreeMap<Arc<str>, u64>,

@@ -89,9 +89,9 @@ impl EngineCluster {
 }
 
 /// The coordinator that joined last comes first. A changed announcement of the same process does
-/// not count as joining. A new process under the same node id counts as joining. Another
-/// coordinator may have started earlier and been killed later. The address of the new process must
-/// win over the address of that coordinator.
+/// not count as joining. A new process under the same node id counts as joining, so that its
+/// address comes before that of a coordinator that started earlier. That coordinator may have been
+/// killed since.
 #[test]
 fn the_last_that_joined_is_first() {
     let mut cluster = EngineCluster {
@@ -121,7 +121,7 @@ fn the_last_that_joined_is_first() {
         Some("http://h:4"),
         "another process"
     );
-    // Both joined with one entry: the greater node id comes first, so that all nodes agree.
+    // `x` and `y` join with one entry. The greater node id comes first, so that all nodes agree.
     cluster.apply(vec![coordinator("y", "4", 5), coordinator("x", "5", 6)]);
     assert_eq!(cluster.first().as_deref(), Some("http://h:5"));
 }

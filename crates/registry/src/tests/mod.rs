@@ -100,8 +100,8 @@ fn threads_share_one_rendering() {
 }
 
 /// When more nodes are removed than tombstones are kept, the oldest removals are known only by the
-/// floor. An old write of a node without a tombstone is refused with a request to retry. A write
-/// with a newer `seen` is accepted.
+/// floor. The floor is the highest index of a dropped tombstone. An old write of a node without a
+/// tombstone is refused with a request to retry. A write with a newer `seen` is accepted.
 #[test]
 fn forgotten_removals_are_overtaken_to_be_safe() {
     let mut registry = Registry::new("test");

@@ -28,7 +28,7 @@ struct ModelWrite {
     may_renew: bool,
 }
 
-/// One entry of a leader's log: the writes in it, with the index of the taker of each.
+/// One entry of a leader's log: the writes in it, each with the index of its taker.
 #[derive(Debug, Clone)]
 struct ModelEntry {
     proposer: Leadership,
@@ -124,7 +124,7 @@ impl ModelWorld {
         });
     }
 
-    /// Commits one more entry and applies it on all nodes. Takers learn of it later.
+    /// Commits one more entry and applies it on all nodes. Takers learn of the commit later.
     fn commit(&mut self) -> Result<(), TestCaseError> {
         let Some(entry) = self.log.get(self.committed).cloned() else {
             return Ok(());
@@ -399,9 +399,9 @@ fn of_one_entry_one_write_of_a_node_is_accepted() {
     );
 }
 
-/// A late renewal is refused. Otherwise it would count as the last write of its node. Another taker
-/// received an announcement, which was applied before the renewal. The withdrawal queued behind the
-/// renewal would remove this announcement.
+/// A renewal is refused if it may be older than an announcement that another taker received and
+/// that was applied first. Otherwise, the renewal would count as the last write of its node. The
+/// withdrawal queued behind the renewal would then remove the newer announcement.
 #[test]
 fn a_renewal_passes_no_later_write_by() {
     let mut registry = Registry::new("test");

@@ -235,8 +235,8 @@ proptest! {
     }
 
     /// A node never expires early. This is checked against real time tracked beside the log. The
-    /// leader ticks at any moment and reports the time since its last tick was proposed. It is
-    /// sometimes replaced by a leader with another step.
+    /// leader ticks at any moment and reports the time since its last tick was proposed. The leader
+    /// is sometimes replaced by a leader with another step.
     #[test]
     fn never_early(
         events in vec(

@@ -21,7 +21,7 @@ const ERROR_BYTES_MAX: usize = 64 << 10;
 /// The timeouts of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// Timeout of a connection; on a working network it takes milliseconds.
+    /// Timeout for opening a connection, which takes milliseconds on a working network.
     pub connect: Duration,
     /// Timeout of a whole response, or of the head of a stream. A node reports within 2 s that it
     /// has no quorum.
@@ -50,7 +50,7 @@ pub enum RequestError {
     Invalid(String),
     /// The server answers, but not like a quorate server that knows the endpoint.
     Unexpected(String),
-    /// Another server may answer, or the same one later.
+    /// Another server may answer, or the same server may answer later.
     Unavailable(String),
 }
 
@@ -243,7 +243,8 @@ impl FailoverClient {
         query.url(self.current()).map_err(RequestError::Invalid)
     }
 
-    /// Sends a request and returns a response with a success status; any other becomes an error.
+    /// Sends a request and returns a response with a success status. A response with any other
+    /// status becomes an error.
     async fn send(
         &self,
         url: Url,

@@ -47,7 +47,8 @@ async fn the_next_one_answers() {
     assert_eq!(well.requests()[0].target, "/v1/coordinator");
 }
 
-/// A server that never answers costs its share of the time; the next one still answers.
+/// A server that never answers uses up only its share of the time limit, and the next server still
+/// answers.
 #[tokio::test]
 async fn a_silent_server_is_left() {
     let silent = FakeServer::start(|_, _| Reply::Silence);
@@ -63,7 +64,7 @@ async fn a_silent_server_is_left() {
     assert!(error.ends_with("no answer within 1.0 s"), "{error}");
 }
 
-/// An invalid request is invalid everywhere: no other server is asked.
+/// An invalid request is sent to one server only, because every server would refuse it.
 #[tokio::test]
 async fn a_wrong_question_is_asked_once() {
     let first = FakeServer::saying(400, "engine: 'spark' is unknown\n");
@@ -77,7 +78,7 @@ async fn a_wrong_question_is_asked_once() {
 }
 
 /// Servers that do not know the endpoint, or whose response cannot be read, are skipped if another
-/// server answers. Their error is returned only if all servers are like that.
+/// server answers. Their error is returned only if all servers fail in one of these two ways.
 #[tokio::test]
 async fn strangers_are_passed_by() {
     let older = FakeServer::saying(404, "");

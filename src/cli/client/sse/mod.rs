@@ -1,4 +1,4 @@
-//! A reader of server-sent events that continues at another server when it loses one.
+//! A reader of server-sent events that continues at another server when the current server is lost.
 
 use super::error::CommandError;
 use super::failover::{BODY_BYTES_MAX, FailoverClient, RequestError};

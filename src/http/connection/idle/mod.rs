@@ -1,5 +1,5 @@
-//! Idle limits of a connection, which depend on its current activity, and the decision when it is
-//! parked. `driver` parks it (`wait_for_next_request`).
+//! Idle limits of a connection, which depend on its current activity, and the decision when to park
+//! it. The parking itself is in `driver` (`wait_for_next_request`).
 
 use super::h2_frames::{FrameTracker, PROGRESS_BYTES, STALL_TIMEOUT};
 use super::h2_preface::Protocol;
@@ -55,14 +55,15 @@ pub(super) struct ConnectionState {
     answered: AtomicWaker,
 }
 
-/// A guard for a request in flight, which ends when the guard is dropped.
+/// A guard that marks a request as in flight until the guard is dropped.
 pub(super) struct InFlight(Arc<ConnectionState>);
 
-/// A guard for a body in transfer, which ends when the guard is dropped. The body is read or
-/// written in parts, possibly after its request is answered.
+/// A guard that marks a body as in transfer until the guard is dropped. The body is read or written
+/// in parts, possibly after its request is answered.
 pub(super) struct BodyGuard(Arc<ConnectionState>);
 
-/// A guard for an event stream, which ends when the guard is dropped. It includes a [`BodyGuard`].
+/// A guard that marks a response as an event stream until the guard is dropped. It includes a
+/// [`BodyGuard`].
 pub(super) struct Streaming(BodyGuard);
 
 impl ConnectionState {
@@ -131,7 +132,8 @@ impl ConnectionState {
             && !self.is_answering()
             && self.exchanges.load(Ordering::SeqCst) == 0
             && !self.is_sending()
-            // Checked last, because `has_answered` is set before the request stops being in flight.
+            // `has_answered` is checked last, because it is set before the request stops being in
+            // flight.
             && !self.has_answered.load(Ordering::Relaxed)
     }
 

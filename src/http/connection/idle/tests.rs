@@ -42,8 +42,8 @@ fn an_idle_connection_may_wait() {
     }
 }
 
-/// The connection's limits do not apply while a request is in flight. They apply again once it is
-/// answered.
+/// The connection's limits do not apply while a request is in flight. They apply again once the
+/// request is answered.
 #[test]
 fn a_request_in_flight_is_not_ours_to_end() {
     let began = now();

@@ -12,8 +12,8 @@ pub const ADDRESS_BYTES_MAX: usize = 512;
 /// room for entries of other types.
 pub const INVENTORY_BYTES_MAX: usize = 1 << 20;
 
-/// Maximum number of discovery nodes in one inventory. Every node communicates with every other,
-/// and a group of more than nine only gets slower.
+/// Maximum number of discovery nodes in one inventory. Every node communicates with every other
+/// node, and a group of more than nine nodes only gets slower.
 pub const MEMBERS_MAX: usize = 64;
 
 /// Returns whether a text is a valid `node.id`: airlift's pattern `[A-Za-z0-9][_A-Za-z0-9-]*`, up

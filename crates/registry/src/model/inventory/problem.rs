@@ -16,7 +16,7 @@ pub struct BadInventory {
 /// A problem of an inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InventoryProblem {
-    /// Over [`INVENTORY_BYTES_MAX`].
+    /// Larger than [`INVENTORY_BYTES_MAX`].
     #[error("is larger than {INVENTORY_BYTES_MAX} bytes")]
     TooLarge,
     /// The file is empty.

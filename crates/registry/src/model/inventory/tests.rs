@@ -255,7 +255,8 @@ fn node_ids_are_checked() {
     assert!(problem(&text).len() < 300);
 }
 
-/// A different environment and an unlisted node are refused with an error that names them.
+/// An inventory for another environment is refused with an error that names both environments. An
+/// inventory without this node is refused with an error that names the node and the listed ids.
 #[test]
 fn strangers_are_refused() {
     let inventory =

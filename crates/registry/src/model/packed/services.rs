@@ -106,8 +106,8 @@ impl ServicesWriter {
         }
     }
 
-    /// Adds a service whose properties `write` adds. Of two services with the same id, the last one
-    /// wins.
+    /// Adds a service. The callback `write` adds its properties. Of two services with the same id,
+    /// the last one wins.
     ///
     /// # Errors
     /// Returns the errors of `write`. In this case, no part of the service is added.

@@ -19,9 +19,9 @@ pub const MAX_NESTING: usize = 64;
 /// Maximum length of a client's text that an error quotes, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
 
-/// Maximum length of a string with escapes, in bytes of the body: such a string is copied several
-/// times while it is parsed. Clients write strings with occasional escapes, and these are short; a
-/// long list of catalogs contains none.
+/// Maximum length of a string with escapes, in bytes of the body. Such a string is copied several
+/// times while it is parsed. In the bodies of clients, strings with escapes are short; a long list
+/// of catalogs contains no escapes.
 const MAX_ESCAPED_BYTES: usize = 32 << 10;
 
 /// The requested fields of a JSON object. Their values are unparsed text. Other fields are neither
