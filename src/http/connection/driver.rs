@@ -3,10 +3,10 @@
 
 use super::error_bodies::ErrorBodies;
 use super::exchange::{ServerContext, respond};
-use super::h2_preface::{self, Protocol};
 use super::idle::ConnectionState;
 use super::peekable_stream::PeekableStream;
 use super::poll_on_wake::PollOnWake;
+use super::protocol::{self, Protocol};
 use super::tracked_io::TrackedIo;
 use crate::clock::now;
 use crate::http::backend::Backend;
@@ -347,7 +347,7 @@ async fn first_bytes(
     };
     let protocol = tokio::select! {
         biased;
-        protocol = h2_preface::detect(stream) => protocol.ok(),
+        protocol = protocol::detect(stream) => protocol.ok(),
         () = given_up => None,
     };
     if protocol.is_some() {

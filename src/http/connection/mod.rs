@@ -8,11 +8,11 @@ mod driver;
 mod error_bodies;
 mod exchange;
 mod h2_frames;
-mod h2_preface;
 mod idle;
 mod lingering_body;
 mod peekable_stream;
 mod poll_on_wake;
+mod protocol;
 mod tracked_io;
 
 pub use acceptor::serve;

@@ -2,7 +2,7 @@
 //! it. The parking itself is in `driver` (`wait_for_next_request`).
 
 use super::h2_frames::{FrameTracker, PROGRESS_BYTES, STALL_TIMEOUT};
-use super::h2_preface::Protocol;
+use super::protocol::Protocol;
 use crate::clock::Instant;
 use crate::locks::lock;
 use futures_util::task::AtomicWaker;
