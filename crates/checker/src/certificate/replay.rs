@@ -372,9 +372,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Finds a change of a node that has an unknown outcome. `is_it` must accept the change, and
-    /// the change must have been possible by the index. Applies it at that index. Returns whether
-    /// it found a change.
+    /// Applies a change of a node with an unknown outcome at an index, if there is a suitable one.
+    /// The change must satisfy `is_it`. No operation that returned this index or a later one may
+    /// have been over before the call of the change. Returns whether a change was applied.
     fn place_unknown(
         &mut self,
         index: u64,

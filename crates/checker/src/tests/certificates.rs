@@ -156,8 +156,8 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// An expiry is judged by the first answer with the index of the expiry or a later one. The lookup
-/// that no longer shows the node does not count.
+/// An expiry is judged at the time of the first answer with the index of the expiry or a later one.
+/// The time of the lookup that no longer shows the node does not count.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [

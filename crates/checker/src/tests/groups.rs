@@ -207,8 +207,8 @@ fn many_open_changes_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// Withdrawals with unknown outcomes remain possible to the end if their nodes are announced again
-/// later. They do not make the search longer.
+/// Withdrawals with unknown outcomes remain possible until the end of the history if their nodes
+/// are announced again later. These withdrawals do not make the search longer.
 #[test]
 fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     let names: Vec<String> = (0..30).map(|number| format!("n{number:02}")).collect();

@@ -203,8 +203,8 @@ fn other_nodes_forbid_nothing() {
 }
 
 /// Either of two withdrawals with unknown outcomes can explain why the lookup at 5 finds nothing.
-/// The search must use the one that arrived at 4, because it may not take effect after the
-/// announcement that was called at 10. The other withdrawal then explains the lookup at 14.
+/// The search must use the withdrawal that arrived at 4, because this one may not take effect after
+/// the announcement that was called at 10. The other withdrawal then explains the lookup at 14.
 #[test]
 fn the_withdrawal_that_is_barred_first_is_used_first() {
     let history = |first: Operation, second: Operation| {
