@@ -7,7 +7,7 @@
 //! | announce k | always | k, accepted at `low` or later |
 //! | withdraw | always | absent |
 //! | a lookup shows k | k is stored | unchanged |
-//! | a lookup omits the node | absent, or the lookup's return is >= `low` + 99 % of max-age | absent |
+//! | a lookup omits the node | absent, or the lookup's return >= `low` + 99 % of max-age | absent |
 //!
 //! `low` is a lower bound on the time at which the announcement was accepted: the time of its call,
 //! or the `low` of the previous announcement if that is later. The registry expires an announcement

@@ -306,7 +306,7 @@ impl<'a, M: Model> Search<'a, M> {
                 self.placed.remove(*call);
                 self.entries.put_back(*call);
             }
-            // A call is removed without effect only at its return, where there is no alternative. The
+            // A call is removed without effect only at its return, where it has no alternative. The
             // search therefore goes back further.
             if let Some(before) = &taken.before {
                 self.state = before.clone();
