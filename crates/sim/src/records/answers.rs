@@ -106,8 +106,8 @@ pub struct Answers {
     late: Vec<String>,
     /// The highest index in any response.
     highest_answered: u64,
-    /// The value of `highest_answered` before the current step: a response in the current step may
-    /// be concurrent with a request that begins in it.
+    /// The value of `highest_answered` before the current step. A response in the current step does
+    /// not count, because it may be concurrent with a request that begins in the same step.
     floor: u64,
     hosts: usize,
     proofs: BTreeMap<usize, u64>,
