@@ -27,8 +27,8 @@ impl LogSizeIndex {
         self.note(last, bytes, self.appended_bytes + bytes);
     }
 
-    /// Records that `bytes` more were appended, and that the log now ends with index `last` and has
-    /// a size of `log_bytes`.
+    /// Records that `bytes` more bytes were appended, and that the log now ends with index `last`
+    /// and has a size of `log_bytes`.
     pub(crate) fn note(&mut self, last: Option<u64>, bytes: u64, log_bytes: u64) {
         self.appended_bytes += bytes;
         let Some(last) = last else { return };

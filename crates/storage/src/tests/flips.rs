@@ -7,8 +7,8 @@ use crate::OpenError;
 use crate::vfs::sim::{Crash, CrashRandom, DiskImage, SimFs};
 use std::path::{Path, PathBuf};
 
-/// Minimum number of bytes of a sealed directory in which the test flips a bit: every byte of each
-/// database page that was ever written, and every byte of the snapshot.
+/// Minimum number of bytes of a sealed directory in which the test flips a bit. The test covers
+/// every byte of each database page that was ever written, and every byte of the snapshot.
 const FLIPS_MIN: usize = 65_000;
 
 fn small() -> Vec<ScriptStep> {

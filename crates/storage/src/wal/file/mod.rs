@@ -148,8 +148,8 @@ impl Wal {
         self.end + frame::bytes_at_most(records, bytes) <= self.epoch.length_bytes
     }
 
-    /// Writes a frame and syncs it (fdatasync), so that it is durable on return. Only an injected
-    /// bug clears `is_synced`, which skips the sync.
+    /// Writes a frame and syncs it (fdatasync), so that it is durable on return. If `is_synced` is
+    /// false, which only an injected bug causes, the sync is skipped.
     ///
     /// # Errors
     /// Returns the system's error. It is then unknown which bytes were written, and nothing more
