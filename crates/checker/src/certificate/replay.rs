@@ -151,7 +151,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Returns the record of an announcement or renewal. The server accepted it after `since_ns`
-    /// and after the call of `operation`, so the later of the two times is the lower bound.
+    /// and after the call of `operation`. The later of the two times is therefore the lower bound
+    /// on the time of acceptance.
     fn accepted(&self, operation: Option<usize>, since_ns: u64) -> Accepted {
         let call_ns = operation.map_or(0, |at| self.history[at].call_ns);
         Accepted {
@@ -372,9 +373,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Applies a change of a node with an unknown outcome at an index, if there is a suitable one.
-    /// The change must satisfy `is_it`. No operation that returned this index or a later one may
-    /// have been over before the call of the change. Returns whether a change was applied.
+    /// Finds a suitable change of a node among those with an unknown outcome, and applies it at an
+    /// index. `is_it` must accept the change. In addition, no operation with this index or a later
+    /// one may have returned before the change was called. Returns whether a change was applied.
     fn place_unknown(
         &mut self,
         index: u64,

@@ -36,8 +36,8 @@ struct Shown {
     last_ns: u64,
 }
 
-/// Bounds or omits the calls with an unknown outcome. Returns the positions of the calls, and the
-/// calls.
+/// Bounds or omits the calls with an unknown outcome. Returns the positions of the remaining calls,
+/// and these calls.
 pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<GroupOp>>) {
     let shown = shown(&calls);
     let announcers = announcers(&calls);

@@ -253,8 +253,8 @@ impl<'a, M: Model> Search<'a, M> {
         self.calls[call].after.iter().any(is_missing)
     }
 
-    /// Returns the optional calls that a call needs and that can be next, or `None` if one is
-    /// missing.
+    /// Returns optional calls that can be next and that have the effects that a call needs. Returns
+    /// `None` if there is no such optional call for one of the effects.
     fn helpers_for(&self, call: usize) -> Option<Vec<usize>> {
         let needs = self.model.needs(&self.state, &self.calls[call].op)?;
         let first_return = self.entries.first_return()?;
