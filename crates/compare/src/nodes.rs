@@ -1,4 +1,4 @@
-//! A cluster of three quorate nodes whose nodes can be killed, stopped and restarted.
+//! A cluster of three quorate nodes. Each node can be killed, stopped and restarted.
 
 use crate::etc;
 use crate::peers::process::{Process, free_ports};

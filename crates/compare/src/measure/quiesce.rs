@@ -20,8 +20,8 @@ const LOOKS_AT_REST: u32 = 3;
 /// and the results say so.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Waits until the processes whose total processor time `took_s` returns are at rest. Returns
-/// whether they came to rest in time.
+/// Waits until processes are at rest, and returns whether they came to rest in time. `took_s`
+/// returns the total processor time of these processes.
 pub async fn came_to_rest(took_s: impl Fn() -> f64) -> bool {
     let began = clock::now();
     let (mut before_s, mut at_rest) = (took_s(), 0);
