@@ -160,8 +160,8 @@ impl Answers {
             _ => [1, 3, 19][chance.below(3)],
         };
         let request = match (&worker.announced, what) {
-            // A worker with a single writer dies more often. A worker with several writers rarely
-            // falls silent, because other clients still write it.
+            // A worker with a single writer dies (is no longer announced) more often. A worker with
+            // several writers rarely falls silent, because other clients still write it.
             (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
                 // The worker dies, and returns at a time when it must have expired.
                 worker.announced = None;
