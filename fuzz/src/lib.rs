@@ -1,5 +1,5 @@
-//! Fuzz targets: for every entry point for bytes from outside, a function that takes any bytes and
-//! must return.
+//! Fuzz targets: one function for every entry point that accepts bytes from outside. The function
+//! takes any bytes and must return.
 //!
 //! A target panics when the product breaks a guarantee. The product must not panic, must not answer
 //! with a 5xx, and must be able to output accepted data again. The corpora in `corpus/` are
@@ -58,7 +58,7 @@ pub const TARGETS: [Target; 10] = [
     target("request", wire::request, (1 << 20, 64)),
     target("peer_message", peer_message, (4 << 10, 144)),
     target("log_record", log_record, (4 << 10, 144)),
-    // The target encodes the frame again, in blocks of 4 KiB.
+    // The memory is for the frame, which the target encodes again in blocks of 4 KiB.
     target("log_frame", log_frame, (12 << 10, 16)),
     target("snapshot", snapshot, (4 << 10, 64)),
 ];

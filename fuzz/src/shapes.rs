@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 pub const BODY_BYTES: usize = 1_000_000;
 
 /// Joins as many pieces as fit in a body of [`BODY_BYTES`], separated by commas. `piece` returns
-/// the piece with a number.
+/// the piece with the given number.
 pub fn filled(piece: impl Fn(usize) -> String) -> String {
     let mut text = piece(0);
     for number in 1.. {

@@ -86,7 +86,8 @@ fn parse(text: &[u8]) -> Option<Request<Body>> {
         let value = HeaderValue::from_bytes(line[at + 1..].trim_ascii()).ok()?;
         request.headers_mut().append(name, value);
     }
-    // A request without a `Host` header would be refused for that reason alone.
+    // A missing `Host` header is added, since its absence alone would make the server refuse the
+    // request.
     let host = request.headers_mut().entry(HOST);
     host.or_insert(HeaderValue::from_static("h"));
     Some(request)

@@ -80,7 +80,8 @@ fn draw(seed: u64, case: u64) -> Vec<Operation> {
         garble(seed, &mut operations);
     }
     for operation in &mut operations {
-        // Arrivals are removed, since porcupine cannot express an order between concurrent calls.
+        // Arrival times are removed, since porcupine cannot express an order between concurrent
+        // calls.
         operation.arrived_ns = None;
     }
     operations

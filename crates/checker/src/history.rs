@@ -241,7 +241,7 @@ pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
 /// length is limited only by memory.
 ///
 /// # Errors
-/// At the first line that is not an operation, or that is an impossible one.
+/// At the first line that is not an operation, or that contains an impossible operation.
 pub fn read(from: impl BufRead) -> Result<Vec<Operation>, ReadError> {
     let mut operations = Vec::new();
     let mut names = HashSet::new();

@@ -3,8 +3,8 @@
 //! In a healthy cluster, a silent node disappears within max-age plus an allowance (2 s) after its
 //! last accepted renewal.
 //!
-//! This is a separate pass, since the promise holds only in spans without faults. Elsewhere cluster
-//! time may stop, and a late expiry is always legal.
+//! This is a separate pass, since the promise holds only in spans without faults. Outside these
+//! spans, cluster time may stop, and a late expiry is always legal.
 
 use crate::history::{Input, Name, Operation, RequestOutcome};
 use crate::window::Window;

@@ -7,8 +7,8 @@ pub struct MaxAge {
 }
 
 impl MaxAge {
-    /// Maximum clock drift, as a divisor: the clocks of the cluster may run faster than the
-    /// harness's by 1/100 (1 %).
+    /// Maximum clock drift, as a divisor: the clocks of the cluster may run faster than the clock
+    /// of the test harness by 1/100 (1 %).
     const CLOCK_RATE_SHARE: u64 = 100;
 
     /// Creates the guarantee for a max-age in nanoseconds.

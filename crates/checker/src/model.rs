@@ -1,13 +1,13 @@
 //! One type in one pool of the registry, as a [`Model`].
 //!
-//! Its state is the announcement of each node. Expiry is part of lookups.
+//! The state is the announcement of each node. Expiry is part of lookups.
 //!
 //! | operation | legal if | state of the node afterwards |
 //! |---|---|---|
 //! | announce k | always | k, accepted at `low` or later |
 //! | withdraw | always | absent |
 //! | a lookup shows k | k is stored | unchanged |
-//! | a lookup omits the node | absent, or returned at `low` + 99 % of max-age or later | absent |
+//! | a lookup omits the node | absent, or the lookup's return >= `low` + 99 % of max-age | absent |
 //!
 //! `low` is a lower bound on the time at which the announcement was accepted: the time of its call,
 //! or the `low` of the previous announcement if that is later. The registry expires an announcement

@@ -14,8 +14,8 @@ pub struct Window {
 
 impl Window {
     /// Returns the longest time within the window without an acknowledged change, in nanoseconds.
-    /// The edges of the window count as acknowledgements, so the result is the whole window if
-    /// there was none. An answer counts at the time at which it was read.
+    /// The edges of the window count as acknowledgements, so the result is the whole window if no
+    /// change was acknowledged. An answer counts at the time at which it was read.
     #[must_use]
     pub fn longest_write_gap_ns(self, history: &[Operation]) -> u64 {
         let acked = history

@@ -19,7 +19,7 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdmain"
 )
 
-// startLimit is the timeout until all servers serve, and requestLimit that of one request.
+// startLimit is the timeout until all servers serve. requestLimit is the timeout of one request.
 const (
 	startLimit   = 50 * time.Second
 	requestLimit = 5 * time.Second

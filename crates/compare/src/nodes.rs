@@ -1,4 +1,4 @@
-//! A cluster of three quorate nodes whose nodes can be killed, stopped and restarted.
+//! A cluster of three quorate nodes. Each node can be killed, stopped and restarted.
 
 use crate::etc;
 use crate::peers::process::{Process, free_ports};
@@ -153,7 +153,7 @@ impl Nodes {
         others.map(|(_, port)| *port).collect()
     }
 
-    /// Returns the disk space of the data directory of the node that has the largest, in bytes.
+    /// Returns the disk space of the largest data directory among those of all nodes, in bytes.
     ///
     /// # Errors
     /// Fails if a data directory cannot be read.

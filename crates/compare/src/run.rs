@@ -157,8 +157,8 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         // server.
         stalls.reverse();
         reopen(&programs, &mut stalls, repeat).await;
-        // The results are written after each repeat, so that a later failure does not lose the
-        // results so far.
+        // The results are written after each repeat, so that the results so far are not lost if a
+        // later measurement fails.
         path = results.write(&arguments.results, &table::of(&results))?;
     }
     println!("{}", table::of(&results));
@@ -254,8 +254,8 @@ async fn measure_each(
     outcomes
 }
 
-/// Replaces each cluster of which a process has ended by a new one, so that the run continues after
-/// a failed repeat.
+/// Starts a new cluster in place of each cluster of which a process has ended. The run can then
+/// continue after a failed repeat.
 async fn reopen(programs: &Programs, stalls: &mut [Stall], repeat: u32) {
     for stall in stalls {
         let runs = stall.cluster.as_mut().is_ok_and(Cluster::runs);

@@ -46,8 +46,8 @@ pub async fn run(arguments: SteadyArguments) -> anyhow::Result<()> {
     let steady = Steady {
         seconds: arguments.seconds,
         clients: arguments.clients,
-        // An unknown number of elections must not lose the figures of the load, so an error is not
-        // returned here.
+        // If a node does not report its term, the number of elections is unknown. This error is not
+        // returned here, so that the figures of the load are not lost.
         elections: nodes.term().await.ok().map(|after| after - before),
         figures,
     };

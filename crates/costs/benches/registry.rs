@@ -80,7 +80,8 @@ fn entries(criterion: &mut Criterion) {
 /// Measures how long a registry takes to apply a tick.
 fn ticks(criterion: &mut Criterion) {
     let mut held = registry(MANY_NODES);
-    // Cluster time does not advance, so that no node expires after some thousand rounds.
+    // The tick does not advance cluster time. Otherwise all nodes would expire after some thousand
+    // rounds.
     let tick = tick(0);
     criterion.bench_function("tick over 100,000 services", |bench| {
         bench.iter(|| apply(&mut held, &tick));

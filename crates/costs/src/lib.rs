@@ -70,7 +70,8 @@ pub fn registry(nodes: usize) -> Registry {
     registry
 }
 
-/// Applies an entry at the next index, and takes its changes, as the state machine does.
+/// Applies an entry at the next index, and takes the changes out of the registry, as the state
+/// machine does.
 pub fn apply(registry: &mut Registry, entry: &Batch) {
     let index = registry.applied_index() + 1;
     registry.apply(index, entry);

@@ -150,7 +150,8 @@ fn lookups(registry: &Registry) -> Vec<Lookup> {
 }
 
 /// The registry and a snapshot together take at most one and a half times the counted bytes. The
-/// registry and its largest lookup together take at most [`BESIDE_BYTES`] more than that.
+/// registry and its largest lookup together take at most one and a half times the counted bytes
+/// plus [`BESIDE_BYTES`].
 #[test]
 fn the_registry_takes_what_it_counts() {
     for (name, shape) in SHAPES {

@@ -2,13 +2,13 @@
 //! one seed.
 //!
 //! tokio randomizes the order in which `select!` and its watch channels poll what is ready. It
-//! seeds this from the standard library's `RandomState`, and accepts another seed only if
-//! everything is compiled with `--cfg tokio_unstable`. `RandomState` in turn calls `getrandom`
-//! through a weak symbol, which exists so that a program can substitute its own
-//! (`std::sys::random::linux`). A program linked with this crate does so, and does not need the
-//! flag, which would apply to the product as well.
+//! seeds the generator of this order from the standard library's `RandomState`. It accepts another
+//! seed only if everything is compiled with `--cfg tokio_unstable`. `RandomState` in turn calls
+//! `getrandom` through a weak symbol, which exists so that a program can substitute its own
+//! `getrandom` (`std::sys::random::linux`). A program linked with this crate does so, and does not
+//! need the flag, which would apply to the product as well.
 //!
-//! It has no effect on systems whose standard library does not call `getrandom`.
+//! This crate has no effect on systems whose standard library does not call `getrandom`.
 
 #![deny(clippy::self_named_module_files)]
 

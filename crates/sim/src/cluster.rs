@@ -301,7 +301,7 @@ impl SimCluster {
         }
     }
 
-    /// Calls `what` with a host and each other host.
+    /// Calls `what` for each pair of this host and another host.
     fn each_other(&mut self, host: usize, what: impl Fn(&Sim<'static>, String, String)) {
         for other in (0..self.up.len()).filter(|other| *other != host) {
             what(&self.sim, name_of(host), name_of(other));

@@ -73,7 +73,7 @@ pub fn draw(chance: &mut Chance, hosts: &[Condition], may_empty: bool) -> SimFau
     }
 }
 
-/// Returns at least one host, but not all.
+/// Draws a set of hosts: at least one host, but not all.
 fn some_of(chance: &mut Chance, hosts: usize) -> Vec<usize> {
     loop {
         let some: Vec<usize> = (0..hosts).filter(|_| chance.one_in(2)).collect();

@@ -32,8 +32,8 @@
 //! - *equal states*: nodes that have applied the same index have the digest that results from the
 //!   committed log.
 //! - *acknowledged writes*: the entry at the acknowledged index contains the write.
-//! - *linearizable lookups*: a result is the committed log's state at its index. Before the lookup
-//!   began, no client had received a higher index.
+//! - *linearizable lookups*: the result of a lookup is the state of the committed log at the index
+//!   of the result. Before the lookup began, no client had received a higher index.
 //! - *order of writes*: after an acknowledged write, no write of the same node id has an effect if
 //!   it began before the acknowledged write. A client requested each change in the log, and none of
 //!   these requests was refused.

@@ -171,8 +171,8 @@ impl SimNodes {
             0 => 0,
             applied => applied + 1,
         };
-        // The commit index of a follower is not used: openraft may report it before it truncates
-        // the entries that the follower has from another leader.
+        // The commit index of a follower is not used, because openraft may report it too early:
+        // before openraft truncates the entries that the follower has from another leader.
         let committed = match probe.leads {
             true => probe.committed.map_or(0, |(.., index)| index + 1),
             false => 0,

@@ -77,8 +77,8 @@ mod tests {
         }
     }
 
-    /// Only the first failure is logged, and under the target that operators know, no matter which
-    /// file logs it.
+    /// Only the first failure is logged. The target of this log line is the one that operators
+    /// know, no matter which source file logs the failure.
     #[test]
     fn a_failure_is_logged_under_its_target() {
         let lines = LoggedLines::default();

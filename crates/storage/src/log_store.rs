@@ -50,7 +50,8 @@ impl LogStore {
                 return Ok(cached.into_iter().map(|(entry, _)| entry).collect());
             }
             let read = self.read_disk(on_disk.clone(), bytes_max).await;
-            // If entries were removed during the read, others may have replaced them: read again.
+            // If entries were removed during the read, other entries may have replaced them, so the
+            // read is repeated.
             if self.inner.shared.view().epoch() != epoch {
                 continue;
             }
@@ -105,7 +106,7 @@ impl LogStore {
     }
 }
 
-/// Returns the first index of a range that a read must have returned but did not.
+/// Returns the first index of a range that a read should have returned but did not.
 fn missing(range: &Range<u64>, found: &[(Entry, usize)], bytes_max: usize) -> Option<u64> {
     let hole = found
         .iter()

@@ -76,9 +76,9 @@ impl WriteRequest {
         }
     }
 
-    /// Returns whether the request requires a two-phase commit. Votes, identities and wipes are
-    /// rare, and must not be lost: after silent corruption of a one-phase commit the database would
-    /// roll them back.
+    /// Returns whether the request requires a two-phase commit. Votes, identities and wipes require
+    /// one, because they must not be lost: after silent corruption of a one-phase commit, the
+    /// database would roll the commit back. They are rare, so the second fsync costs little.
     pub(crate) fn needs_two_phases(&self) -> bool {
         matches!(
             self,

@@ -27,8 +27,8 @@ const OVERHEAD_BYTES: u64 = 1 << 20;
 /// The amount of space that is left for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceState {
-    /// Free bytes of the file system, plus half of the bytes inside the database file that a purge
-    /// freed.
+    /// Free bytes of the file system, plus half of the bytes that a purge freed inside the database
+    /// file.
     pub free_bytes: u64,
     /// The free space below which proposals and appends with entries must be rejected.
     pub floor_bytes: u64,
@@ -81,9 +81,9 @@ impl Space {
         Ok(self.vfs.space(&self.dir)?.free_bytes >= bytes)
     }
 
-    /// Returns whether a file of `bytes` could be written in addition to all others. The log must
-    /// still have room afterwards. The ballast counts as free space, since it can be deleted if
-    /// necessary.
+    /// Returns whether a new file of `bytes` bytes could be written in addition to the existing
+    /// files. The log must still have room afterwards. The ballast counts as free space, since it
+    /// can be deleted if necessary.
     pub(crate) fn could_take(&self, bytes: u64) -> io::Result<bool> {
         let ballast_bytes = match self.vfs.allocated_bytes(&self.dir.join(layout::BALLAST)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,

@@ -182,7 +182,7 @@ impl Store {
         self.inner.shared.view().size_index.clone()
     }
 
-    /// Returns the id of the last log entry, which may not be on disk yet.
+    /// Returns the id of the last log entry, which is possibly not on disk yet.
     pub fn last_log_id(&self) -> Option<LogId> {
         self.inner.shared.view().last
     }

@@ -8,13 +8,13 @@
 //!
 //! - the replay in this order reproduces the exact result of each lookup, whichever type and pool
 //!   it requested,
-//! - real time agrees: an operation that returned before another one was called has no later index,
-//!   and an earlier index if the other one is a change,
+//! - real time agrees. If a first operation returned before a second one was called, the index of
+//!   the first is not later than that of the second. It is earlier if the second is a change,
 //! - every acknowledged change is in this order, no refused change is, and no change is in it
 //!   twice,
-//! - two writes of one node id keep their order. This concerns a first write that had arrived at a
-//!   server before the second was called, if the second was acknowledged. The first takes no effect
-//!   at a later index than the second,
+//! - two writes of one node id keep their order. Suppose that the first had arrived at a server
+//!   before the second was called, and that the second was acknowledged. Then the first takes no
+//!   effect at a later index than the second,
 //! - no node expires before max-age has passed since its last renewal was accepted. The time of
 //!   that acceptance is unknown; its lower bound is the latest of the renewal's own call and the
 //!   calls of all operations with an earlier index,

@@ -5,13 +5,14 @@ use super::violation::Violation;
 use crate::history::Operation;
 
 /// The 2xx answers sorted by index. For each index, `known` has the first answer that proves that
-/// the log had reached the index. `called` has the latest call that certainly came before every
-/// entry with a later index was created.
+/// the log had reached the index. `called` has the latest call that certainly preceded the creation
+/// of every entry with a later index.
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],
-    /// One tuple for each answer: its index, the earliest return among the answers with this index
-    /// or a later one, and the position in `history` of the operation with that return.
+    /// One tuple (index, return, position) for each answer. The return is the earliest one among
+    /// the answers with this index or a later one. The position in `history` is that of the
+    /// operation with this return.
     known: Vec<(u64, u64, usize)>,
     /// (index, the latest call of all answers with this index or an earlier one).
     called: Vec<(u64, u64)>,

@@ -151,7 +151,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Returns the record of an announcement or renewal. The server accepted it after `since_ns`
-    /// and after the call of `operation`, so the later of the two times is the lower bound.
+    /// and after the call of `operation`. The later of the two times is therefore the lower bound
+    /// on the time of acceptance.
     fn accepted(&self, operation: Option<usize>, since_ns: u64) -> Accepted {
         let call_ns = operation.map_or(0, |at| self.history[at].call_ns);
         Accepted {
@@ -372,9 +373,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Finds a change of a node that has an unknown outcome. `is_it` must accept the change, and
-    /// the change must have been possible by the index. Applies it at that index. Returns whether
-    /// it found a change.
+    /// Finds a suitable change of a node among those with an unknown outcome, and applies it at an
+    /// index. `is_it` must accept the change. In addition, no operation with this index or a later
+    /// one may have returned before the change was called. Returns whether a change was applied.
     fn place_unknown(
         &mut self,
         index: u64,

@@ -30,9 +30,9 @@ pub enum Violation {
         operation: usize,
         /// The index of the lookup.
         index: u64,
-        /// The services that it should also have shown.
+        /// The services that the lookup should also have shown.
         missing: Vec<RecordedService>,
-        /// The services that it should not have shown.
+        /// The services that the lookup should not have shown.
         wrong: Vec<RecordedService>,
     },
     /// An acknowledged change is not in the log at its index: promise a.

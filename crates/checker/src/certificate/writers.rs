@@ -166,7 +166,8 @@ impl<'a> Writers<'a> {
         Some(waiting.swap_remove(at))
     }
 
-    /// Returns the acknowledged changes from an index on that the log does not contain.
+    /// Returns the acknowledged changes with index `from_index` or later that the log does not
+    /// contain.
     pub fn lost(&self, from_index: u64) -> Vec<usize> {
         let mut lost: Vec<usize> = self
             .acked

@@ -16,9 +16,9 @@
 //! - Announcements: let an order explain the history, and let A be an announcement in it that no
 //!   lookup shows before the node's next change. The order without A explains the history as well:
 //!   - A lookup between A and that next change omits the node. With A, it is legal because A may
-//!     have expired. Without A, the node is absent or has an earlier announcement, whose `low` (the
-//!     lower bound of its acceptance, see [`crate::model`]) is no later. So that announcement may
-//!     have expired too, and the lookup is still legal.
+//!     have expired. Without A, the node is absent or has an earlier announcement. The `low` of
+//!     that announcement (the lower bound of its acceptance, see [`crate::model`]) is no later than
+//!     the `low` of A. So that announcement may have expired too, and the lookup is still legal.
 //!   - The node's next announcement then gets a `low` that is no later than with A. This only makes
 //!     more omissions legal.
 //! - Withdrawals: take a lookup that was called after the end of the node's last announcement. If
@@ -36,8 +36,8 @@ struct Shown {
     last_ns: u64,
 }
 
-/// Bounds or omits the calls with an unknown outcome. Returns the positions of the calls, and the
-/// calls.
+/// Bounds or omits the calls with an unknown outcome. Returns the positions of the remaining calls,
+/// and these calls.
 pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<GroupOp>>) {
     let shown = shown(&calls);
     let announcers = announcers(&calls);

@@ -4,7 +4,7 @@
 //! (github.com/anishathalye/porcupine). Calls and returns form one linked list, sorted by time. The
 //! search removes a call that the model allows next, and goes back at a return whose call is still
 //! in the list. A state that was already reached with the same calls removed is not searched again.
-//! It differs from porcupine in these points:
+//! The search differs from porcupine in these points:
 //!
 //! - The set of removed calls is stored as a window, not as one bit for each call of the history.
 //!   Memory therefore grows linearly with the length of the history, not quadratically.
@@ -16,11 +16,11 @@
 //!   open for the lifetime of its node. If optional calls were tried like required ones, ten of
 //!   these withdrawals would have a thousand combinations (2^10) before each lookup.
 //! - A call may be required to come *after* other calls that are concurrent with it
-//!   ([`Call::after`]). It is removed only once all required calls among them are removed. After
-//!   it, the optional calls among them can no longer be removed. Optional calls can still be
-//!   delayed until an answer needs them, since only writes of one node are ordered this way
-//!   (`groups/arrivals.rs`). Each write replaces the effect of its node's writes that precede it in
-//!   the order, so no answer after it needs them.
+//!   ([`Call::after`]). It is removed only once all required calls among these others are removed.
+//!   Once it is removed, the optional calls among them can no longer be removed. Optional calls can
+//!   still be delayed until an answer needs them, since only writes of one node are ordered this
+//!   way (`groups/arrivals.rs`). A write replaces the effects of all earlier writes of its node, so
+//!   no answer after the write needs those effects.
 
 mod entries;
 mod placed;
@@ -66,9 +66,10 @@ pub trait Model {
 
     /// Returns the need that an optional call can satisfy, or `None` if it can satisfy none.
     ///
-    /// A model must have this property: if an order explains a history, so does another order, with
-    /// delayed optional calls. There, each optional call that has an effect comes right before a
-    /// call that needs the effect. This is the case if all effects of a change are visible.
+    /// A model must have this property: if an order explains a history, so does an order in which
+    /// the optional calls are delayed. In the delayed order, each optional call that has an effect
+    /// comes right before a call that needs the effect. This is the case if all effects of a change
+    /// are visible.
     fn meets(&self, op: &Self::Op) -> Option<Self::Need>;
 }
 
@@ -252,8 +253,8 @@ impl<'a, M: Model> Search<'a, M> {
         self.calls[call].after.iter().any(is_missing)
     }
 
-    /// Returns the optional calls that a call needs and that can be next, or `None` if one is
-    /// missing.
+    /// Returns optional calls that can be next and that have the effects that a call needs. Returns
+    /// `None` if there is no such optional call for one of the effects.
     fn helpers_for(&self, call: usize) -> Option<Vec<usize>> {
         let needs = self.model.needs(&self.state, &self.calls[call].op)?;
         let first_return = self.entries.first_return()?;
@@ -305,8 +306,8 @@ impl<'a, M: Model> Search<'a, M> {
                 self.placed.remove(*call);
                 self.entries.put_back(*call);
             }
-            // A call that was removed without effect cannot be next at its return, so the search
-            // goes back further.
+            // A call is removed without effect only at its return, where it has no alternative. The
+            // search therefore goes back further.
             if let Some(before) = &taken.before {
                 self.state = before.clone();
                 return Some(taken);
@@ -362,9 +363,10 @@ impl<Op> Call<Op> {
 /// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
 /// Calls that satisfy the same need are sorted by three times: first by their return, then by the
-/// earliest call that bars them ([`Call::after`]), then by their own call. No order is lost if the
-/// bars of the calls are nested, which holds for the writes of one node: wherever the chosen call
-/// could have been used later, each of the other calls can still be used.
+/// earliest call that bars them ([`Call::after`]), then by their own call. The search uses the
+/// first call that is possible. This loses no order if the bars of the calls are nested, which
+/// holds for the writes of one node. Wherever the chosen call could have been used later, each of
+/// the other calls can then still be used.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {

@@ -294,8 +294,8 @@ impl Execution<'_> {
         });
     }
 
-    /// Returns the result of a lookup and its index. If the planted bug shows in this lookup, the
-    /// result contains an earlier state of all or of some nodes.
+    /// Returns the result of a lookup and its index. If the planted bug takes effect in this
+    /// lookup, the result contains an earlier state of all or of some nodes.
     fn look(
         &mut self,
         service_type: Option<&Name>,

@@ -84,8 +84,8 @@ fn a_lookup_shows_the_state_of_its_index() {
     assert_eq!(kinds(&check(&unheard_of)), ["wrong lookup"]);
 }
 
-/// An answer may not have an earlier index than an answer that returned before its call. The index
-/// of a change may not be equal to such an index either.
+/// An answer must not have an earlier index than an answer that returned before its call. The index
+/// of a change must not be equal to such an index either.
 #[test]
 fn indexes_do_not_go_back_in_time() {
     let seen = lookup(&[("a", 1)]);
@@ -156,8 +156,8 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// An expiry is judged by the first answer with the index of the expiry or a later one. The lookup
-/// that no longer shows the node does not count.
+/// An expiry is judged at the time of the first answer with the index of the expiry or a later one.
+/// The time of the lookup that no longer shows the node does not count.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [
@@ -267,7 +267,7 @@ fn the_log_places_unknown_changes() {
     );
 }
 
-/// With a log, a node expires at the index of its logged expiry, which may not be early. A lookup
+/// With a log, a node expires at the index of its logged expiry, which must not be early. A lookup
 /// that omits a node without such an entry is a violation, regardless of the node's age.
 #[test]
 fn the_log_places_expiries() {

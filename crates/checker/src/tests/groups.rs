@@ -35,7 +35,7 @@ fn an_acknowledged_announcement_is_seen_from_its_return_on() {
     assert!(!is_legal(&[acked, lookup(&[]).at(11, 12, 0)]), "lost");
 }
 
-/// If a lookup of any client returned before another lookup was called, the later lookup may not
+/// If a lookup of any client returned before another lookup was called, the later lookup must not
 /// show an older announcement.
 #[test]
 fn a_stale_lookup_is_found() {
@@ -96,7 +96,7 @@ fn an_early_expiry_is_found_and_a_late_one_is_none() {
     assert!(is_legal(&late), "cluster time may stand still");
 }
 
-/// A node that was missing from a lookup may not reappear without a new announcement.
+/// A node that was missing from a lookup must not reappear without a new announcement.
 #[test]
 fn a_resurrection_is_found() {
     let history = [
@@ -147,7 +147,7 @@ fn an_unknown_change_explains_what_it_can() {
 }
 
 /// A renewal with an unknown outcome may restore a node that was withdrawn, expired or announced
-/// another token. Without such a renewal, the node may not reappear.
+/// another token. Without such a renewal, the node must not reappear.
 #[test]
 fn an_unknown_renewal_brings_back_what_had_gone() {
     let age = 100;
@@ -207,8 +207,8 @@ fn many_open_changes_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// Withdrawals with unknown outcomes remain possible to the end if their nodes are announced again
-/// later. They do not make the search longer.
+/// Withdrawals with unknown outcomes remain possible until the end of the history if their nodes
+/// are announced again later. These withdrawals do not make the search longer.
 #[test]
 fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     let names: Vec<String> = (0..30).map(|number| format!("n{number:02}")).collect();

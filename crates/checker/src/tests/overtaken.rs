@@ -29,9 +29,9 @@ fn broken() -> (Vec<&'static str>, bool) {
     (vec!["overtaken"], false)
 }
 
-/// A write must not take effect after an acknowledged withdrawal of its node. This is a violation
-/// if the write had arrived before the withdrawal was called. The rule also holds if the write has
-/// an unknown outcome or announces something new.
+/// A write must not take effect after an acknowledged withdrawal of its node if the write had
+/// arrived before the withdrawal was called. The rule also holds if the write has an unknown
+/// outcome or announces something new.
 #[test]
 fn a_ghost_after_a_withdrawal_is_found() {
     let history = |earlier: Operation, token: u64| {
@@ -63,9 +63,9 @@ fn a_ghost_after_a_withdrawal_is_found() {
     }
 }
 
-/// An announcement that arrived earlier may not replace an announcement that was called later, even
-/// if the later one only renewed the stored announcement. A withdrawal that arrived earlier may not
-/// remove a node that announced itself later.
+/// An announcement that arrived earlier must not replace an announcement that was called later,
+/// even if the later one only renewed the stored announcement. A withdrawal that arrived earlier
+/// must not remove a node that announced itself later.
 #[test]
 fn an_old_write_over_a_newer_one_is_found() {
     for (newer, logged) in [(2, announced("a", 2)), (1, RENEWED())] {
@@ -203,8 +203,9 @@ fn other_nodes_forbid_nothing() {
 }
 
 /// Either of two withdrawals with unknown outcomes can explain why the lookup at 5 finds nothing.
-/// The search must use the one that arrived at 4, because it may not take effect after the
-/// announcement that was called at 10. The other withdrawal then explains the lookup at 14.
+/// For this lookup, the search must use the withdrawal that arrived at 4. That withdrawal must not
+/// take effect after the announcement that was called at 10. The other withdrawal then explains the
+/// lookup at 14.
 #[test]
 fn the_withdrawal_that_is_barred_first_is_used_first() {
     let history = |first: Operation, second: Operation| {

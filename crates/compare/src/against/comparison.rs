@@ -66,7 +66,7 @@ impl Load {
         }
     }
 
-    /// Returns the speed of one side in one round, or `None` if it was not measured then.
+    /// Returns the speed of one side in one round, or `None` if it was not measured in that round.
     fn of(&self, side: Side, round: u32) -> Option<f64> {
         let taken = self
             .slices

@@ -34,7 +34,7 @@ impl Median {
 }
 
 /// Returns the number of values that can be cut off at each end of a sorted sample. The interval
-/// between the remaining extremes still contains the true median in 95 % of all samples.
+/// between the remaining extremes still contains the true median in at least 95 % of all samples.
 fn values_cut(count: usize) -> Option<usize> {
     let mut cut = None;
     // P(exactly k of `count` values are below the median), for k = 0, 1, ...

@@ -60,8 +60,8 @@ struct Idle {
 struct Repeat {
     without: Figures,
     with: Figures,
-    /// Resident memory of the node at the end of the load without and of the load with idle
-    /// connections, in megabytes.
+    /// Resident memory of the node in megabytes: `without_mb` at the end of the load without idle
+    /// connections, and `with_mb` at the end of the load with them.
     without_mb: f64,
     with_mb: f64,
 }

@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 /// Maximum number of connections that are being opened concurrently.
 const OPENING_AT_ONCE: usize = 100;
-/// Interval between opening two connections, so that 10,000 take 10 s. If they were opened faster,
-/// the kernel's keep-alive probes, one per connection every 10 s, would all be sent in the same
-/// second.
+/// Interval between opening two connections, so that opening 10,000 connections takes 10 s. If they
+/// were opened faster, the kernel's keep-alive probes, one per connection every 10 s, would all be
+/// sent in the same second.
 const PACE: Duration = Duration::from_millis(1);
 /// Timeout for opening a connection and receiving the response.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);

@@ -9,19 +9,19 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// Processes are at rest while they use less than this processor time in total between two checks:
-/// at most three ticks of the kernel's clock. Nine servers without clients use about two
+/// at most three ticks of the kernel's clock. Nine servers without clients use about two ticks
 /// (benches/results, 2026-11-27T0220Z).
 const AT_REST_S: f64 = 0.035;
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// Number of consecutive checks in which the processes must be at rest. A single check is not
 /// enough, because a compiler may only have paused.
 const LOOKS_AT_REST: u32 = 3;
-/// Maximum time to wait for rest. After it, the load is measured beside busy processes, and the
-/// results say so.
+/// Maximum time to wait for rest. When it has passed, the load is measured beside busy processes,
+/// and the results say so.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Waits until the processes whose total processor time `took_s` returns are at rest. Returns
-/// whether they came to rest in time.
+/// Waits until processes are at rest, and returns whether they came to rest in time. `took_s`
+/// returns the total processor time of these processes.
 pub async fn came_to_rest(took_s: impl Fn() -> f64) -> bool {
     let began = clock::now();
     let (mut before_s, mut at_rest) = (took_s(), 0);

@@ -67,7 +67,7 @@ pub enum To {
 pub enum Length {
     /// The duration given by `--seconds`.
     Usual,
-    /// Five times as long in a run, for a load whose effects take a while to show.
+    /// In a run, five times as long as `Usual`, for a load whose effects take a while to show.
     Long,
 }
 

@@ -23,8 +23,8 @@ pub fn processor_s(pids: &[u32]) -> f64 {
     ticks as f64 / clock_ticks_per_second() as f64
 }
 
-/// Returns the peak resident memory of the process that has the highest, in megabytes. A peak is
-/// counted since the start of its process.
+/// Returns the highest peak of resident memory among the processes, in megabytes. The peak of a
+/// process is counted since its start.
 pub fn peak_memory_mb(pids: &[u32]) -> f64 {
     let peaks = pids.iter().filter_map(|pid| memory_mb(*pid, "VmHWM:"));
     peaks.fold(0.0, f64::max)

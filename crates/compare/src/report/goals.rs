@@ -8,7 +8,8 @@ use std::fmt;
 /// The value with which the figure of a goal is compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Against {
-    /// The same figure of another server. The goal bounds the ratio of quorate's figure to it.
+    /// The same figure of another server. The goal bounds the ratio of quorate's figure to the
+    /// figure of that server.
     Peer(Name),
     /// No other value. The goal bounds quorate's figure itself.
     Itself,

@@ -61,8 +61,8 @@ pub async fn run(arguments: SizesArguments) -> anyhow::Result<()> {
         eprintln!("{services} services");
         let size = measure(&arguments, services).await?;
         sizes.sizes.push(size);
-        // The results are written after each size, so that a later failure does not lose the
-        // results so far.
+        // The results are written after each size, so that the results so far are not lost if a
+        // later measurement fails.
         occasion.write_raw("sizes", &sizes)?;
     }
     let table = table::of(&sizes, occasion);

@@ -106,8 +106,8 @@ pub struct Answers {
     late: Vec<String>,
     /// The highest index in any response.
     highest_answered: u64,
-    /// The value of `highest_answered` before the current step: a response in the current step may
-    /// be concurrent with a request that begins in it.
+    /// The value of `highest_answered` before the current step. A response in the current step does
+    /// not count, because it may be concurrent with a request that begins in the same step.
     floor: u64,
     hosts: usize,
     proofs: BTreeMap<usize, u64>,
@@ -160,8 +160,8 @@ impl Answers {
             _ => [1, 3, 19][chance.below(3)],
         };
         let request = match (&worker.announced, what) {
-            // A worker with a single writer dies more often. A worker with several writers rarely
-            // falls silent, because other clients still write it.
+            // A worker with a single writer dies (is no longer announced) more often. A worker with
+            // several writers rarely falls silent, because other clients still write it.
             (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
                 // The worker dies, and returns at a time when it must have expired.
                 worker.announced = None;

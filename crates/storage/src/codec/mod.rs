@@ -152,7 +152,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error
     let mut bytes = postcard::to_extend(value, room)?;
     seal(&mut bytes);
     // Data that waits for the disk is accounted by its length. Spare capacity would not be counted,
-    // so it is given back.
+    // so it is freed.
     bytes.shrink_to_fit();
     Ok(bytes)
 }

@@ -41,8 +41,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// The bytes on disk are the same as in every earlier release. A change here requires a new
-/// version, and the old one must remain readable.
+/// The bytes on disk are the same as in every earlier release. A change of these bytes requires a
+/// new record version, and records of the old version must remain readable.
 #[test]
 fn the_bytes_of_records_stay() {
     let mut bytes: Vec<String> = entries()

@@ -53,8 +53,8 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Creates a new database. It is written to a temporary file, closed, and renamed into place;
-    /// all of it is durable on return.
+    /// Creates a new database. It is written to a temporary file, closed, and renamed into place.
+    /// The database and its name are durable on return.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::DATABASE);
         let tmp = dir.join(format!("{}{}", layout::DATABASE, layout::TEMPORARY_SUFFIX));
@@ -95,7 +95,7 @@ impl Database {
         };
         let file = vfs.open(&path).map_err(io)?;
         if file.is_empty().map_err(io)? {
-            // redb would create a new database in an empty file.
+            // An empty file is rejected here, since redb would create a new database in it.
             return Err(corrupt("it is empty".to_owned()));
         }
         let opened = Builder::new()

@@ -62,8 +62,8 @@ pub(crate) struct Checked {
 /// Reads and checks the single values and every entry.
 ///
 /// - The format is known, and every record's checksum matches.
-/// - The log has no gap from after `purged` to `last`, and each record holds the entry of its
-///   index.
+/// - The log has no gap from after `purged` to `last`, and the record under each index holds the
+///   entry with that index.
 /// - The term of the vote is not lower than that of the last entry.
 /// - Nothing past the end of the log was purged or committed.
 pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {

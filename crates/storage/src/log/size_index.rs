@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 /// plus one batch.
 const PART_OF_LOG: u64 = 256;
 /// Maximum number of marks, which are the entries of the map. At one mark per 1/256 of the log's
-/// size, this many marks cover many times the log. The oldest are evicted first.
+/// size, this many marks cover many times the size of the log. The oldest marks are evicted first.
 const MARKS_MAX: usize = 4_096;
 
 /// A map from log indexes to the number of bytes that had been appended when the log ended with
@@ -27,8 +27,8 @@ impl LogSizeIndex {
         self.note(last, bytes, self.appended_bytes + bytes);
     }
 
-    /// Records that `bytes` more were appended, and that the log now ends with index `last` and has
-    /// a size of `log_bytes`.
+    /// Records that `bytes` more bytes were appended, and that the log now ends with index `last`
+    /// and has a size of `log_bytes`.
     pub(crate) fn note(&mut self, last: Option<u64>, bytes: u64, log_bytes: u64) {
         self.appended_bytes += bytes;
         let Some(last) = last else { return };
@@ -52,8 +52,8 @@ impl LogSizeIndex {
         self.appended_bytes
     }
 
-    /// Returns the number of bytes after index `after`, or from the beginning of the log, up to and
-    /// including index `upto`.
+    /// Returns the number of bytes after index `after` up to and including index `upto`. If `after`
+    /// is `None`, the bytes are counted from the beginning of the log.
     pub fn bytes_between(&self, after: Option<u64>, upto: u64) -> u64 {
         let from = after.map_or(0, |after| self.bytes_at(after));
         self.bytes_at(upto).saturating_sub(from)

@@ -95,8 +95,8 @@ impl Snapshots {
     /// Reads the newest snapshot.
     ///
     /// # Errors
-    /// When it cannot be read or cannot be trusted. The error names the file and the block. It is
-    /// recorded as the failure that stops the process.
+    /// When the snapshot cannot be read or cannot be trusted. The error names the file and the
+    /// block. The error is also recorded as the failure that stops the process.
     pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
         self.inner.fail_stop.check()?;
         self.inner

@@ -23,9 +23,10 @@ const BLOCK: usize = 64 * 1024;
 /// Maximum size of the metadata. A membership has at most some tens of members, so a header with a
 /// larger value is invalid.
 const META_BYTES_MAX: u32 = 1 << 20;
-/// Maximum size of a body that is written, read or received from a leader. It is twice
-/// [`MAX_HELD_BYTES`], the limit of the cost of the registry's content. That cost alone is more
-/// than the size of the encoded content. A header with a larger value is invalid.
+/// Maximum size of a body that is written, read or received from a leader. A header with a larger
+/// value is invalid. The maximum is twice [`MAX_HELD_BYTES`], the limit of the memory cost that is
+/// accounted for the registry's content. The encoded content is always smaller than its memory
+/// cost.
 pub const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
 const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
 
@@ -58,10 +59,10 @@ fn block_crc(number: u64, block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&number.to_le_bytes()), block)
 }
 
-/// Checks that a reader would accept the metadata of a snapshot, and returns its record.
+/// Checks that a reader would accept the metadata of a snapshot, and returns the encoded metadata.
 ///
 /// # Errors
-/// When a reader would reject it.
+/// When a reader would reject the metadata.
 pub fn check_snapshot_meta(meta: &SnapshotMeta) -> io::Result<Vec<u8>> {
     let refused = |what: String| {
         let text = format!("a snapshot's membership cannot be written: {what}");

@@ -256,7 +256,7 @@ fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
 }
 
 /// A purge deletes many entries in slices, between other commits. After a power cut between two
-/// slices it still counts either as a whole or not at all.
+/// slices, the purge still counts either as a whole or not at all.
 #[test]
 fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
     let steps = [
@@ -278,8 +278,8 @@ fn wrong_images(run: &Run, changes: &[DiskChange]) -> usize {
     examine(run, changes, 1, |_, _| {}).wrong
 }
 
-/// The tests of power cuts can fail: they detect a disk that lies about its syncs, a directory that
-/// is never synced, and a store that acknowledges before it syncs.
+/// The tests of power cuts are effective: they detect a disk that lies about its syncs, a directory
+/// that is never synced, and a store that acknowledges before it syncs.
 #[test]
 fn a_missing_sync_is_caught() {
     let run = played(&everything()[..18]);

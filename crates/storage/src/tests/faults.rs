@@ -282,8 +282,8 @@ fn an_operation_without_space_stops_the_store() {
     }
 }
 
-/// The tests of failed operations can fail: when the disk lies about one of its syncs, no failure
-/// is recorded, and the check of the outcome detects this for every sync.
+/// The tests of failed operations are effective: when the disk lies about one of its syncs, no
+/// failure is recorded, and the check of the outcome detects this for every sync.
 #[test]
 fn a_failure_that_is_not_told_is_caught() {
     let sessions = sessions(&long()[..20]);

@@ -7,8 +7,8 @@ use crate::OpenError;
 use crate::vfs::sim::{Crash, CrashRandom, DiskImage, SimFs};
 use std::path::{Path, PathBuf};
 
-/// Minimum number of bytes of a sealed directory in which the test flips a bit: every byte of each
-/// database page that was ever written, and every byte of the snapshot.
+/// Minimum number of bytes of a sealed directory in which the test flips a bit. The test covers
+/// every byte of each database page that was ever written, and every byte of the snapshot.
 const FLIPS_MIN: usize = 65_000;
 
 fn small() -> Vec<ScriptStep> {
@@ -178,7 +178,7 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let last = run.history.len() - 1;
     let image = unsealed(&run);
     let whole = contents_of_image(image.clone()).expect("it opens");
-    // The purge before the last step may have been part of the same batch, and be lost with it.
+    // The same batch as the last step may also contain the purge before it, which is then lost too.
     let acknowledged: Vec<usize> = (1..last - 1).collect();
     let allowed = |found: &Contents| run.judge(found, &acknowledged, last).is_ok();
     for file in ["raft.redb", "raft.journal"] {
@@ -226,9 +226,9 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
     assert!(refused.into_iter().any(|refused| refused > 9_000));
 }
 
-/// The tests of flipped bits can fail. They detect an intact database or snapshot with different
-/// content, as if a wrong byte had been read as data. They also detect a rejection that names
-/// another file.
+/// The tests of flipped bits are effective. They detect an intact database or snapshot with
+/// different content, as if a wrong byte had been read as data. They also detect a rejection that
+/// names another file.
 #[test]
 fn a_wrong_byte_read_as_data_is_caught() {
     let (image, whole) = sealed();

@@ -12,8 +12,9 @@ pub(super) struct Matches {
     committed: Option<LogId>,
 }
 
-/// The requirement at a point of a run: the log and the snapshot must each be as after one of the
-/// steps from the last acknowledged to the last started step.
+/// The requirement at a point of a run. The last acknowledged and the last started step limit a
+/// range of steps. The log and the snapshot must each have the state after one of the steps in this
+/// range.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owed {
     log: usize,

@@ -70,7 +70,7 @@ fn a_directory_that_cannot_be_made_is_refused() {
     );
 }
 
-/// All content is there after a close and an open, and gone after a wipe.
+/// All content is still there after the store is closed and opened again. A wipe removes all of it.
 #[test]
 fn what_was_kept_is_there_until_it_is_wiped() {
     block_on(async {
@@ -201,7 +201,8 @@ fn a_hole_is_refused() {
     });
 }
 
-/// A directory with a snapshot but without a database is not taken for a new one.
+/// A directory with a snapshot but without a database is rejected, and not treated as a new
+/// directory.
 #[test]
 fn a_missing_database_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -317,7 +318,7 @@ fn a_snapshot_that_no_reader_takes_is_not_written() {
             BTreeMap::from([(1, member(3 << 20))]),
         )
         .expect("a membership");
-        // A membership that a peer could send: its voters include one that is no member.
+        // A membership that a peer could send, in which one of the voters is not a member.
         let parts = (
             vec![BTreeSet::from([1u64, 2])],
             BTreeMap::from([(1u64, member(9))]),
@@ -351,8 +352,8 @@ fn a_snapshot_that_no_reader_takes_is_not_written() {
     });
 }
 
-/// An entry that is too large for a frame between nodes causes an error, and is not added to the
-/// log.
+/// An entry that is too large for one frame of the protocol between nodes causes an error, and is
+/// not added to the log.
 #[test]
 fn an_entry_that_no_frame_holds_is_not_written() {
     block_on(async {

@@ -70,7 +70,7 @@ openraft::declare_raft_types!(
 pub type RaftId = u64;
 /// openraft's log id with our types.
 pub type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
-/// Returns the leader that proposed an entry, in the registry's type.
+/// Returns the term and the leader that proposed an entry, as the registry's [`Leadership`].
 pub fn leadership(log_id: &LogId) -> Leadership {
     let leader = log_id.committed_leader_id();
     Leadership {

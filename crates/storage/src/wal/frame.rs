@@ -5,8 +5,9 @@
 //! with zeros to a whole block.
 //!
 //! The body begins with the committed log id as `length u32 | record`, with length 0 if there is
-//! none. The entries follow, each as `index u64 | length u32 | record`. The salt is random and
-//! stored in the database. Otherwise an announcement could be crafted to look like a frame.
+//! none. The entries follow, each as `index u64 | length u32 | record`. The salt is a random number
+//! that is stored in the database. With a known salt, an announcement could be crafted to look like
+//! a frame.
 
 use crate::codec;
 use crate::db::schema::WalEpoch;

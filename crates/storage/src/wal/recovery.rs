@@ -65,9 +65,9 @@ impl WalRecovery<'_> {
     }
 
     /// Creates the WAL of a database that has no WAL epoch. Such a database is new, or was written
-    /// by a release without a WAL. A WAL file that was never written to was left by a crash after
-    /// the file was created and before its epoch was stored. A WAL file that was written to
-    /// contains entries of a newer database, so the directory is rejected.
+    /// by a release without a WAL. An existing WAL file that was never written to is replaced: a
+    /// crash left it after the file was created and before its epoch was stored. A WAL file that
+    /// was written to contains entries of a newer database, so the directory is rejected.
     fn create_wal(&self, database: &Database) -> Result<WalEpoch, OpenError> {
         let is_used = Wal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
         if is_used == Some(true) {

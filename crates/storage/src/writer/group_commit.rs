@@ -259,8 +259,8 @@ impl GroupCommitWriter {
         Ok(after)
     }
 
-    /// Returns the latest committed log id reported by openraft, if it is new and the log on disk,
-    /// including this batch, reaches that far.
+    /// Returns the latest committed log id reported by openraft, if it is new and not past the end
+    /// of the log on disk. The log on disk includes this batch.
     fn committed_with(&self, after: &DurableState) -> Option<LogId> {
         let reported = self.shared.view().committed;
         reported.filter(|_| {

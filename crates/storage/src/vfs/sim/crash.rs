@@ -183,8 +183,8 @@ impl Crash {
     }
 }
 
-/// Returns the subsets of `n` pending changes to assume on the device: all subsets if `n` is small,
-/// otherwise a sample.
+/// Returns subsets of `n` pending changes, for one image of a crash each. All subsets are returned
+/// if `n` is small, otherwise a sample.
 fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>> {
     if n <= EXHAUSTIVE_MAX {
         let all = 0..1_usize << n;

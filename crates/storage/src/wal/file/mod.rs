@@ -13,8 +13,8 @@
 //!   another frame was therefore durable, and the directory is rejected. A damaged last frame
 //!   cannot be distinguished from a torn write, and is treated as if it had never been written.
 //! - The frames of a generation are contiguous from the start of the file. The transaction that
-//!   moves them to the database also stores the next generation there. Each frame therefore counts
-//!   either as in the WAL or as in the database.
+//!   moves them to the database also stores the number of the next generation in the database. Each
+//!   frame therefore counts either as in the WAL or as in the database.
 //! - The transaction that moves the frames uses a two-phase commit. The frames are overwritten
 //!   after it, so the transaction must not be mistaken for a torn commit and rolled back.
 
@@ -148,8 +148,8 @@ impl Wal {
         self.end + frame::bytes_at_most(records, bytes) <= self.epoch.length_bytes
     }
 
-    /// Writes a frame and syncs it (fdatasync), so that it is durable on return. Only an injected
-    /// bug clears `is_synced`, which skips the sync.
+    /// Writes a frame and syncs it (fdatasync), so that it is durable on return. If `is_synced` is
+    /// false, which only an injected bug causes, the sync is skipped.
     ///
     /// # Errors
     /// Returns the system's error. It is then unknown which bytes were written, and nothing more
