@@ -11,7 +11,6 @@ pub mod exit_code;
 mod file;
 mod http_client;
 pub mod inventory_source;
-mod key_tables;
 mod keys;
 mod logging;
 mod paths;

@@ -4,15 +4,15 @@
 //! The keys that newer airlift added to the same families are included. For each key, this module
 //! knows whether it has an effect here, and otherwise what kind of value it must have.
 
-pub use super::key_tables::ValueKind;
-use super::key_tables::{
-    ACTING, CLIENTS, DEFUNCT, HTTP_CLIENT, IGNORED, REFUSED, RENAMED, STORE, STORES,
-};
+mod tables;
+
+pub use tables::ValueKind;
+use tables::{ACTING, CLIENTS, DEFUNCT, HTTP_CLIENT, IGNORED, REFUSED, RENAMED, STORE, STORES};
 
 /// The effect of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyEffect {
-    /// The key is read by [`super::load`].
+    /// The key is read by [`crate::config::load`].
     Acts,
     /// The key is accepted and its value is checked, but it has no effect. This is logged once at
     /// start.
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn the_example_explains_every_key() {
         let example = concat!(
-            include_str!("../../etc/config.properties"),
-            include_str!("../../etc/node.properties")
+            include_str!("../../../etc/config.properties"),
+            include_str!("../../../etc/node.properties")
         );
         let stands = |key: &&str| {
             let set = format!("{key}=");

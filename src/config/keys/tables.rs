@@ -2,7 +2,7 @@
 //! discovery server 1.34 (airlift 233) and our own keys. They also contain the keys that newer
 //! airlift added to the same families.
 
-use super::values;
+use crate::config::values;
 
 /// The kind of value that a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl ValueKind {
     }
 }
 
-/// The keys that [`super::load`] reads.
+/// The keys that [`crate::config::load`] reads.
 pub(super) const ACTING: &[&str] = &[
     "node.environment",
     "node.id",
@@ -82,7 +82,7 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("log.output-file", "log.path"),
 ];
 
-/// Keys that are refused if the value enables them: see [`super::keys::KeyEffect::Refused`].
+/// Keys that are refused if the value enables them: see [`super::KeyEffect::Refused`].
 pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
     (
         "http-server.https.enabled",
@@ -101,7 +101,7 @@ pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
     ),
 ];
 
-/// Keys that airlift refuses, and so does this server: see [`super::keys::KeyEffect::Defunct`].
+/// Keys that airlift refuses, and so does this server: see [`super::KeyEffect::Defunct`].
 pub(super) const DEFUNCT: &[&str] = &[
     "http-server.ip",
     "http-server.https.keystore.password",
@@ -126,7 +126,7 @@ pub(super) const DEFUNCT: &[&str] = &[
     "log.max-size-in-bytes",
 ];
 
-/// Keys that are accepted and ignored: see [`super::keys::KeyEffect::None`].
+/// Keys that are accepted and ignored: see [`super::KeyEffect::None`].
 #[rustfmt::skip]
 pub(super) const IGNORED: &[(&str, ValueKind)] = &[
     ("bootstrap.quiet", ValueKind::Boolean),
