@@ -12,7 +12,7 @@ const UNTIL: &str = "QUORATE_SEEDS_UNTIL";
 /// healed, and enough faults occurred.
 #[test]
 fn a_hundred_seeds_hold() {
-    let until = std::env::var(UNTIL).ok();
+    let until = std::env::var_os(UNTIL).and_then(|words| words.into_string().ok());
     let reports: Mutex<Vec<SimReport>> = Mutex::default();
     let failures = Mutex::new(Vec::new());
     let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));
