@@ -15,6 +15,7 @@ pub mod telemetry;
 
 pub use quorate_registry as registry;
 pub use quorate_registry::model;
+pub use quorate_security as security;
 pub use quorate_storage as storage;
 
 // `planted` switches on one deliberate bug at a time, so that tests can show that they find it.

@@ -9,66 +9,13 @@
 )]
 mod support;
 
-use quorate::clock;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 use support::cluster::FORM_LIMIT;
-use support::traffic::{Done, Traffic};
-use support::{Cluster, Options, until};
+use support::{Cluster, Options, rolling, until};
 
-/// Maximum time without an acknowledged write while a node is replaced.
-const MAX_GAP: Duration = Duration::from_millis(2_500);
-/// Number of writes that are acknowledged between two steps. Nodes compare digests of their states
-/// at every 64th entry, so these writes cover several comparisons.
-const WRITES_BETWEEN: usize = 500;
 const KIND: &str = "upgraded";
-
-/// Starts writers and readers at the nodes that stay up while another one is replaced.
-fn traffic_beside(cluster: &Cluster, replaced: usize) -> Traffic {
-    let others: Vec<SocketAddr> = cluster
-        .others(replaced)
-        .into_iter()
-        .map(|i| cluster.nodes[i].address())
-        .collect();
-    let mut traffic = Traffic::start(KIND, &others);
-    traffic.read_from(&others);
-    traffic
-}
-
-fn wait_for_writes(traffic: &Traffic) {
-    let before = traffic.acked();
-    until("writes are acknowledged", FORM_LIMIT, || {
-        (traffic.acked() >= before + WRITES_BETWEEN).then_some(())
-    });
-}
-
-/// Replaces the program of one node by another release, under writes and lookups through the other
-/// nodes.
-fn replace(cluster: &mut Cluster, node: usize, program: &str) -> Done {
-    let traffic = traffic_beside(cluster, node);
-    wait_for_writes(&traffic);
-    let stopped_at = clock::now();
-    let status = cluster.nodes[node].stop();
-    assert_eq!(status.code(), Some(0), "the old release ends cleanly");
-    cluster.nodes[node].program = PathBuf::from(program);
-    cluster.nodes[node].start();
-    cluster.nodes[node].wait_ready(FORM_LIMIT);
-    wait_for_writes(&traffic);
-    let done = traffic.stop();
-    let gap = done.longest_gap(stopped_at);
-    println!(
-        "node {node}: writes stood still for {gap:?} at most, {} acknowledged",
-        done.acked()
-    );
-    assert!(
-        gap <= MAX_GAP,
-        "node {node}: writes stood still for {gap:?}"
-    );
-    done
-}
 
 fn assert_alive(cluster: &mut Cluster) {
     for node in &mut cluster.nodes {
@@ -115,11 +62,10 @@ fn nodes_are_upgraded_one_by_one() {
         .collect();
     assert_eq!(statics, [201; 3], "static announcements are taken");
 
-    let leader = cluster.leader();
-    let mut order = cluster.others(leader);
-    order.push(leader);
-    for node in order {
-        let done = replace(&mut cluster, node, support::node::BINARY);
+    for node in rolling::order(&cluster) {
+        let done = rolling::restart(&mut cluster, KIND, node, |node| {
+            node.program = PathBuf::from(support::node::BINARY);
+        });
         assert_alive(&mut cluster);
         done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(KIND));
     }
@@ -131,8 +77,8 @@ fn nodes_are_upgraded_one_by_one() {
     until("the level of commands rises", FORM_LIMIT, || {
         cluster.nodes.iter().any(is_new).then_some(())
     });
-    let traffic = traffic_beside(&cluster, 3);
-    wait_for_writes(&traffic);
+    let traffic = rolling::traffic_beside(&cluster, KIND, 3);
+    rolling::wait_for_writes(&traffic);
     let done = traffic.stop();
     assert_alive(&mut cluster);
     done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(KIND));

@@ -200,10 +200,11 @@ fn push_group(text: &mut String, server: &str, status: &Status) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate::raft::{GroupState, MemberStatus, Role};
+    use quorate::raft::{GroupState, MemberStatus, Role, SecurityStatus};
 
     fn status(node: &str, leader: Option<&str>, applied: u64) -> Status {
         let member = |node: &str, reachable, lag| MemberStatus {
+            security: None,
             node: node.into(),
             role: "voter".into(),
             address: format!("http://{node}:8411"),
@@ -217,6 +218,7 @@ mod tests {
             term: 4,
             applied,
             services: 12,
+            security: SecurityStatus::None,
             members: vec![
                 member("node1", true, 0),
                 member("node2", true, 0),

@@ -15,6 +15,7 @@ mod keys;
 mod logging;
 mod paths;
 mod properties;
+mod security;
 mod settings;
 mod sources;
 mod values;
@@ -24,6 +25,10 @@ pub use http_client::{http_client, http_client_builder, innermost_cause};
 pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};
+pub use security::{
+    EngineAuthentication, PeerAuthentication, SecretsFileError, SecuritySettings, SharedSecrets,
+    read_secrets,
+};
 pub use settings::{
     AccessLogSettings, InternalAddressSource, LogFormat, LogLevel, LogSettings, Settings, load,
 };

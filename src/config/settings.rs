@@ -2,6 +2,7 @@
 
 use super::error::ConfigErrors;
 use super::paths::{CommandLine, Paths};
+use super::security::{self, SecuritySettings};
 use super::sources::Sources;
 use super::{environment, inventory_source, logging, values};
 use crate::model::{Host, NODE_ID_BYTES_MAX, is_node_id};
@@ -71,6 +72,8 @@ pub struct Settings {
     pub election_min_ms: u64,
     /// Maximum time without a heartbeat before an election: 5/3 of the minimum.
     pub election_max_ms: u64,
+    /// The shared secrets, and who must prove that they have one.
+    pub security: SecuritySettings,
     /// `log.*`
     pub log: LogSettings,
     /// `http-server.log.*`
@@ -204,6 +207,7 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
         heartbeat_ms: sources.read("cluster.heartbeat-interval", 100, bounded_ms(10, 10_000)),
         election_min_ms,
         election_max_ms: election_min_ms * 5 / 3,
+        security: security::read(sources, paths),
         log: logging::read(sources, options, paths),
         access_log: logging::read_access_log(sources, paths),
         data_dir: paths.data_dir.clone(),

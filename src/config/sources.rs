@@ -8,6 +8,9 @@ use super::properties::{Property, parse_java};
 use super::{file, values};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The source of the properties on the command line.
+const OPTION: &str = "-D";
+
 /// A property's value, with the location that set it.
 #[derive(Debug, Clone)]
 struct Sourced {
@@ -49,7 +52,7 @@ impl Sources {
             sources.add_optional(key, value, SourceLocation::new(&node_file, line));
         }
         for (key, value) in options.properties.clone() {
-            sources.add_optional(key, value, SourceLocation::new("-D", 0));
+            sources.add_optional(key, value, SourceLocation::new(OPTION, 0));
         }
         sources.expand(environment);
         sources.rename();
@@ -192,6 +195,13 @@ impl Sources {
         self.properties
             .get(key)
             .map(|sourced| sourced.value.as_str())
+    }
+
+    /// Returns the file that sets a key. Returns `None` if the key is absent, or if an option sets
+    /// it.
+    pub(super) fn file_of(&self, key: &str) -> Option<&str> {
+        let source = self.properties.get(key)?.location.source.as_str();
+        (source != OPTION).then_some(source)
     }
 
     /// Parses the value of a key with `read`, or returns `default` if the key is absent. An invalid

@@ -4,8 +4,12 @@ use crate::clock::Instant;
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
-use crate::raft::{LookupProgress, LookupResult, Node, Status, Unavailable, Watcher, WriteError};
+use crate::raft::{
+    LookupProgress, LookupResult, Node, PeerProof, Status, Unavailable, Watcher, WriteError,
+};
+use crate::security::PeerKeys;
 use std::future::Future;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The cluster as the endpoints see it: [`Node`] in the server, a bare registry in the tests.
@@ -94,8 +98,19 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Returns the reason why this node is not ready.
     fn ready(&self) -> Result<(), String>;
 
+    /// See [`Node::peer_keys`].
+    fn peer_keys(&self) -> Option<Arc<PeerKeys>>;
+
+    /// See [`Node::accepts_plain_peers`].
+    fn accepts_plain_peers(&self) -> bool;
+
     /// See [`Node::serve_peer`].
-    fn serve_peer<IO>(&self, io: IO, opened_epoch: u64) -> impl Future<Output = ()> + Send
+    fn serve_peer<IO>(
+        &self,
+        io: IO,
+        proof: PeerProof,
+        opened_epoch: u64,
+    ) -> impl Future<Output = ()> + Send
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 }
@@ -178,10 +193,23 @@ impl Backend for Node {
         Node::ready(self)
     }
 
-    fn serve_peer<IO>(&self, io: IO, opened_epoch: u64) -> impl Future<Output = ()> + Send
+    fn peer_keys(&self) -> Option<Arc<PeerKeys>> {
+        Node::peer_keys(self)
+    }
+
+    fn accepts_plain_peers(&self) -> bool {
+        Node::accepts_plain_peers(self)
+    }
+
+    fn serve_peer<IO>(
+        &self,
+        io: IO,
+        proof: PeerProof,
+        opened_epoch: u64,
+    ) -> impl Future<Output = ()> + Send
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        Node::serve_peer(self, io, opened_epoch)
+        Node::serve_peer(self, io, proof, opened_epoch)
     }
 }

@@ -1,10 +1,11 @@
 //! The error responses: each has a status and one line of text, never a stack trace.
 
-use crate::raft::{Unavailable, WriteError};
+use crate::raft::{PROOF_TOKEN, Unavailable, WriteError};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -23,6 +24,10 @@ const LINE_MAX_CHARS: usize = 500;
 pub(super) enum ApiError {
     /// 400 with this text, which names the field or parameter that is wrong.
     BadRequest(String),
+    /// 401 with the reason why the client has not proved who it is.
+    Unauthenticated(String),
+    /// 403 with the reason why the client may not do this.
+    Forbidden(String),
     /// 404.
     NotFound,
     /// 405 with the methods that the resource allows, in alphabetical order.
@@ -45,6 +50,8 @@ pub(super) enum ApiError {
     UnknownEncoding,
     /// 426: the path is only for connections that are upgraded to this protocol.
     UpgradeRequired(&'static str),
+    /// 426: a peer must prove that it has the shared secret, on a connection of TLS.
+    PeerProofRequired,
     /// 431 with the limit in bytes.
     HeadersTooLarge(usize),
     /// 431: the headers exceed the maximum that hyper reads, or there are too many of them.
@@ -73,6 +80,8 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             ApiError::BadRequest(_) => StatusCode::BAD_REQUEST,
+            ApiError::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            ApiError::Forbidden(_) => StatusCode::FORBIDDEN,
             ApiError::NotFound => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::NotAcceptable | ApiError::NoEventStream => StatusCode::NOT_ACCEPTABLE,
@@ -80,7 +89,9 @@ impl ApiError {
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UriTooLong(_) | ApiError::UnreadableUri => StatusCode::URI_TOO_LONG,
             ApiError::NotJson | ApiError::UnknownEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
+            ApiError::UpgradeRequired(_) | ApiError::PeerProofRequired => {
+                StatusCode::UPGRADE_REQUIRED
+            }
             ApiError::HeadersTooLarge(_) | ApiError::UnreadableHeaders => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
@@ -95,9 +106,12 @@ impl ApiError {
         }
     }
 
-    fn line(&self) -> String {
+    /// Returns the line of text of the response.
+    pub(super) fn line(&self) -> String {
         match self {
             ApiError::BadRequest(text)
+            | ApiError::Unauthenticated(text)
+            | ApiError::Forbidden(text)
             | ApiError::Internal(text)
             | ApiError::Unavailable(text)
             | ApiError::NotApplied(text)
@@ -137,6 +151,11 @@ impl ApiError {
             ApiError::UpgradeRequired(protocol) => {
                 format!("This resource requires Upgrade: {protocol}")
             }
+            ApiError::PeerProofRequired => {
+                "This node takes only peers that prove the shared secret \
+                 (cluster.peer-authentication=require)"
+                    .to_owned()
+            }
             ApiError::HeadersTooLarge(limit) => {
                 format!("The request headers are larger than {limit} bytes")
             }
@@ -154,10 +173,21 @@ impl ApiError {
         let retry = (RETRY_AFTER, fixed("1"));
         match self {
             ApiError::MethodNotAllowed(allow) => vec![(ALLOW, fixed(allow))],
+            ApiError::Unauthenticated(_) => vec![
+                (WWW_AUTHENTICATE, fixed("Bearer")),
+                (QUORATE_APPLIED, fixed("no")),
+            ],
+            ApiError::Forbidden(_) => vec![(QUORATE_APPLIED, fixed("no"))],
             ApiError::NotJson => vec![(ACCEPT, fixed("application/json"))],
             ApiError::UnknownEncoding => vec![(ACCEPT_ENCODING, fixed("gzip"))],
             ApiError::UpgradeRequired(protocol) => {
                 vec![(UPGRADE, fixed(protocol)), (CONNECTION, fixed("Upgrade"))]
+            }
+            ApiError::PeerProofRequired => {
+                vec![
+                    (UPGRADE, fixed(PROOF_TOKEN)),
+                    (CONNECTION, fixed("Upgrade")),
+                ]
             }
             ApiError::BodyTimeout | ApiError::BodyTooLarge(_) => vec![(CONNECTION, fixed("close"))],
             ApiError::Unavailable(_) | ApiError::TooManyWatchers => vec![retry],

@@ -3,13 +3,15 @@
 //! `connection` accepts connections, enforces their time limits and parks the idle ones, and
 //! `connection_limiter` counts them. `service` checks the host of each request, the size of its
 //! head, and its path. It also checks that the process was not suspended since the connection was
-//! opened. It then passes the request to the handler that `router` selects. The two most frequent
-//! kinds of request, lookups and announcements, bypass the router.
+//! opened, and that the client has proved what `authentication` demands. It then passes the request
+//! to the handler that `router` selects. The two most frequent kinds of request, lookups and
+//! announcements, bypass the router.
 //!
 //! `error` defines the error responses. `request::airlift_compat` lists the behaviour that
 //! airlift's clients depend on.
 
 mod access_record;
+mod authentication;
 mod backend;
 mod connection;
 mod connection_limiter;
@@ -22,6 +24,7 @@ mod fake_backend;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handlers;
+mod refusals;
 mod request;
 mod respond;
 mod router;
@@ -34,6 +37,7 @@ mod usage;
 mod tests;
 
 pub use access_record::{AccessLog, HttpRecord};
+pub use authentication::EngineSecurity;
 pub use backend::Backend;
 pub use connection::{raise_descriptors, serve};
 pub use error::QUORATE_APPLIED;

@@ -1,6 +1,8 @@
-//! The router: the table that maps each path and method to its handler. Plain lookups and
-//! announcements bypass it ([`super::service::RootService::answer`]).
+//! The router: the table that maps each path and method to its handler, and to what its client must
+//! prove. Plain lookups and announcements bypass the router, but not its policy
+//! ([`super::service::RootService::answer`]).
 
+use super::authentication::{PolicyTable, Rule, Rules};
 use super::backend::Backend;
 use super::error::ApiError;
 use super::handlers::{
@@ -14,66 +16,147 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::ALLOW;
 
-/// Builds the router. It expects canonical paths (see
-/// [`super::request::airlift_compat::canonical_path`]); the extractors decode the path segments.
-pub(super) fn router<D: Backend>(app: App<D>) -> Router {
-    let of_the_engine = if app.settings.coordinator_redirect {
-        engine()
-    } else {
-        Router::new()
+/// Builds the router, and the policy with the rules of all its routes. The router expects canonical
+/// paths (see [`super::request::airlift_compat::canonical_path`]); the extractors decode the path
+/// segments.
+pub(super) fn router<D: Backend>(app: App<D>) -> (Router, PolicyTable) {
+    let routes = match app.settings.coordinator_redirect {
+        true => engine_routes(RouteTable::default()),
+        false => RouteTable::default(),
     };
-    of_the_engine
-        // Endpoints of airlift's discovery server.
+    let RouteTable { router, policy } = cluster_routes(watch_routes(airlift_routes(routes)));
+    let router = router.fallback(async || ApiError::NotFound);
+    (router.with_state(app), policy)
+}
+
+/// The routes with their handlers and their rules. A route cannot be added without its rules.
+struct RouteTable<D> {
+    router: Router<App<D>>,
+    policy: PolicyTable,
+}
+
+impl<D: Backend> Default for RouteTable<D> {
+    fn default() -> RouteTable<D> {
+        RouteTable {
+            router: Router::new(),
+            policy: PolicyTable::default(),
+        }
+    }
+}
+
+impl<D: Backend> RouteTable<D> {
+    fn route(mut self, path: &str, rules: Rules, methods: MethodRouter<App<D>>) -> RouteTable<D> {
+        self.policy.insert(path, rules);
+        self.router = self.router.route(path, methods);
+        self
+    }
+}
+
+/// Adds the endpoints of airlift's discovery server.
+fn airlift_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
+    const STATICS: Rules = Rules {
+        reading: Rule::Read,
+        writing: Rule::Write,
+    };
+    routes
         .route(
             "/v1/announcement/{node_id}",
+            Rules::only(Rule::OwnNode),
             dynamic(put(announcement::announce).delete(announcement::withdraw)),
         )
         .route(
             "/v1/announcement/static",
+            STATICS,
             list_and_add(get(static_announcement::list).post(static_announcement::add)),
         )
         .route(
             "/v1/announcement/static/{id}",
+            STATICS,
             delete_only(delete(static_announcement::remove)),
         )
-        .route("/v1/service", read_only(get(service::all)))
-        .route("/v1/service/{type}", read_only(get(service::by_type)))
+        .route(
+            "/v1/service",
+            Rules::only(Rule::Read),
+            read_only(get(service::all)),
+        )
+        .route(
+            "/v1/service/{type}",
+            Rules::only(Rule::Read),
+            read_only(get(service::by_type)),
+        )
         .route(
             "/v1/service/{type}/{pool}",
+            Rules::only(Rule::Read),
             read_only(get(service::by_type_and_pool)),
         )
-        // Endpoints that only quorate has.
-        .route("/v1/watch/{type}", read_only(get(watch::by_type)))
+}
+
+/// Adds the endpoints with which clients follow changes, which airlift does not have.
+fn watch_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
+    routes
+        .route(
+            "/v1/watch/{type}",
+            Rules::only(Rule::Read),
+            read_only(get(watch::by_type)),
+        )
         .route(
             "/v1/watch/{type}/{pool}",
+            Rules::only(Rule::Read),
             read_only(get(watch::by_type_and_pool)),
         )
-        .route("/v1/coordinator", read_only(get(coordinator::coordinator)))
+        .route(
+            "/v1/coordinator",
+            Rules::only(Rule::Open),
+            read_only(get(coordinator::coordinator)),
+        )
         .route(
             "/v1/service-inventory",
+            Rules::only(Rule::Read),
             read_only(get(service_inventory::inventory)),
         )
         .route(
             "/v1/serviceInventory",
+            Rules::only(Rule::Read),
             read_only(get(service_inventory::inventory)),
         )
-        .route("/v1/cluster/status", read_only(get(cluster::status)))
-        .route("/v1/cluster/ready", checked(get(cluster::ready)))
-        .route(cluster::PEER_PATH, read_only(get(cluster::peer)))
-        .fallback(async || ApiError::NotFound)
-        .with_state(app)
 }
 
-/// Returns the routes of the engine (Presto or Trino) itself, which redirect its SQL clients to its
-/// coordinator.
-fn engine<D: Backend>() -> Router<App<D>> {
-    Router::new()
-        .route("/", read_only(get(redirect::to_coordinator)))
-        .route("/ui", read_only(get(redirect::to_coordinator)))
-        .route("/ui/{*path}", read_only(get(redirect::to_coordinator)))
-        .route("/v1/info", read_only(get(redirect::to_coordinator)))
+/// Adds the endpoints of the cluster itself.
+fn cluster_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
+    routes
+        .route(
+            "/v1/cluster/status",
+            Rules::only(Rule::Read),
+            read_only(get(cluster::status)),
+        )
+        .route(
+            "/v1/cluster/ready",
+            Rules::only(Rule::Open),
+            checked(get(cluster::ready)),
+        )
+        .route(
+            cluster::PEER_PATH,
+            Rules::only(Rule::Peer),
+            read_only(get(cluster::peer)),
+        )
+}
+
+/// Adds the routes of the engine (Presto or Trino) itself, which redirect its SQL clients to its
+/// coordinator. They are open, because the coordinator authenticates these clients.
+fn engine_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
+    let open = Rules::only(Rule::Open);
+    routes
+        .route("/", open, read_only(get(redirect::to_coordinator)))
+        .route("/ui", open, read_only(get(redirect::to_coordinator)))
+        .route(
+            "/ui/{*path}",
+            open,
+            read_only(get(redirect::to_coordinator)),
+        )
+        .route("/v1/info", open, read_only(get(redirect::to_coordinator)))
         .route(
             "/v1/statement",
+            open,
             statement(post(redirect::to_coordinator).head(redirect::to_coordinator)),
         )
 }

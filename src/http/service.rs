@@ -1,6 +1,7 @@
-//! The entry point of every HTTP request: checks it and passes it to its handler, directly for
-//! plain lookups and announcements, and through `router` otherwise.
+//! The entry point of every HTTP request: checks it and its client, and passes it to its handler,
+//! directly for plain lookups and announcements, and through `router` otherwise.
 
+use super::authentication::{self, PolicyTable};
 use super::backend::Backend;
 use super::connection_limiter::ConnectionPermit;
 use super::error::ApiError;
@@ -32,14 +33,22 @@ const SERVER_ITSELF: &str = "*";
 pub(super) struct RootService<D> {
     app: App<D>,
     router: Router,
+    policy: PolicyTable,
 }
 
 impl<D: Backend> RootService<D> {
     pub(super) fn new(app: App<D>) -> RootService<D> {
+        let (router, policy) = router(app.clone());
         RootService {
-            router: router(app.clone()),
             app,
+            router,
+            policy,
         }
+    }
+
+    /// Returns the state that all handlers share.
+    pub(super) fn app(&self) -> &App<D> {
+        &self.app
     }
 
     /// Answers a request on the connection `connection_info`, which holds `permit`: checks the
@@ -57,6 +66,10 @@ impl<D: Backend> RootService<D> {
         };
         if asks_server {
             return Either::Right(ready(of_server(request.method())));
+        }
+        let rule = self.policy.rule(request.method(), request.uri().path());
+        if let Err(error) = authentication::check(&self.app, rule, connection_info, &request) {
+            return Either::Right(ready(error.into_response()));
         }
         // Nearly all requests are plain lookups and announcements. They bypass the router, whose
         // cost is considerable beside that of a small response.

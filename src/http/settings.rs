@@ -1,5 +1,6 @@
 //! The settings of the HTTP server.
 
+use super::authentication::EngineSecurity;
 use super::usage::UsageGauge;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +55,8 @@ pub struct HttpSettings {
     pub max_waiting: usize,
     /// Time without activity between two requests after which a connection is parked.
     pub parked_after: Duration,
+    /// The proof that engines give when they announce or withdraw themselves.
+    pub engines: EngineSecurity,
     /// A flag, set when the process is about to stop, so that `/v1/cluster/ready` fails before the
     /// first connection is refused.
     pub leaving: Arc<AtomicBool>,
@@ -90,6 +93,7 @@ impl HttpSettings {
             coordinator_redirect: true,
             max_waiting: 10_000,
             parked_after: PARKED_AFTER,
+            engines: EngineSecurity::Off,
             leaving: Arc::new(AtomicBool::new(false)),
             usage: UsageGauge::default(),
         }

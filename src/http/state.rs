@@ -1,7 +1,9 @@
 //! The state that all handlers share, and the deadlines of their cluster calls.
 
+use super::authentication::EngineCheck;
 use super::backend::Backend;
 use super::error::ApiError;
+use super::refusals::Refusals;
 use super::request::body::BodyLimits;
 use super::request::body_budget::Budget;
 use super::request::body_cache::BodyCache;
@@ -46,6 +48,9 @@ pub(super) struct AppState<D> {
     /// The budget for request bodies that are being read, or whose writes are in progress.
     body_budget: Budget,
     pub(super) coordinators: RenderedCoordinators,
+    pub(super) refusals: Refusals,
+    /// The check of engines that announce themselves.
+    pub(super) engines: EngineCheck,
     /// Permits for rendering large lookups.
     pub(super) large: Arc<Semaphore>,
     /// Permits for lookups that are held until their result changes.
@@ -96,6 +101,7 @@ impl<D: Backend> AppState<D> {
         let body_budget = Budget::new(settings.max_pending_body_bytes.max(bodies_at_least));
         Arc::new(AppState {
             backend,
+            engines: EngineCheck::new(settings.engines.clone()),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)),
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
@@ -104,6 +110,7 @@ impl<D: Backend> AppState<D> {
             bodies: BodyCache::new(),
             body_budget,
             coordinators: RenderedCoordinators::new(),
+            refusals: Refusals::default(),
             stop,
         })
     }

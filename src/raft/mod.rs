@@ -156,8 +156,10 @@ pub use node::Node;
 pub use options::{LogRetention, Options};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
-pub use status::{GroupState, MemberStatus, Role, Status};
-pub use transport::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
+pub use status::{GroupState, MemberProof, MemberStatus, Role, SecurityStatus, Status};
+pub use transport::{
+    Dial, PEER_PATH, PROOF_TOKEN, PeerProof, PeerSecurity, PeerStream, UPGRADE_TOKEN,
+};
 pub use watch::history::LookupChange;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use watch::hub::WatchHub;

@@ -1,6 +1,6 @@
 //! The settings with which a node is started.
 
-use super::transport::{Dial, Dialer};
+use super::transport::{Dial, Dialer, PeerSecurity};
 use crate::clock::PauseDetector;
 use crate::model::Inventory;
 use crate::storage::Store;
@@ -19,6 +19,9 @@ pub struct Options {
     pub address: String,
     /// Local address from which peers are dialed, where possible.
     pub bind: Option<IpAddr>,
+    /// The proof that this node gives to its peers and demands from them. A replacement for dialing
+    /// (`dial`) does without.
+    pub security: PeerSecurity,
     /// Replacement for dialing peers by TCP and HTTP: a simulation supplies its own network.
     pub dial: Option<Arc<dyn Dial>>,
     /// The nodes that form the group, and the addresses of its members. `None` for a cluster of
@@ -76,7 +79,7 @@ impl Options {
     /// Returns the dialer for this node's peers.
     pub(super) fn dialer(&self) -> Dialer {
         match &self.dial {
-            None => Dialer::tcp(self.bind),
+            None => Dialer::tcp(self.bind, self.security.clone()),
             Some(dial) => Dialer::Own(dial.clone()),
         }
     }

@@ -3,6 +3,8 @@
 use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
 use super::health::unavailable_reason;
+use super::transport::PeerSecurity;
+use crate::storage::types::RaftId;
 use openraft::ServerState;
 use serde::{Deserialize, Serialize};
 
@@ -35,11 +37,37 @@ pub struct Status {
     pub applied: u64,
     /// Number of services in its registry.
     pub services: u64,
+    /// Whether anyone who reaches the node's port can pose as a member or an engine.
+    #[serde(default)]
+    pub security: SecurityStatus,
     /// The members, sorted by `node.id`.
     pub members: Vec<MemberStatus>,
     /// Whether a group is formed, and what the node waits for if not.
     #[serde(flatten)]
     pub group: GroupState,
+}
+
+/// The extent to which a node demands proofs of identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecurityStatus {
+    /// Everyone is believed.
+    #[default]
+    None,
+    /// Some must prove who they are, or some that have not are still accepted.
+    Partial,
+    /// Peers and engines must prove who they are.
+    Required,
+}
+
+/// What a member has proved to this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberProof {
+    /// Nothing, when this node last dialed it.
+    Plain,
+    /// That it has the shared secret.
+    Secret,
 }
 
 /// The cluster id of the group, and a human-readable reason if this node does not serve.
@@ -63,6 +91,10 @@ pub struct MemberStatus {
     pub address: String,
     /// Whether it answered this node within the last 1.6 s.
     pub reachable: bool,
+    /// What it has proved to this node. Absent for this node itself, for a member that never
+    /// answered, and if peers prove nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<MemberProof>,
     /// Number of log entries that it has yet to apply, compared with the most advanced known
     /// member.
     pub lag: u64,
@@ -85,6 +117,7 @@ fn waiting(bootstrap: &Bootstrap) -> Status {
         term: 0,
         applied: 0,
         services: 0,
+        security: security(&bootstrap.options.security),
         members: Vec::new(),
         group: GroupState {
             cluster: None,
@@ -123,6 +156,7 @@ fn in_group(group: &Group) -> Status {
             role: if voter { "voter" } else { "learner" }.to_owned(),
             address: group.peers.address_of(member).to_owned(),
             reachable: id == own || group.peers.is_reachable(id),
+            security: proof(group, id),
             lag: (behind(id) - furthest) as u64,
         })
         .collect();
@@ -138,11 +172,30 @@ fn in_group(group: &Group) -> Status {
         term: view.term,
         applied,
         services,
+        security: security(&group.options.security),
         group: GroupState {
             cluster: Some(format!("{:016x}", group.peers.cluster_id())),
             waits_for: (!serves).then(|| unavailable_reason(group)),
         },
         members,
+    }
+}
+
+fn security(security: &PeerSecurity) -> SecurityStatus {
+    match security {
+        PeerSecurity::Off => SecurityStatus::None,
+        PeerSecurity::Keys { .. } => SecurityStatus::Partial,
+    }
+}
+
+/// Returns what a member has proved to this node.
+fn proof(group: &Group, id: RaftId) -> Option<MemberProof> {
+    let peer = group.peers.state(id);
+    let is_known = id != group.raft_id() && peer.last_answer.is_some();
+    match group.options.security {
+        PeerSecurity::Keys { .. } if is_known && peer.is_plain => Some(MemberProof::Plain),
+        PeerSecurity::Keys { .. } if is_known => Some(MemberProof::Secret),
+        PeerSecurity::Keys { .. } | PeerSecurity::Off => None,
     }
 }
 

@@ -5,6 +5,7 @@ mod access_log;
 mod error;
 mod listen;
 mod own_address;
+mod secrets;
 mod self_announcement;
 mod signals;
 mod state_report;
@@ -110,6 +111,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         node_id: node_id.clone(),
         environment: settings.environment.clone(),
         bind,
+        security: secrets::peer_security(settings)?,
         dial: None,
         address: address.clone(),
         inventory,
@@ -126,6 +128,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         store,
         pause_detector: pause_detector.clone(),
     };
+    secrets::warn_of_open_doors(&settings.security);
     let node = Node::start(options).await?;
     state.note_node(node.clone());
     tracing::info!(node = node_id, address, port, "started");
@@ -178,6 +181,7 @@ async fn until_stopped(
     if let Some(bytes) = settings.max_header_bytes {
         http_settings.set_max_header_bytes(bytes);
     }
+    http_settings.engines = secrets::engine_security(settings)?;
     http_settings.hold_time_ms = settings.hold_time_ms;
     http_settings.announce_interval_s = settings.announce_interval_s;
     http_settings.coordinator_redirect = settings.coordinator_redirect;

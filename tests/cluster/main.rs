@@ -14,5 +14,6 @@ mod faults;
 mod files;
 mod membership;
 mod operation;
+mod security;
 #[cfg(target_os = "linux")]
 mod soak;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 mod installation;
+mod security;
 mod values;
 
 use installation::{CONFIG, Installation, with_config};

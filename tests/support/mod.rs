@@ -13,7 +13,7 @@ mod nodes;
 pub mod wait;
 
 pub use clients::{
-    events, http, http2, many_clients, peer_wire, recorded, rivals, traffic, workers,
+    engine_tokens, events, http, http2, many_clients, peer_wire, recorded, rivals, traffic, workers,
 };
 #[cfg(target_os = "linux")]
 pub use machine::{
@@ -23,5 +23,5 @@ pub use nodes::cluster::{Cluster, Options};
 pub use nodes::mesh::Mesh;
 pub use nodes::node::Write;
 pub use nodes::proxy::Proxy;
-pub use nodes::{cluster, etc, node, ports, proxy, slots};
+pub use nodes::{cluster, etc, node, ports, proxy, rolling, slots};
 pub use wait::{let_pass, until};

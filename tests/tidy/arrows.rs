@@ -11,14 +11,17 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
         "locks" => &[],
         "clock" => &["locks"],
-        "config" => &["model"],
-        "raft" => &["storage", "registry", "model", "clock", "planted", "locks"],
-        "http" => &["raft", "registry", "model", "clock", "locks"],
+        "config" => &["model", "security"],
+        "raft" => &[
+            "storage", "security", "registry", "model", "clock", "planted", "locks",
+        ],
+        "http" => &["raft", "security", "registry", "model", "clock", "locks"],
         "telemetry" => &["config", "clock", "locks"],
         "server" => &[
             "http",
             "raft",
             "storage",
+            "security",
             "config",
             "telemetry",
             "model",

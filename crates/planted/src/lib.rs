@@ -44,6 +44,12 @@ pub enum Bug {
     PartialApply,
     /// A snapshot does not restore the static services.
     NoStaticsInSnapshot,
+    /// A peer may show any key.
+    AnyCertificateIsPeer,
+    /// Peers in plain text are accepted, although a proof is required.
+    PermissiveForever,
+    /// The debug output of a secret contains it.
+    SecretInLog,
 }
 
 /// Returns whether this build has the bug. Without the feature `planted`, no build has one.

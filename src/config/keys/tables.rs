@@ -74,6 +74,13 @@ pub(super) const ACTING: &[&str] = &[
     "cluster.auto-rejoin",
     "cluster.heartbeat-interval",
     "cluster.election-timeout",
+    "cluster.shared-secret",
+    "cluster.shared-secret-file",
+    "cluster.peer-authentication",
+    "internal-communication.shared-secret",
+    "internal-communication.shared-secret-file",
+    "discovery.announcement.authentication",
+    "discovery.announcement.trusted-addresses",
 ];
 
 /// Old names of keys, with their new names.

@@ -5,6 +5,7 @@ use super::error_bodies::ErrorBodies;
 use super::exchange::{ServerContext, respond};
 use super::idle::ConnectionState;
 use super::peekable_stream::PeekableStream;
+use super::peer_tls;
 use super::poll_on_wake::PollOnWake;
 use super::protocol::{self, Protocol};
 use super::tracked_io::TrackedIo;
@@ -82,6 +83,10 @@ pub(super) async fn run<D: Backend>(
     let Some(protocol) = first_bytes(&stream, connection_info, &permit, &shutdown).await else {
         return;
     };
+    if protocol == Protocol::Tls {
+        // Boxed, since it is large and most connections are plain.
+        return Box::pin(peer_tls::serve(stream, connection_info, permit, shared)).await;
+    }
     let state = Arc::new(ConnectionState::new(now(), shared.parked_after, protocol));
     let max_head_bytes = shared.max_head_bytes;
     let (of_service, of_requests) = (state.clone(), permit.clone());

@@ -1,5 +1,6 @@
 //! Connections: `acceptor` accepts them, `driver` enforces their time limits, parks the idle ones
-//! and ends them, and `exchange` answers their requests.
+//! and ends them, and `exchange` answers their requests. `peer_tls` performs the TLS handshakes of
+//! peers.
 
 mod acceptor;
 mod backlog;
@@ -11,6 +12,7 @@ mod h2_frames;
 mod idle;
 mod lingering_body;
 mod peekable_stream;
+mod peer_tls;
 mod poll_on_wake;
 mod protocol;
 mod tracked_io;

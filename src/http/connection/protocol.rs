@@ -1,4 +1,4 @@
-//! Detection of a connection's HTTP version, by peeking at its first bytes.
+//! Detection of a connection's protocol, by peeking at its first bytes.
 
 use futures_util::FutureExt;
 use std::io;
@@ -9,16 +9,22 @@ use tokio::task::coop::unconstrained;
 /// The start of every HTTP/2 connection. No HTTP/1 request begins this way.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The HTTP version of a connection.
+/// The first byte of every TLS connection: its first record is a handshake. No HTTP request begins
+/// this way.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// The protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     /// HTTP/1.0 or HTTP/1.1.
     Http1,
     /// HTTP/2, by prior knowledge.
     Http2,
+    /// TLS.
+    Tls,
 }
 
-/// Waits for the first bytes and returns the HTTP version. Peeking, instead of reading ahead of
+/// Waits for the first bytes and returns the protocol. Peeking, instead of reading ahead of
 /// hyper, halves the memory of a waiting connection: hyper makes its read buffer twice as large if
 /// the caller has already read some bytes.
 pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
@@ -35,7 +41,7 @@ pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
     }
 }
 
-/// Returns the HTTP version of the available bytes, or `WouldBlock` if they fit both versions.
+/// Returns the protocol of the available bytes, or `WouldBlock` if they fit both HTTP versions.
 fn peek(stream: &TcpStream, is_all: bool) -> io::Result<Protocol> {
     let mut bytes = [0; PREFACE.len()];
     // Never waits, because the socket was ready and the call ignores tokio's cooperative budget of
@@ -44,6 +50,7 @@ fn peek(stream: &TcpStream, is_all: bool) -> io::Result<Protocol> {
     let peeked = peeked.ok_or(io::ErrorKind::WouldBlock)??;
     match bytes.get(..peeked).unwrap_or_default() {
         PREFACE => Ok(Protocol::Http2),
+        [TLS_HANDSHAKE, ..] => Ok(Protocol::Tls),
         begin if PREFACE.starts_with(begin) && !begin.is_empty() && !is_all => {
             Err(io::ErrorKind::WouldBlock.into())
         }

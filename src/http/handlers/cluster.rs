@@ -4,6 +4,7 @@ use crate::http::backend::Backend;
 use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::state::{App, ConnectionInfo};
+use crate::raft::{PeerProof, SecurityStatus};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -24,8 +25,16 @@ const PEER_PROTOCOL: &str = "quorate-peer/1";
 pub(in crate::http) async fn status<D: Backend>(
     State(app): State<App<D>>,
 ) -> Result<Response, ApiError> {
-    let json = serde_json::to_vec(&app.backend.status())
-        .map_err(|error| ApiError::Internal(error.to_string()))?;
+    let mut status = app.backend.status();
+    status.security = match (app.backend.accepts_plain_peers(), app.engines.is_required()) {
+        (false, true) => SecurityStatus::Required,
+        (true, _) if status.security == SecurityStatus::None && app.engines.is_off() => {
+            SecurityStatus::None
+        }
+        _ => SecurityStatus::Partial,
+    };
+    let json =
+        serde_json::to_vec(&status).map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], json).into_response())
 }
 
@@ -59,9 +68,8 @@ pub(in crate::http) async fn peer<D: Backend>(
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
-                app.backend
-                    .serve_peer(TokioIo::new(upgraded), connection_info.opened_epoch)
-                    .await
+                let (io, epoch) = (TokioIo::new(upgraded), connection_info.opened_epoch);
+                app.backend.serve_peer(io, PeerProof::Plain, epoch).await
             }
             Err(error) => {
                 tracing::debug!(

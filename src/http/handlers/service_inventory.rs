@@ -72,13 +72,14 @@ fn of(status: &Status, itself: bool, environment: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raft::{GroupState, MemberStatus, Role};
+    use crate::raft::{GroupState, MemberStatus, Role, SecurityStatus};
 
     /// The inventory lists only members that are reachable and have a usable address. A Java node
     /// takes the first entry without a health check.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {
+            security: None,
             node: node.into(),
             role: "voter".into(),
             address: format!("http://{node}:8411"),
@@ -92,6 +93,7 @@ mod tests {
             term: 1,
             applied: 1,
             services: 0,
+            security: SecurityStatus::None,
             members: vec![
                 member("q1", true),
                 member("q2", true),

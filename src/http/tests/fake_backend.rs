@@ -6,10 +6,11 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    GroupState, LookupProgress, LookupResult, Role, Status, Unavailable, WatchHub, Watcher,
-    WriteError,
+    GroupState, LookupProgress, LookupResult, PeerProof, Role, SecurityStatus, Status, Unavailable,
+    WatchHub, Watcher, WriteError,
 };
 use crate::registry::{Batch, Command, Registry};
+use crate::security::PeerKeys;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -245,6 +246,7 @@ impl Backend for FakeBackend {
             term: 1,
             applied: self.applied(),
             services: 0,
+            security: SecurityStatus::None,
             members: Vec::new(),
             group: GroupState::default(),
         }
@@ -258,7 +260,15 @@ impl Backend for FakeBackend {
     }
 
     /// Writes the epoch, then echoes the bytes that it reads.
-    async fn serve_peer<IO>(&self, mut io: IO, opened_epoch: u64)
+    fn peer_keys(&self) -> Option<Arc<PeerKeys>> {
+        None
+    }
+
+    fn accepts_plain_peers(&self) -> bool {
+        true
+    }
+
+    async fn serve_peer<IO>(&self, mut io: IO, _proof: PeerProof, opened_epoch: u64)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

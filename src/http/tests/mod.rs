@@ -1,6 +1,9 @@
 //! Tests of the HTTP server over real sockets, with a bare registry behind it.
 
+mod authentication;
 mod coordinators;
+#[path = "../../../tests/support/clients/engine_tokens.rs"]
+mod engine_tokens;
 mod held;
 mod http2;
 mod parked;

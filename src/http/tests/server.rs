@@ -322,8 +322,7 @@ async fn a_refusal_is_seen_by_who_is_still_sending() {
     }
 }
 
-/// A client that waits for 100-continue gets it. If its request is rejected, the client gets the
-/// error response without a 100 before it.
+/// A client that waits for 100-continue gets it, and no 100 comes before an error response.
 #[tokio::test]
 async fn expect_continue() {
     let server = TestServer::start().await;

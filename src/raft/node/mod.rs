@@ -10,7 +10,7 @@ use super::membership::transfer_leadership;
 use super::options::Options;
 use super::peer_service::RaftPeerService;
 use super::status::{self, Status};
-use super::transport::{self, WriteResult};
+use super::transport::{self, PeerProof, WriteResult};
 use super::watch::hub::Watcher;
 use super::{lifecycle, log_target, report};
 use crate::clock::{self, Instant};
@@ -20,6 +20,7 @@ use crate::model::{
 };
 use crate::planted::{Bug, is_planted};
 use crate::registry::{Command, Outcome};
+use crate::security::PeerKeys;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -261,13 +262,29 @@ impl Node {
             || bootstrap.dialer().is_unknown(address)
     }
 
-    /// Serves a peer's connection until it closes. `opened_epoch` is the epoch of the
+    /// Serves a peer's connection until it closes, or until the secret that the peer has proved is
+    /// withdrawn. `opened_epoch` is the epoch of the
     /// [`PauseDetector`](crate::clock::PauseDetector) when the connection was opened.
-    pub async fn serve_peer<IO>(&self, io: IO, opened_epoch: u64)
+    pub async fn serve_peer<IO>(&self, io: IO, proof: PeerProof, opened_epoch: u64)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        transport::serve(self.service.clone(), io, opened_epoch).await;
+        let security = &self.service.bootstrap.options.security;
+        tokio::select! {
+            () = transport::serve(self.service.clone(), io, &proof, opened_epoch) => {}
+            () = security.withdrawn(&proof) => {}
+        }
+    }
+
+    /// Returns the keys with which peers prove that they have the shared secret. Returns `None` if
+    /// peers prove nothing.
+    pub fn peer_keys(&self) -> Option<Arc<PeerKeys>> {
+        self.service.bootstrap.options.security.keys()
+    }
+
+    /// Returns whether peers that prove nothing are accepted.
+    pub fn accepts_plain_peers(&self) -> bool {
+        self.service.bootstrap.options.security.accepts_plain()
     }
 
     /// Makes [`Node::ready`] fail, and transfers the leadership to another voter if this node

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::{self, PauseDetector};
 use crate::model::Service;
-use crate::raft::LogRetention;
+use crate::raft::{LogRetention, PeerSecurity};
 use crate::registry::{Arrival, LEVEL_OF_ORDER};
 use crate::storage::{FileLock, FsSpace, OsFs, Store, Vfs, VfsFile};
 use std::io;
@@ -82,6 +82,7 @@ fn alone(store: Store) -> Options {
         environment: "test".to_owned(),
         address: "http://127.0.0.1:1".to_owned(),
         bind: None,
+        security: PeerSecurity::Off,
         dial: None,
         inventory: None,
         max_age: MAX_AGE,

@@ -11,7 +11,7 @@ use super::monitor::peer_status;
 use super::transport::identity::NodeIdentity;
 use super::transport::{
     GroupInfo, Hello, HelloReply, JoinResponse, MESSAGES_VERSION, NonMembers, PeerIdentity,
-    PeerService, Request, Response, message_checks,
+    PeerProof, PeerService, Request, Response, message_checks,
 };
 use crate::locks::read;
 use crate::model::shown;
@@ -60,9 +60,15 @@ impl RaftPeerService {
     }
 
     /// Accepts or rejects the hello of a peer.
-    fn accept(&self, hello: &Hello) -> Result<PeerSession, Rejection> {
+    fn accept(&self, hello: &Hello, proof: &PeerProof) -> Result<PeerSession, Rejection> {
         let own = &self.bootstrap.options;
         message_checks::hello(hello).map_err(Rejection::Refused)?;
+        if !own.security.accepts(proof) {
+            return Err(Rejection::Refused(format!(
+                "it has not proved that it has the shared secret of {}",
+                own.node_id
+            )));
+        }
         if hello.version != MESSAGES_VERSION {
             return Err(Rejection::Refused(format!(
                 "it speaks peer protocol version {}, but {} speaks version {MESSAGES_VERSION}",
@@ -169,8 +175,8 @@ pub(crate) fn founders(group: &GroupIdentity) -> Vec<(NodeIdentity, String)> {
 impl PeerService for RaftPeerService {
     type Session = PeerSession;
 
-    fn accept_hello(&self, hello: &Hello) -> (HelloReply, Option<PeerSession>) {
-        let rejection = match self.accept(hello) {
+    fn accept_hello(&self, hello: &Hello, proof: &PeerProof) -> (HelloReply, Option<PeerSession>) {
+        let rejection = match self.accept(hello, proof) {
             Ok(session) => return (HelloReply::Accepted(self.identity()), Some(session)),
             Err(rejection) => rejection,
         };

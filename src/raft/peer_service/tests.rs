@@ -6,7 +6,7 @@ use crate::clock::PauseDetector;
 use crate::model::Lookup;
 use crate::raft::transport::SnapshotChunk;
 use crate::raft::transport::{Dialer, PeerClient};
-use crate::raft::{Dial, LogRetention, Node, Options, PeerStream};
+use crate::raft::{Dial, LogRetention, Node, Options, PeerSecurity, PeerStream};
 use crate::registry::{Batch, Registry};
 use crate::storage::types::SnapshotMeta;
 use crate::storage::types::{Entry, LogId, Member, Proposal, StoredMembership, Vote};
@@ -31,7 +31,7 @@ impl Dial for HelloTarget {
     fn dial<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
         let node = self.0.clone();
-        tokio::spawn(async move { node.serve_peer(far, 0).await });
+        tokio::spawn(async move { node.serve_peer(far, PeerProof::Plain, 0).await });
         async { Ok(Box::new(near) as Box<dyn PeerStream>) }.boxed()
     }
 }
@@ -119,6 +119,7 @@ fn options(store: Store) -> Options {
         environment: "test".to_owned(),
         address: "http://127.0.0.1:1".to_owned(),
         bind: None,
+        security: PeerSecurity::Off,
         dial: None,
         inventory: None,
         max_age: Duration::from_secs(30),
@@ -286,13 +287,15 @@ async fn strangers_are_remembered_within_bounds() {
         let mut from = ServiceStage::speaker();
         from.name.incarnation = 100 + i;
         from.environment = "x".repeat(10_000);
-        let (hello_reply, session) = stage.service.accept_hello(&Hello::non_member(from.clone()));
+        let (hello_reply, session) = stage
+            .service
+            .accept_hello(&Hello::non_member(from.clone()), &PeerProof::Plain);
         assert!(session.is_none());
         assert!(matches!(hello_reply, HelloReply::Refused { reason, .. } if reason.len() < 300));
         from.environment = "test".to_owned();
         let cluster_id = stage.group.peers.cluster_id();
         let hello = Hello::member(from, cluster_id, stage.group.raft_id());
-        let (_, session) = stage.service.accept_hello(&hello);
+        let (_, session) = stage.service.accept_hello(&hello, &PeerProof::Plain);
         assert!(session.is_some());
     }
     assert!(stage.service.bootstrap.rejections.bytes() < 64 << 10);

@@ -1,7 +1,8 @@
 //! Connections to peers, by TCP and an HTTP upgrade or over a custom network.
 
-use super::address_race;
+use super::peer_security::{PeerProof, PeerSecurity};
 use super::resolver::Resolver;
+use super::{address_race, dial_tls};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -14,6 +15,8 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// The token of the HTTP `Upgrade` header. Its number is the version of the framing.
 pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
+/// The token of the `Upgrade` header with which a node refuses a peer that proves nothing.
+pub const PROOF_TOKEN: &str = "TLS/1.3";
 /// The path that accepts peer connections.
 pub const PEER_PATH: &str = "/v1/cluster/peer";
 
@@ -26,6 +29,15 @@ pub trait PeerStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send> PeerStream for IO {}
 
+/// A new connection to a peer, on which the hello is the first message.
+pub(crate) struct DialedPeer {
+    pub(crate) stream: Box<dyn PeerStream>,
+    /// What the peer has proved about itself.
+    pub(crate) proof: PeerProof,
+    /// The reason why it has proved nothing although this node can.
+    pub(crate) plain_because: Option<String>,
+}
+
 /// A network other than TCP. The far end of its connections is
 /// [`Node::serve_peer`](crate::raft::Node::serve_peer), without HTTP in between.
 pub trait Dial: Send + Sync {
@@ -36,13 +48,18 @@ pub trait Dial: Send + Sync {
     fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>>;
 }
 
+/// The security of a custom network: its messages do not leave the process.
+static OFF: PeerSecurity = PeerSecurity::Off;
+
 /// The means to connect to peers. It is cheap to clone, and the clones share the resolved names.
 #[derive(Clone)]
 pub(crate) enum Dialer {
-    /// TCP with an HTTP upgrade, from the local address `bind` where that is possible.
+    /// TCP, from the local address `bind` where that is possible. TLS follows if peers prove that
+    /// they have the shared secret, and an HTTP upgrade otherwise.
     Tcp {
         bind: Option<IpAddr>,
         resolver: Arc<Resolver>,
+        security: PeerSecurity,
     },
     /// A custom network.
     Own(Arc<dyn Dial>),
@@ -50,10 +67,51 @@ pub(crate) enum Dialer {
 
 impl Dialer {
     /// Creates a dialer that uses TCP.
-    pub(crate) fn tcp(bind: Option<IpAddr>) -> Dialer {
+    pub(crate) fn tcp(bind: Option<IpAddr>, security: PeerSecurity) -> Dialer {
         Dialer::Tcp {
             bind,
             resolver: Arc::default(),
+            security,
+        }
+    }
+
+    /// Connects to `http://host:port`.
+    ///
+    /// # Errors
+    /// When the name does not resolve, when no quorate node answers at the address, or when the
+    /// node there does not prove what [`PeerSecurity`] demands.
+    pub(crate) async fn dial(&self, address: &str) -> Result<DialedPeer, String> {
+        match self {
+            Dialer::Tcp {
+                bind,
+                resolver,
+                security,
+            } => {
+                let connect = |target| dial_target(address, target, *bind, security);
+                match host_of(address)? {
+                    DialHost::At(target) => connect(target).await,
+                    DialHost::Name(host, port) => {
+                        let attempt = |mut target: SocketAddr| {
+                            target.set_port(port);
+                            connect(target)
+                        };
+                        address_race::connect(resolver, host, attempt).await
+                    }
+                }
+            }
+            Dialer::Own(network) => network
+                .dial(address)
+                .await
+                .map(DialedPeer::plain)
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Returns the proof that is demanded from peers.
+    pub(crate) fn security(&self) -> &PeerSecurity {
+        match self {
+            Dialer::Tcp { security, .. } => security,
+            Dialer::Own(_) => &OFF,
         }
     }
 
@@ -121,37 +179,46 @@ fn authority_of(address: &str) -> &str {
         .trim_end_matches('/')
 }
 
-/// Connects to `http://host:port` by TCP and an HTTP upgrade.
-///
-/// # Errors
-/// When the name does not resolve, or when no quorate node answers at the address.
-pub(crate) async fn dial_http(
-    address: &str,
-    bind: Option<IpAddr>,
-    resolver: &Arc<Resolver>,
-) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
-    match host_of(address)? {
-        DialHost::At(target) => dial_target(address, target, bind).await,
-        DialHost::Name(host, port) => {
-            let attempt = |mut target: SocketAddr| {
-                target.set_port(port);
-                dial_target(address, target, bind)
-            };
-            address_race::connect(resolver, host, attempt).await
+impl DialedPeer {
+    fn plain(stream: impl PeerStream + 'static) -> DialedPeer {
+        DialedPeer {
+            stream: Box::new(stream),
+            proof: PeerProof::Plain,
+            plain_because: None,
         }
     }
 }
 
-/// Connects to a socket address and upgrades the connection.
+/// Connects to a socket address, with the proof that `security` demands.
 async fn dial_target(
     address: &str,
     target: SocketAddr,
     bind: Option<IpAddr>,
-) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
-    let stream = dial_tcp(target, bind)
-        .await
-        .map_err(|error| error.to_string())?;
-    upgrade(address, stream).await.map(TokioIo::new)
+    security: &PeerSecurity,
+) -> Result<DialedPeer, String> {
+    let connect = async || {
+        let connected = dial_tcp(target, bind).await;
+        connected.map_err(|error| error.to_string())
+    };
+    let mut plain_because = None;
+    if let Some(keys) = security.keys() {
+        match dial_tls::secure(connect().await?, &keys).await {
+            Ok((stream, proof)) => {
+                return Ok(DialedPeer {
+                    stream: Box::new(stream),
+                    proof,
+                    plain_because,
+                });
+            }
+            Err(reason) if !security.accepts_plain() => return Err(reason),
+            Err(reason) => plain_because = Some(reason),
+        }
+    }
+    let upgraded = upgrade(address, connect().await?).await?;
+    Ok(DialedPeer {
+        plain_because,
+        ..DialedPeer::plain(TokioIo::new(upgraded))
+    })
 }
 
 /// Opens a TCP connection, from the local address `bind` where that is possible.
@@ -189,6 +256,14 @@ async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upg
         .send_request(request)
         .await
         .map_err(|error| error.to_string())?;
+    let demands_proof = response.status() == http::StatusCode::UPGRADE_REQUIRED
+        && response.headers().get(http::header::UPGRADE)
+            == Some(&http::HeaderValue::from_static(PROOF_TOKEN));
+    if demands_proof {
+        return Err("demands that peers prove the shared secret \
+             (cluster.peer-authentication=require), and this node has none"
+            .to_owned());
+    }
     if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
         return Err(format!(
             "is not a quorate node: it answered {} to a peer",

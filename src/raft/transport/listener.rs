@@ -6,6 +6,7 @@ use super::frame::{
 };
 use super::messages::{Hello, HelloReply, Request, Response};
 use super::non_members::NonMembers;
+use super::peer_security::PeerProof;
 use bytes::Bytes;
 use std::future::Future;
 use std::io;
@@ -30,7 +31,8 @@ pub(crate) trait PeerService: Send + Sync + 'static {
     type Session: Send + Sync + 'static;
 
     /// Accepts a connection, or gives the reason for rejecting it.
-    fn accept_hello(&self, hello: &Hello) -> (HelloReply, Option<Self::Session>);
+    fn accept_hello(&self, hello: &Hello, proof: &PeerProof)
+    -> (HelloReply, Option<Self::Session>);
     /// Returns the slots for connections of nodes that are not members.
     fn non_members(&self) -> &NonMembers;
     /// Returns whether a session belongs to a node that is not a member.
@@ -48,7 +50,7 @@ pub(crate) trait PeerService: Send + Sync + 'static {
 }
 
 /// Serves one connection until it closes.
-pub(crate) async fn serve<S, IO>(service: Arc<S>, io: IO, opened_epoch: u64)
+pub(crate) async fn serve<S, IO>(service: Arc<S>, io: IO, proof: &PeerProof, opened_epoch: u64)
 where
     S: PeerService,
     IO: AsyncRead + AsyncWrite + Send + 'static,
@@ -59,7 +61,7 @@ where
     else {
         return;
     };
-    let (hello_reply, session) = service.accept_hello(&hello);
+    let (hello_reply, session) = service.accept_hello(&hello, proof);
     let sent = sender.send(0, &hello_reply, MAX_NON_MEMBER_FRAME_BYTES);
     if !matches!(tokio::time::timeout(HELLO_TIMEOUT, sent).await, Ok(Ok(()))) {
         return;

@@ -7,7 +7,8 @@
 //!
 //! - `messages` defines the messages, `frame` encodes them, `message_checks` validates them.
 //! - `connection` is the client side of a connection and `listener` the server side; `dial`,
-//!   `address_race` and `resolver` make a connection.
+//!   `address_race`, `resolver` and `dial_tls` make a connection. `peer_security` says what the two
+//!   ends prove to each other first.
 //! - `peers` keeps the connections to the members and a `peer_state` for each; `raft_network` gives
 //!   openraft access to them.
 //! - `identity` and `local_member` describe a node to its peers, and `non_members` limits the
@@ -16,6 +17,7 @@
 mod address_race;
 mod connection;
 mod dial;
+mod dial_tls;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
@@ -25,6 +27,7 @@ pub(super) mod local_member;
 pub(super) mod message_checks;
 mod messages;
 mod non_members;
+mod peer_security;
 pub(super) mod peer_state;
 pub(super) mod peers;
 pub(super) mod raft_network;
@@ -32,10 +35,11 @@ mod resolver;
 
 pub(crate) use connection::{CallError, Channel, PeerClient};
 pub(crate) use dial::Dialer;
-pub use dial::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
+pub use dial::{Dial, PEER_PATH, PROOF_TOKEN, PeerStream, UPGRADE_TOKEN};
 pub(crate) use listener::{PeerService, serve};
 pub(crate) use messages::{
     Forwarded, GroupInfo, Hello, HelloReply, JoinRequest, JoinResponse, MESSAGES_VERSION,
     PeerIdentity, PeerStatus, Request, Response, SnapshotChunk, StateDigest, WriteResult,
 };
 pub(crate) use non_members::NonMembers;
+pub use peer_security::{PeerProof, PeerSecurity};

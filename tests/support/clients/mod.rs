@@ -1,5 +1,6 @@
 //! Clients that speak a node's protocols, and loads that consist of many clients.
 
+pub mod engine_tokens;
 pub mod events;
 pub mod http;
 pub mod http2;

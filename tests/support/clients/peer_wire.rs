@@ -4,10 +4,13 @@
 //! It is independent of the product's own code, which would refuse to send most of these messages.
 
 use crate::support::node::Node;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum time to wait for an answer.
@@ -117,15 +120,25 @@ enum HelloReply {
 
 /// An open connection to a node's peer port.
 pub struct PeerWire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
+}
+
+trait Stream: Read + Write + Send {}
+
+impl<IO: Read + Write + Send> Stream for IO {}
+
+/// Opens a TCP connection to a node's port.
+fn dial(node: &Node) -> Result<TcpStream, Error> {
+    let stream = TcpStream::connect_timeout(&node.address(), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 impl PeerWire {
     /// Connects and upgrades the connection, but sends no message yet.
     pub fn connect(node: &Node) -> Result<PeerWire, Error> {
-        let mut stream = TcpStream::connect_timeout(&node.address(), PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut stream = dial(node)?;
         stream.write_all(
             b"GET /v1/cluster/peer HTTP/1.1\r\nHost: n\r\n\
             Connection: upgrade\r\nUpgrade: quorate-peer/1\r\n\r\n",
@@ -140,14 +153,30 @@ impl PeerWire {
             }
         }
         match head.starts_with(b"HTTP/1.1 101") {
-            true => Ok(PeerWire { stream }),
+            true => Ok(PeerWire {
+                stream: Box::new(stream),
+            }),
             false => Err(Error::other(String::from_utf8_lossy(&head).into_owned())),
         }
     }
 
+    /// Connects with these TLS settings, but sends no message yet.
+    pub fn connect_tls(node: &Node, config: Arc<ClientConfig>) -> Result<PeerWire, Error> {
+        let name = ServerName::from(Ipv4Addr::LOCALHOST);
+        let tls = ClientConnection::new(config, name).map_err(Error::other)?;
+        Ok(PeerWire {
+            stream: Box::new(StreamOwned::new(tls, dial(node)?)),
+        })
+    }
+
     /// Connects and sends a hello. Returns the connection and the node's identity.
     pub fn handshake(node: &Node, hello: &Hello) -> Result<(PeerWire, PeerIdentity), Error> {
-        let mut wire = PeerWire::connect(node)?;
+        PeerWire::connect(node)?.greet(hello)
+    }
+
+    /// Sends a hello on a new connection. Returns the connection and the node's identity.
+    pub fn greet(self, hello: &Hello) -> Result<(PeerWire, PeerIdentity), Error> {
+        let mut wire = self;
         wire.frame(&message(0, hello))?;
         let reply = wire.receive()?;
         match postcard::from_bytes::<(u64, HelloReply)>(&reply) {

@@ -6,4 +6,5 @@ pub mod mesh;
 pub mod node;
 pub mod ports;
 pub mod proxy;
+pub mod rolling;
 pub mod slots;

@@ -6,7 +6,7 @@ use crate::network::{PORT, SimNetwork, address_of, name_of};
 use crate::settings::Planted;
 use crate::world::{NodeOrder, SimWorld, now};
 use quorate::clock::PauseDetector;
-use quorate::raft::{Node, Options};
+use quorate::raft::{Node, Options, PeerProof, PeerSecurity};
 use quorate::storage::{BlockingExecutor, SimDisk, Store};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -61,6 +61,7 @@ async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), S
         environment: "sim".to_owned(),
         address: address_of(host),
         bind: None,
+        security: PeerSecurity::Off,
         dial: Some(Arc::new(SimNetwork)),
         inventory: Some(world.inventory.clone()),
         max_age: match settings.planted {
@@ -82,7 +83,7 @@ async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), S
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (node, epoch) = (serving.clone(), pause_detector.epoch());
-            tokio::spawn(async move { node.serve_peer(stream, epoch).await });
+            tokio::spawn(async move { node.serve_peer(stream, PeerProof::Plain, epoch).await });
         }
     });
     tokio::spawn(take_orders(world.clone(), host, node.clone()));

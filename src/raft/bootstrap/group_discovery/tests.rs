@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::PauseDetector;
-use crate::raft::LogRetention;
+use crate::raft::{LogRetention, PeerSecurity};
 use crate::storage::types::LogId;
 use crate::storage::{OsFs, Store};
 use std::path::Path;
@@ -12,6 +12,7 @@ fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
         environment: environment.to_owned(),
         address: "http://127.0.0.1:1".to_owned(),
         bind: None,
+        security: PeerSecurity::Off,
         dial: None,
         inventory: None,
         max_age: Duration::from_secs(30),

@@ -1,11 +1,12 @@
 //! The client side of the transport: one connection per peer and kind of traffic, made when first
 //! needed.
 
-use super::dial::{Dialer, dial_http};
+use super::dial::{DialedPeer, Dialer};
 use super::frame::{
     self, MAX_FRAME_BYTES, MAX_NON_MEMBER_FRAME_BYTES, MAX_REPLY_TO_NON_MEMBER_BYTES, Receiver,
 };
 use super::messages::{Hello, HelloReply, PeerIdentity, Request, Response};
+use super::peer_security::{PeerSecurity, without_digests};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use std::collections::BTreeMap;
@@ -63,8 +64,9 @@ pub(crate) struct PeerClient {
     connection: AsyncMutex<Option<Arc<OutboundConnection>>>,
 }
 
-/// A check of the peer that answers, made before any request is sent to it.
-type Check = Box<dyn Fn(&PeerIdentity) -> Result<(), String> + Send + Sync>;
+/// A check of the peer that answers, made before any request is sent to it. The text is the reason
+/// why the peer proved nothing about itself, if it should have.
+type Check = Box<dyn Fn(&PeerIdentity, Option<&str>) -> Result<(), String> + Send + Sync>;
 
 /// The channel for the answer to a request, or for the reason why the request was not sent.
 type ResponseSender = oneshot::Sender<Result<Response, CallError>>;
@@ -74,6 +76,8 @@ struct OutboundConnection {
     out: mpsc::Sender<(Request, ResponseSender)>,
     /// The time of the last answer, or of the handshake.
     last_received: Arc<Mutex<Instant>>,
+    /// Whether the peer's answers may stop this node ([`PeerSecurity::may_stop`]).
+    may_stop: bool,
     /// The pending calls. The task that drives the connection owns them: when it ends, every
     /// waiting caller is notified immediately that the connection broke.
     pending: Weak<Mutex<PendingCalls>>,
@@ -111,7 +115,7 @@ impl PeerClient {
     /// Adds a check of the peer that answers at the address.
     pub(crate) fn checked(
         mut self,
-        check: impl Fn(&PeerIdentity) -> Result<(), String> + Send + Sync + 'static,
+        check: impl Fn(&PeerIdentity, Option<&str>) -> Result<(), String> + Send + Sync + 'static,
     ) -> PeerClient {
         self.check = Some(Box::new(check));
         self
@@ -137,10 +141,14 @@ impl PeerClient {
                 )));
             }
             sent.store(true, std::sync::atomic::Ordering::Relaxed);
-            answer.await.unwrap_or_else(|_| {
+            let answer = answer.await.unwrap_or_else(|_| {
                 let reason = format!("the connection to {} broke", self.address);
                 Err(CallError::NoAnswer(reason))
-            })
+            });
+            match connection.may_stop {
+                true => answer,
+                false => answer.map(without_digests),
+            }
         };
         match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
@@ -207,38 +215,23 @@ async fn connect(
     hello: Hello,
     check: Option<&Check>,
 ) -> Result<OutboundConnection, CallError> {
-    let unreached =
-        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
-    match dialer {
-        Dialer::Tcp { bind, resolver } => {
-            let stream = dial_http(address, *bind, resolver)
-                .await
-                .map_err(|error| unreached(&error))?;
-            handshake(address, stream, hello, check).await
-        }
-        Dialer::Own(network) => {
-            let stream = network
-                .dial(address)
-                .await
-                .map_err(|error| unreached(&error))?;
-            handshake(address, stream, hello, check).await
-        }
-    }
+    let dialed = dialer.dial(address).await;
+    let dialed = dialed.map_err(|error| CallError::NotSent(format!("{address}: {error}")))?;
+    handshake(address, dialed, dialer.security(), hello, check).await
 }
 
 /// Sends the hello on a new connection and checks the peer that answers.
-async fn handshake<IO>(
+async fn handshake(
     address: &str,
-    io: IO,
+    dialed: DialedPeer,
+    security: &PeerSecurity,
     hello: Hello,
     check: Option<&Check>,
-) -> Result<OutboundConnection, CallError>
-where
-    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
-{
+) -> Result<OutboundConnection, CallError> {
     let not_sent =
         |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
-    let (mut sender, mut receiver) = frame::split(io);
+    let may_stop = security.may_stop(&dialed.proof);
+    let (mut sender, mut receiver) = frame::split(dialed.stream);
     let is_stranger = hello.to.is_none();
     sender
         .send(0, &hello, MAX_NON_MEMBER_FRAME_BYTES)
@@ -252,13 +245,16 @@ where
         None => return Err(not_sent(&"the connection was closed during the handshake")),
         Some((_, HelloReply::Refused { reason, fatal })) => {
             let reason = shown_reason(&reason);
+            let fatal = fatal && may_stop;
             return Err(CallError::Refused { reason, fatal });
         }
         Some((_, HelloReply::NotYet { reason })) => {
             return Err(CallError::NotSent(shown_reason(&reason)));
         }
         Some((_, HelloReply::Accepted(identity))) => {
-            let judged = check.map_or(Ok(()), |check| check(&identity));
+            let judged = check.map_or(Ok(()), |check| {
+                check(&identity, dialed.plain_because.as_deref())
+            });
             judged.map_err(|reason| CallError::Refused {
                 reason,
                 fatal: false,
@@ -275,9 +271,16 @@ where
     let connection = OutboundConnection {
         out,
         last_received: last_received.clone(),
+        may_stop,
         pending: Arc::downgrade(&pending),
     };
-    tokio::spawn(run(sender, receiver, requests, last_received, pending));
+    let (security, proof) = (security.clone(), dialed.proof);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = run(sender, receiver, requests, last_received, pending) => {}
+            () = security.withdrawn(&proof) => {}
+        }
+    });
     Ok(connection)
 }
 

@@ -197,9 +197,13 @@ impl Peers {
             .entry((target, channel, address.to_owned()))
             .or_insert_with(|| {
                 let peers = Arc::downgrade(self);
-                let check = move |from: &PeerIdentity| match peers.upgrade() {
-                    Some(peers) => peers.verify_identity(from),
-                    None => Ok(()),
+                let check = move |from: &PeerIdentity, plain_because: Option<&str>| {
+                    let Some(peers) = peers.upgrade() else {
+                        return Ok(());
+                    };
+                    peers.verify_identity(from)?;
+                    peers.note_proof(from, plain_because);
+                    Ok(())
                 };
                 Arc::new(PeerClient::new(address, self.dialer.clone()).checked(check))
             })
@@ -246,6 +250,25 @@ impl Peers {
         {
             known.complained = Some(now);
             tracing::warn!(target: log_target::PEERS, "{reason}");
+        }
+    }
+
+    /// Records whether a member that this node dialed has proved that it has the shared secret. If
+    /// it has not, logs the reason once, since the member is refused as soon as
+    /// `cluster.peer-authentication` is `require`.
+    fn note_proof(&self, from: &PeerIdentity, plain_because: Option<&str>) {
+        let mut known = lock(&self.known);
+        let known = known.entry(from.name.raft_id()).or_default();
+        let was_plain = std::mem::replace(&mut known.is_plain, plain_because.is_some());
+        if let Some(reason) = plain_because
+            && !was_plain
+        {
+            tracing::warn!(
+                target: log_target::PEERS,
+                "{} is accepted without a proof of the shared secret, since \
+                 cluster.peer-authentication is permissive: {reason}",
+                from.name.node_id
+            );
         }
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::raft::transport::PeerSecurity;
 use crate::raft::transport::identity::NodeIdentity;
 
 fn local_member(node_id: &str) -> LocalMember {
@@ -56,7 +57,7 @@ fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
         Arc::new(local_member("a")),
         7,
         BTreeMap::new(),
-        Dialer::tcp(None),
+        Dialer::tcp(None, PeerSecurity::Off),
     );
     peers
         .verify_identity(&says(1, None, 1))

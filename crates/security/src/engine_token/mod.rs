@@ -1,0 +1,190 @@
+//! The tokens with which engines prove that they have the shared secret of
+//! `internal-communication.shared-secret`.
+//!
+//! A token is a JSON Web Token (RFC 7519) with HMAC-SHA-256. Presto, and Trino up to 479, take the
+//! SHA-256 digest of the secret as the key; newer Trino derives it with HKDF. An engine without a
+//! secret takes the name of its environment in place of the secret, which proves nothing.
+
+use crate::secret_list::SecretList;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::{digest, hkdf, hmac};
+use serde::Deserialize;
+use std::fmt;
+use thiserror::Error;
+
+/// Maximum length of a token in bytes. Real ones have about 150.
+pub const TOKEN_BYTES_MAX: usize = 4_096;
+
+/// Maximum difference in seconds between the clocks of an engine and of this node.
+pub const LEEWAY_S: u64 = 60;
+
+/// The keys with which tokens are checked: two for each secret, one for each derivation.
+pub struct EngineKeys {
+    keys: Vec<hmac::Key>,
+    /// The keys of engines that have no secret. They never make a token valid, and serve only to
+    /// name the cause.
+    environment: [hmac::Key; 2],
+}
+
+/// The reason why a token is refused. The reason never contains the token or a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EngineTokenError {
+    /// The token is longer than any real one.
+    #[error("it is longer than {TOKEN_BYTES_MAX} bytes")]
+    TooLong,
+    /// The token does not have three parts in base64url, of which the first two are JSON.
+    #[error("it is not a JSON Web Token")]
+    Malformed,
+    /// No secret made the signature.
+    #[error("no shared secret of this node made this signature")]
+    WrongSecret,
+    /// The signature was made with the name of the environment.
+    #[error(
+        "it is signed with the name of the environment, so the engine has no \
+         internal-communication.shared-secret"
+    )]
+    NoSecret,
+    /// The header names another algorithm than HS256, or extensions that must be understood.
+    #[error("its algorithm is not HS256")]
+    Algorithm,
+    /// The token never expires.
+    #[error("it has no expiry")]
+    NoExpiry,
+    /// The token has expired.
+    #[error(
+        "it expired {ago_s} s ago by this node's clock, which allows {LEEWAY_S} s: compare the \
+         clocks"
+    )]
+    Expired {
+        /// Seconds since the expiry.
+        ago_s: u64,
+    },
+    /// The token becomes valid, or was issued, later than now.
+    #[error("it is from {ahead_s} s in the future by this node's clock: compare the clocks")]
+    Early {
+        /// Seconds until the token is valid.
+        ahead_s: u64,
+    },
+    /// The token does not say which node it belongs to.
+    #[error("it names no node")]
+    NoSubject,
+}
+
+/// The header of a token. Nothing but the algorithm is used, and so it cannot lead to another key.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    crit: Option<serde_json::Value>,
+}
+
+/// The claims of a token, with times in seconds since 1970.
+#[derive(Deserialize)]
+struct Claims {
+    sub: Option<String>,
+    exp: Option<f64>,
+    nbf: Option<f64>,
+    iat: Option<f64>,
+}
+
+impl EngineKeys {
+    /// Derives the keys of the secrets, and those that the engines of an environment use without a
+    /// secret.
+    pub fn derive(secrets: &SecretList, environment: &str) -> EngineKeys {
+        EngineKeys {
+            keys: secrets
+                .iter()
+                .flat_map(|secret| keys_of(secret.bytes()))
+                .collect(),
+            environment: keys_of(environment.as_bytes()),
+        }
+    }
+
+    /// Checks a token, and returns the `node.id` of the engine that it belongs to. `now_s` is the
+    /// time of this node's clock in seconds since 1970.
+    ///
+    /// # Errors
+    /// When the token is not valid now. The signature is checked before anything in the token is
+    /// used.
+    pub fn verify(&self, token: &str, now_s: u64) -> Result<String, EngineTokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(EngineTokenError::TooLong);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(EngineTokenError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(EngineTokenError::Malformed)?;
+        let signature = decode(signature)?;
+        let is_signed_by =
+            |key: &hmac::Key| hmac::verify(key, signed.as_bytes(), &signature).is_ok();
+        if !self.keys.iter().any(is_signed_by) {
+            return Err(match self.environment.iter().any(is_signed_by) {
+                true => EngineTokenError::NoSecret,
+                false => EngineTokenError::WrongSecret,
+            });
+        }
+        let header: Header = json(header)?;
+        if header.alg != "HS256" || header.crit.is_some() {
+            return Err(EngineTokenError::Algorithm);
+        }
+        let claims: Claims = json(claims)?;
+        claims.check_times(now_s)?;
+        match claims.sub {
+            Some(node_id) if !node_id.is_empty() => Ok(node_id),
+            _ => Err(EngineTokenError::NoSubject),
+        }
+    }
+}
+
+impl fmt::Debug for EngineKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EngineKeys({} accepted)", self.keys.len())
+    }
+}
+
+impl Claims {
+    fn check_times(&self, now_s: u64) -> Result<(), EngineTokenError> {
+        let now = now_s as f64;
+        let leeway = LEEWAY_S as f64;
+        let expiry = self.exp.ok_or(EngineTokenError::NoExpiry)?;
+        if now >= expiry + leeway {
+            let ago_s = (now - expiry) as u64;
+            return Err(EngineTokenError::Expired { ago_s });
+        }
+        for start in [self.nbf, self.iat].into_iter().flatten() {
+            if start > now + leeway {
+                let ahead_s = (start - now) as u64;
+                return Err(EngineTokenError::Early { ahead_s });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, EngineTokenError> {
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| EngineTokenError::Malformed)
+}
+
+fn json<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, EngineTokenError> {
+    serde_json::from_slice(&decode(part)?).map_err(|_| EngineTokenError::Malformed)
+}
+
+/// Derives the keys that engines use with this secret: of Presto and of Trino up to 479, and of
+/// Trino from 480 on.
+fn keys_of(secret: &[u8]) -> [hmac::Key; 2] {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
+    let prk = salt.extract(secret);
+    let sha256 = digest::digest(&digest::SHA256, secret);
+    let derived = prk.expand(&[b"internal-communication"], hmac::HMAC_SHA256);
+    [
+        hmac::Key::new(hmac::HMAC_SHA256, sha256.as_ref()),
+        derived.map_or_else(
+            // Not reached: the derivation fails only for keys of more than 8 kB.
+            |_| hmac::Key::new(hmac::HMAC_SHA256, sha256.as_ref()),
+            hmac::Key::from,
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

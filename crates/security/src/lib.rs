@@ -1,0 +1,17 @@
+//! The proofs of identity that quorate makes and checks.
+//!
+//! - [`Secret`] and [`SecretList`]: shared secrets, which no output ever shows.
+//! - [`PeerKeys`]: the key pair by which peers recognize each other, and the TLS settings for it.
+//! - [`EngineKeys`]: the check of the tokens of Presto's and Trino's engines.
+//!
+//! Nothing here does I/O or reads a clock.
+
+mod engine_token;
+mod peer_keys;
+mod secret;
+mod secret_list;
+
+pub use engine_token::{EngineKeys, EngineTokenError, LEEWAY_S, TOKEN_BYTES_MAX};
+pub use peer_keys::{PEER_ALPN, PeerKeys, PublicKey};
+pub use secret::{SECRET_BYTES_ADVISED, SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, SecretError};
+pub use secret_list::{SECRETS_MAX, SecretList, SecretListError};

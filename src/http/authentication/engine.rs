@@ -1,0 +1,189 @@
+//! The check of the tokens of engines ([`EngineKeys`]).
+
+use crate::clock::wall_ms;
+use crate::http::error::ApiError;
+use crate::locks::lock;
+use crate::model::shown;
+use crate::security::{EngineKeys, EngineTokenError};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+
+/// The headers with the token of an engine: of Presto and PrestoSQL, and of Trino.
+static TOKEN_HEADERS: [HeaderName; 2] = [
+    HeaderName::from_static("x-presto-internal-bearer"),
+    HeaderName::from_static("x-trino-internal-bearer"),
+];
+
+/// A header that proxies add.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The path prefix of announcements.
+const ANNOUNCEMENT: &str = "/v1/announcement/";
+
+/// Maximum number of engines without a token that are remembered, so that each is logged once.
+const LOGGED_MAX: usize = 1_000;
+
+/// The proof that engines give when they announce or withdraw themselves
+/// (`discovery.announcement.authentication`).
+#[derive(Debug, Clone, Default)]
+pub enum EngineSecurity {
+    /// None: everyone can announce and withdraw every engine.
+    #[default]
+    Off,
+    /// A token that was signed with the shared secret for the node id in question.
+    Tokens {
+        /// The keys that are valid now.
+        keys: watch::Receiver<Arc<EngineKeys>>,
+        /// Whether an engine without a token is refused (`require`). A token that is sent must be
+        /// valid in any case (`verify`).
+        is_required: bool,
+        /// The networks whose engines need no token. C++ workers have none.
+        trusted_addresses: Vec<IpNet>,
+    },
+}
+
+/// The check of engines, with the engines that it has logged.
+pub(in crate::http) struct EngineCheck {
+    security: EngineSecurity,
+    logged: Mutex<BTreeSet<String>>,
+}
+
+impl EngineCheck {
+    pub(in crate::http) fn new(security: EngineSecurity) -> EngineCheck {
+        EngineCheck {
+            security,
+            logged: Mutex::default(),
+        }
+    }
+
+    /// Returns whether engines prove nothing.
+    pub(in crate::http) fn is_off(&self) -> bool {
+        matches!(self.security, EngineSecurity::Off)
+    }
+
+    /// Returns whether engines must prove who they are.
+    pub(in crate::http) fn is_required(&self) -> bool {
+        matches!(
+            self.security,
+            EngineSecurity::Tokens {
+                is_required: true,
+                ..
+            }
+        )
+    }
+
+    /// Checks the client of an announcement or a withdrawal. `address` is that of the socket: a
+    /// header that names another address proves nothing.
+    ///
+    /// # Errors
+    /// 401 if the token is missing or invalid, and 403 if it belongs to another node.
+    pub(in crate::http) fn check(
+        &self,
+        address: IpAddr,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        let EngineSecurity::Tokens {
+            keys,
+            is_required,
+            trusted_addresses,
+        } = &self.security
+        else {
+            return Ok(());
+        };
+        let node_id = path.strip_prefix(ANNOUNCEMENT).unwrap_or_default();
+        let node_id = percent_decode_str(node_id).decode_utf8_lossy();
+        let Some((header, token)) = token(headers)? else {
+            let address = address.to_canonical();
+            let is_trusted = trusted_addresses
+                .iter()
+                .any(|network| network.contains(&address));
+            if is_trusted {
+                self.note_proxy(address, headers);
+                return Ok(());
+            }
+            if *is_required {
+                return Err(ApiError::Unauthenticated(format!(
+                    "An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer, \
+                     and {address} is not in discovery.announcement.trusted-addresses"
+                )));
+            }
+            self.note_tokenless(&node_id);
+            return Ok(());
+        };
+        let invalid = |error: EngineTokenError| {
+            ApiError::Unauthenticated(format!("{}: {error}", header_name(&header)))
+        };
+        let token = token
+            .to_str()
+            .map_err(|_| invalid(EngineTokenError::Malformed))?;
+        let keys = keys.borrow().clone();
+        let subject = keys.verify(token, wall_ms() / 1_000).map_err(invalid)?;
+        match subject == node_id {
+            true => Ok(()),
+            false => Err(ApiError::Forbidden(format!(
+                "The token is of node {}, not of {}",
+                shown(&subject),
+                shown(&node_id)
+            ))),
+        }
+    }
+
+    /// Logs once that an engine announces itself without a token, which `require` would refuse.
+    fn note_tokenless(&self, node_id: &str) {
+        let mut logged = lock(&self.logged);
+        if logged.len() < LOGGED_MAX && logged.insert(shown(node_id)) {
+            tracing::warn!(
+                target: "quorate::http::engines",
+                "{} announces itself without a token, which discovery.announcement.authentication=\
+                 require would refuse",
+                shown(node_id)
+            );
+        }
+    }
+
+    /// Logs once that a request from a trusted address came through a proxy: all clients of the
+    /// proxy have that address.
+    fn note_proxy(&self, address: IpAddr, headers: &HeaderMap) {
+        if headers.contains_key(X_FORWARDED_FOR) {
+            let mut logged = lock(&self.logged);
+            if logged.len() < LOGGED_MAX && logged.insert(format!("proxy {address}")) {
+                tracing::warn!(
+                    target: "quorate::http::engines",
+                    "{address} is in discovery.announcement.trusted-addresses and is a proxy, so \
+                     everyone who reaches it may announce every engine"
+                );
+            }
+        }
+    }
+}
+
+/// Returns the one token of a request with the name of its header, or `None` without a token.
+///
+/// # Errors
+/// 401 if there are several tokens.
+fn token(headers: &HeaderMap) -> Result<Option<(HeaderName, &HeaderValue)>, ApiError> {
+    let mut tokens = TOKEN_HEADERS.iter().flat_map(|name| {
+        let values = headers.get_all(name).into_iter();
+        values.map(move |value| (name.clone(), value))
+    });
+    match (tokens.next(), tokens.next()) {
+        (token, None) => Ok(token),
+        (_, Some(_)) => Err(ApiError::Unauthenticated(
+            "An announcement may have only one token".to_owned(),
+        )),
+    }
+}
+
+/// Returns the name of a token's header as the engines write it.
+fn header_name(header: &HeaderName) -> &'static str {
+    match *header == TOKEN_HEADERS[0] {
+        true => "X-Presto-Internal-Bearer",
+        false => "X-Trino-Internal-Bearer",
+    }
+}

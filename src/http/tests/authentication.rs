@@ -1,0 +1,262 @@
+//! Tests of the policy: what each route and method demands of each client.
+
+use super::engine_tokens::TokenOf;
+use super::server::TestServer;
+use crate::clock::{PauseDetector, wall_ms};
+use crate::http::authentication::Rule;
+use crate::http::fake_backend::FakeBackend;
+use crate::http::router::router;
+use crate::http::state::AppState;
+use crate::http::{EngineSecurity, HttpSettings};
+use crate::security::{EngineKeys, SecretList};
+use http::Method;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+const SECRET: &str = "an-engines-secret-of-32-bytes-or-more";
+const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
+
+/// Starts a server that checks the tokens of engines.
+async fn server(is_required: bool, trusted: &[&str]) -> TestServer {
+    let secrets = SecretList::parse(SECRET).expect("a list");
+    let (_, keys) = watch::channel(Arc::new(EngineKeys::derive(&secrets, "test")));
+    let networks = trusted
+        .iter()
+        .map(|network| network.parse().expect("a network"));
+    TestServer::with(HttpSettings {
+        engines: EngineSecurity::Tokens {
+            keys,
+            is_required,
+            trusted_addresses: networks.collect(),
+        },
+        ..HttpSettings::new("test")
+    })
+    .await
+}
+
+fn now_s() -> u64 {
+    wall_ms() / 1_000
+}
+
+/// Returns the header line with a valid token of a node.
+fn token_of(node_id: &str) -> String {
+    let token = TokenOf::Trino.token(SECRET, node_id, now_s() + 300);
+    format!("{}: {token}\r\n", TokenOf::Trino.header())
+}
+
+/// Sends a request, and returns the status and the body of the response.
+async fn ask(server: &TestServer, request: &str, headers: &str) -> (u16, String) {
+    let body = match request.starts_with("PUT") || request.starts_with("POST") {
+        true => BODY,
+        false => "",
+    };
+    let answer = server
+        .ask(format!(
+            "{request} HTTP/1.1\r\nHost: n\r\nContent-Type: application/json\r\n{headers}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await;
+    if [401, 403].contains(&answer.status) {
+        assert_eq!(
+            answer.headers.get("quorate-applied").map(String::as_str),
+            Some("no")
+        );
+    }
+    (
+        answer.status,
+        String::from_utf8_lossy(&answer.body).into_owned(),
+    )
+}
+
+/// Each method of each route has the rule that the documents name, in every spelling of its path.
+#[tokio::test]
+async fn each_route_has_its_rule() {
+    use Rule::{Open, OwnNode, Peer, Read, Write};
+    let settings = HttpSettings::new("test");
+    let (_stop, stopping) = watch::channel(false);
+    let app = AppState::shared(
+        FakeBackend::new(),
+        settings,
+        PauseDetector::start_simulated(),
+        stopping,
+    );
+    let (_, policy) = router(app);
+    for (path, reading, writing) in [
+        ("/v1/announcement/w1", OwnNode, OwnNode),
+        ("/v1/announcement/static", Read, Write),
+        ("/v1/announcement/static/7", Read, Write),
+        ("/v1/service", Read, Read),
+        ("/v1/service/t", Read, Read),
+        ("/v1/service/t/p", Read, Read),
+        ("/v1/watch/t", Read, Read),
+        ("/v1/watch/t/p", Read, Read),
+        ("/v1/coordinator", Open, Open),
+        ("/v1/service-inventory", Read, Read),
+        ("/v1/serviceInventory", Read, Read),
+        ("/v1/cluster/status", Read, Read),
+        ("/v1/cluster/ready", Open, Open),
+        ("/v1/cluster/peer", Peer, Peer),
+        ("/", Open, Open),
+        ("/ui", Open, Open),
+        ("/ui/x/y", Open, Open),
+        ("/v1/info", Open, Open),
+        ("/v1/statement", Open, Open),
+        ("/v1/nothing", Open, Open),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(policy.rule(&method, path), reading, "{method} {path}");
+        }
+        for method in [Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
+            assert_eq!(policy.rule(&method, path), writing, "{method} {path}");
+        }
+        assert_eq!(policy.rule(&Method::OPTIONS, path), Open, "{path}");
+    }
+}
+
+/// An engine announces and withdraws itself with its own token alone, over every spelling of its
+/// path. Everything else that writes is refused, and reading stays open.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_writes_only_itself() {
+    let server = server(true, &[]).await;
+    let (own, other) = (token_of("w1"), token_of("w2"));
+    for path in [
+        "/v1/announcement/w1",
+        "/v1/announcement/w1/",
+        "//v1//announcement/w1",
+        "/v1/announcement;x=1/w1;y",
+        "/v1/announcement/%771",
+        "http://n/v1/announcement/w1",
+    ] {
+        for (method, done) in [("PUT", 202), ("DELETE", 204)] {
+            let request = format!("{method} {path}");
+            let (status, text) = ask(&server, &request, "").await;
+            assert_eq!(status, 401, "{request}");
+            assert_eq!(
+                text.trim_end(),
+                "An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer, \
+                 and 127.0.0.1 is not in discovery.announcement.trusted-addresses"
+            );
+            let (status, text) = ask(&server, &request, &other).await;
+            assert_eq!(status, 403, "{request}");
+            assert_eq!(text.trim_end(), "The token is of node w2, not of w1");
+            assert_eq!(ask(&server, &request, &own).await.0, done, "{request}");
+        }
+    }
+    assert!(!server.backend.lists("w1") && !server.backend.lists("w2"));
+    for (request, status) in [
+        ("POST /v1/announcement/static", 403),
+        ("DELETE /v1/announcement/static/7", 403),
+        ("GET /v1/announcement/static", 200),
+        ("OPTIONS /v1/announcement/w1", 200),
+        ("GET /v1/service", 200),
+        ("GET /v1/service/t/p", 200),
+        ("GET /v1/cluster/status", 200),
+        ("GET /v1/cluster/ready", 200),
+        ("GET /v1/coordinator", 503),
+        ("GET /v1/service-inventory", 200),
+        ("GET /v1/nothing", 404),
+        ("PUT /v1/service/t/p", 405),
+    ] {
+        for token in ["", own.as_str()] {
+            assert_eq!(ask(&server, request, token).await.0, status, "{request}");
+        }
+    }
+}
+
+/// Each kind of bad token is refused with its reason, also where a token is not required.
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_tokens_are_refused_with_the_reason() {
+    for is_required in [true, false] {
+        let server = server(is_required, &["127.0.0.0/8"]).await;
+        let (good, now) = (token_of("w1"), now_s());
+        let claims = format!(r#"{{"sub":"w1","exp":{}}}"#, now + 300);
+        for (headers, reason) in [
+            (
+                header(TokenOf::Presto.token("another-secret-of-an-engine", "w1", now + 300)),
+                "no shared secret of this node made this signature",
+            ),
+            (
+                header(TokenOf::Trino.token("test", "w1", now + 300)),
+                "the engine has no internal-communication.shared-secret",
+            ),
+            (
+                header(TokenOf::Trino.token(SECRET, "w1", now - 400)),
+                "s ago by this node's clock, which allows 60 s",
+            ),
+            (
+                header(TokenOf::Presto.sign(SECRET, r#"{"alg":"none"}"#, &claims)),
+                "its algorithm is not HS256",
+            ),
+            (header("é".to_owned()), "it is not a JSON Web Token"),
+            (header(String::new()), "it is not a JSON Web Token"),
+            (good.repeat(2), "only one token"),
+            (
+                good.clone() + &header(TokenOf::Presto.token(SECRET, "w1", now + 300)),
+                "only one token",
+            ),
+        ] {
+            let (status, text) = ask(&server, "PUT /v1/announcement/w1", &headers).await;
+            assert_eq!(status, 401, "{headers}");
+            assert!(text.contains(reason), "{headers}: {text}");
+        }
+        // A node id in another case is another node.
+        let (status, _) = ask(&server, "PUT /v1/announcement/W1", &good).await;
+        assert_eq!(status, 403);
+        assert!(!server.backend.lists("w1") && !server.backend.lists("W1"));
+    }
+}
+
+fn header(token: String) -> String {
+    format!("{}: {token}\r\n", TokenOf::Presto.header())
+}
+
+/// Without a token, an engine is accepted from a trusted address, and everywhere if tokens are only
+/// verified. The trusted address is that of the socket, whatever a header says.
+#[tokio::test(flavor = "multi_thread")]
+async fn trusted_addresses_need_no_token() {
+    let put = "PUT /v1/announcement/w1";
+    for (is_required, trusted, status) in [
+        (true, "127.0.0.0/8", 202),
+        (true, "10.0.0.0/8", 401),
+        (false, "10.0.0.0/8", 202),
+    ] {
+        let server = server(is_required, &[trusted]).await;
+        for headers in [
+            "",
+            "X-Forwarded-For: 10.0.0.7\r\n",
+            "Forwarded: for=10.0.0.7\r\n",
+        ] {
+            assert_eq!(
+                ask(&server, put, headers).await.0,
+                status,
+                "{trusted} {headers}"
+            );
+        }
+        let statics = ask(&server, "DELETE /v1/announcement/static/7", "").await.0;
+        assert_eq!(statics, if is_required { 403 } else { 204 });
+    }
+}
+
+/// A write that a browser sends is refused, with and without authentication.
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_do_not_write() {
+    for server in [TestServer::start().await, server(false, &[]).await] {
+        for request in [
+            "PUT /v1/announcement/w1",
+            "DELETE /v1/announcement/w1",
+            "POST /v1/announcement/static",
+            "DELETE /v1/announcement/static/7",
+        ] {
+            for header in ["Origin: http://evil\r\n", "Sec-Fetch-Site: same-origin\r\n"] {
+                let headers = token_of("w1") + header;
+                let (status, text) = ask(&server, request, &headers).await;
+                assert_eq!(status, 403, "{request}");
+                assert!(text.starts_with("A browser sent this write"), "{text}");
+            }
+        }
+        assert!(!server.backend.lists("w1"));
+        let (status, _) = ask(&server, "GET /v1/service", "Origin: http://evil\r\n").await;
+        assert_eq!(status, 200);
+    }
+}

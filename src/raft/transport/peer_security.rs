@@ -1,0 +1,91 @@
+//! The proof by which a peer shows that it belongs to the group (`cluster.peer-authentication`).
+
+use crate::planted::{Bug, is_planted};
+use crate::raft::transport::messages::{PeerStatus, Response};
+use crate::security::{PeerKeys, PublicKey};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The proof that this node gives to its peers and demands from them.
+#[derive(Debug, Clone)]
+pub enum PeerSecurity {
+    /// None: a peer is believed to be the member that it claims to be. Anyone who can reach the
+    /// port can therefore act as a member.
+    Off,
+    /// A key that only nodes with the shared secret have. The keys change when the secrets are
+    /// rotated.
+    Keys {
+        /// The keys that are valid now.
+        keys: watch::Receiver<Arc<PeerKeys>>,
+        /// Whether peers without a proof are dialed and accepted too, as long as a group is changed
+        /// node by node from [`PeerSecurity::Off`] (`permissive`).
+        accepts_plain: bool,
+    },
+}
+
+/// What the other end of a connection has proved about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerProof {
+    /// Nothing: the connection is plain text.
+    Plain,
+    /// It has the private key of this public one, and so the shared secret.
+    Key(PublicKey),
+}
+
+impl PeerSecurity {
+    /// Returns the keys that are valid now, or `None` if peers prove nothing.
+    pub(crate) fn keys(&self) -> Option<Arc<PeerKeys>> {
+        match self {
+            PeerSecurity::Off => None,
+            PeerSecurity::Keys { keys, .. } => Some(keys.borrow().clone()),
+        }
+    }
+
+    /// Returns whether peers without a proof are dialed and accepted.
+    pub(crate) fn accepts_plain(&self) -> bool {
+        match self {
+            PeerSecurity::Off => true,
+            PeerSecurity::Keys { accepts_plain, .. } => {
+                *accepts_plain || is_planted(Bug::PermissiveForever)
+            }
+        }
+    }
+
+    /// Returns whether a connection with this proof may be used.
+    pub(crate) fn accepts(&self, proof: &PeerProof) -> bool {
+        match proof {
+            PeerProof::Plain => self.accepts_plain(),
+            PeerProof::Key(key) => self.keys().is_some_and(|keys| keys.accepts(key)),
+        }
+    }
+
+    /// Returns whether the statements of a peer may stop this node. While peers can prove who they
+    /// are, those that have not are not believed so far.
+    pub(crate) fn may_stop(&self, proof: &PeerProof) -> bool {
+        matches!(self, PeerSecurity::Off) || matches!(proof, PeerProof::Key(_))
+    }
+
+    /// Waits until a connection with this proof may not be used any more, because the secret of its
+    /// key was withdrawn.
+    pub(crate) async fn withdrawn(&self, proof: &PeerProof) {
+        if let (PeerSecurity::Keys { keys, .. }, PeerProof::Key(key)) = (self, proof) {
+            let mut keys = keys.clone();
+            if keys.wait_for(|keys| !keys.accepts(key)).await.is_ok() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// Removes from the answer of a peer that may not stop this node everything that could stop it: the
+/// digests, which say that this node's state is wrong.
+pub(crate) fn without_digests(response: Response) -> Response {
+    match response {
+        Response::Status(status) => Response::Status(PeerStatus {
+            digests: Vec::new(),
+            ..status
+        }),
+        other => other,
+    }
+}

@@ -1,0 +1,174 @@
+//! Tests of processes that answer at a member's address in its place.
+
+use super::secrets::{PEER_AUTHENTICATION, assert_no_secret_logged, set, with_secret};
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::peer_wire::message;
+use crate::support::{Cluster, Proxy, let_pass, until};
+use serde::Serialize;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Time for which an impostor answers: several rounds of status messages and reconnections.
+const ANSWERS_FOR: Duration = Duration::from_secs(3);
+/// Maximum time for which the impostor waits for a message.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The refusal of a hello, in its wire format.
+#[derive(Serialize)]
+enum SentReply {
+    #[expect(dead_code, reason = "it has the first number on the wire")]
+    Accepted,
+    #[expect(dead_code, reason = "it has the second number on the wire")]
+    NotYet,
+    Refused {
+        reason: String,
+        fatal: bool,
+    },
+}
+
+/// A process that upgrades every connection to the peer protocol of plain text, and tells each node
+/// that it must stop.
+struct Impostor {
+    refused: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Impostor {
+    fn start(address: SocketAddr) -> Impostor {
+        let listener = until("the port is free", FORM_LIMIT, || {
+            TcpListener::bind(address).ok()
+        });
+        let (refused, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (count, over) = (refused.clone(), stop.clone());
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                // An error means that the node has closed the connection.
+                if refuse(stream).is_ok() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        Impostor {
+            refused,
+            stop,
+            address,
+            thread: Some(thread),
+        }
+    }
+
+    /// Returns the number of hellos that were refused.
+    fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Wakes the thread, which waits for a connection.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Upgrades a connection and refuses the hello on it.
+fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+        if !b"GET /v1/cluster/peer".starts_with(&head[..head.len().min(20)]) {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")?;
+            return Err(std::io::Error::other("it is not an upgrade"));
+        }
+    }
+    stream.write_all(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
+        Upgrade: quorate-peer/1\r\n\r\n",
+    )?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut hello = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut hello)?;
+    let reason = "you were replaced".to_owned();
+    let reply = message(
+        0,
+        &SentReply::Refused {
+            reason,
+            fatal: true,
+        },
+    );
+    stream.write_all(&(reply.len() as u32).to_be_bytes())?;
+    stream.write_all(&reply)
+}
+
+/// A process at a dead member's address that tells the others to stop is not believed. With
+/// `require` it does not even get their hellos; with `permissive` it gets them in plain text.
+#[test]
+fn an_impostor_at_a_dead_members_address_stops_nobody() {
+    for mode in ["require", "permissive"] {
+        let mut cluster = Cluster::prepare(3, with_secret());
+        for node in &mut cluster.nodes {
+            set(node, PEER_AUTHENTICATION, mode);
+        }
+        cluster.start_all();
+        cluster.wait_serving();
+        cluster.nodes[2].stop();
+        let impostor = Impostor::start(cluster.nodes[2].address());
+        match mode {
+            "permissive" => until("the impostor is asked", FORM_LIMIT, || {
+                (impostor.refused() >= 4).then_some(())
+            }),
+            _ => let_pass(ANSWERS_FOR),
+        }
+        println!("{mode}: {} hellos", impostor.refused());
+        assert_eq!(impostor.refused() > 0, mode == "permissive");
+        for (token, node) in (1..).zip(&mut cluster.nodes[..2]) {
+            assert!(node.is_alive(), "{}", node.log());
+            node.announce_acked("kept", "engine", token);
+        }
+        assert_no_secret_logged(&cluster.nodes);
+        drop(impostor);
+        cluster.nodes[2].start();
+        cluster.nodes[2].wait_ready(FORM_LIMIT);
+    }
+}
+
+/// A node whose own messages are sent back to it recognizes that they are not meant for it. It
+/// keeps running, and does not count as another member.
+#[test]
+fn a_reflected_dial_is_refused() {
+    let mut cluster = Cluster::start(3, with_secret());
+    cluster.nodes[2].stop();
+    // Everything that node 0 sends to node 2 arrives at node 0 itself.
+    cluster.nodes[0].stop();
+    let reflector = Proxy::start(cluster.nodes[0].address());
+    cluster.nodes[0].etc.inventory[2].1 = reflector.port;
+    cluster.nodes[0].etc.write();
+    cluster.nodes[0].start();
+    cluster.nodes[0].wait_ready(FORM_LIMIT);
+    let said = "the connection is meant for another";
+    until("the reflection is refused", FORM_LIMIT, || {
+        cluster.nodes[0].log().contains(said).then_some(())
+    });
+    let_pass(ANSWERS_FOR);
+    assert!(cluster.nodes[0].is_alive());
+    cluster.nodes[0].announce_acked("kept", "engine", 1);
+    let status = cluster.nodes[0].status().expect("a status");
+    let reflected = &status["members"][2];
+    assert_eq!(reflected["node"], "quorate-3");
+    assert_eq!(reflected["reachable"], false, "{status}");
+}

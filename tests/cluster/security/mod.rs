@@ -1,0 +1,8 @@
+//! Tests of authentication: who may act as a member of a group, and how a group is changed to
+//! demand proofs while it serves.
+
+mod engines;
+mod impostors;
+mod peers;
+mod rolling_change;
+mod secrets;

@@ -1,0 +1,221 @@
+//! Tests of the settings of authentication.
+
+use crate::installation::{Installation, with_config};
+use quorate::config::{EngineAuthentication, PeerAuthentication, Settings};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const OTHER: &str = "fedcba9876543210fedcba9876543210";
+
+fn with_lines(lines: &str) -> Installation {
+    let installation = with_config(&format!("node.environment=test\nnode.id=a\n{lines}\n"));
+    restrict(&installation, "config.properties");
+    installation
+}
+
+/// Makes a file readable by its owner alone.
+fn restrict(installation: &Installation, name: &str) {
+    let path = installation.etc().join(name);
+    fs::set_permissions(path, Permissions::from_mode(0o600)).expect("its own file");
+}
+
+fn secrets(settings: &Settings) -> usize {
+    let secrets = settings.security.peer_secrets.as_ref();
+    secrets.map_or(0, |secrets| secrets.list.iter().count())
+}
+
+/// A secret is read from the configuration or from a file. With a secret, peers are required to
+/// prove it by default; without one, nothing is.
+#[test]
+fn secrets_are_read() {
+    let settings = with_lines("").load();
+    assert_eq!(settings.security.peers, PeerAuthentication::Off);
+    assert_eq!(secrets(&settings), 0);
+
+    let settings = with_lines(&format!("cluster.shared-secret={SECRET}")).load();
+    assert_eq!(settings.security.peers, PeerAuthentication::Require);
+    assert_eq!(secrets(&settings), 1);
+    assert_eq!(settings.notices, Vec::<String>::new());
+    assert!(!format!("{settings:?}").contains(SECRET));
+
+    let installation = with_lines(
+        "cluster.shared-secret-file=etc/cluster.secret\ncluster.peer-authentication=Permissive",
+    );
+    installation.write("cluster.secret", &format!("{SECRET}\n\n {OTHER}\n"));
+    restrict(&installation, "cluster.secret");
+    let settings = installation.load();
+    assert_eq!(settings.security.peers, PeerAuthentication::Permissive);
+    assert_eq!(secrets(&settings), 2);
+    assert_eq!(settings.notices, Vec::<String>::new());
+}
+
+/// Each bad setting is reported with its key, and with the file and the reason. No report contains
+/// a secret.
+#[test]
+fn bad_secrets_are_named_and_not_shown() {
+    let refused = |lines: &str| with_lines(lines).errors();
+    let short = refused("cluster.shared-secret=hunter2");
+    assert_eq!(
+        short,
+        "config.properties:3: Invalid configuration property cluster.shared-secret: \
+         a secret has at least 16 bytes, and this one has 7"
+    );
+    for mode in ["permissive", "require"] {
+        assert_eq!(
+            refused(&format!("cluster.peer-authentication={mode}")),
+            format!(
+                "config.properties:3: Invalid configuration property \
+                 cluster.peer-authentication: {mode} needs a shared secret: \
+                 set cluster.shared-secret-file"
+            )
+        );
+    }
+    assert!(
+        refused("cluster.peer-authentication=maybe")
+            .contains("'maybe' is not one of OFF, PERMISSIVE, REQUIRE")
+    );
+    assert!(refused("cluster.shared-secret=").contains("cluster.shared-secret: is empty"));
+    let both = refused(&format!(
+        "cluster.shared-secret={SECRET}\ncluster.shared-secret-file=etc/cluster.secret"
+    ));
+    assert!(
+        both.contains("cannot be set beside cluster.shared-secret"),
+        "{both}"
+    );
+    assert!(!both.contains(SECRET));
+
+    let installation = with_lines("cluster.shared-secret-file=etc/cluster.secret");
+    let file = "config.properties:3: Invalid configuration property \
+                cluster.shared-secret-file: cluster.secret ";
+    assert_eq!(
+        installation.errors(),
+        format!("{file}cannot be read: No such file or directory (os error 2)")
+    );
+    fs::create_dir(installation.etc().join("cluster.secret")).expect("creates");
+    assert_eq!(
+        installation.errors(),
+        format!("{file}is not a regular file")
+    );
+    fs::remove_dir(installation.etc().join("cluster.secret")).expect("removes");
+    for (text, reason) in [
+        (b"\n \n".as_slice(), "it contains no secret"),
+        (
+            b"hunter2",
+            "line 1: a secret has at least 16 bytes, and this one has 7",
+        ),
+        (b"\xff\xfe1234567890123456", "is not text in UTF-8"),
+        (&[b'x'; (64 << 10) + 1], "is larger than 65536 bytes"),
+    ] {
+        fs::write(installation.etc().join("cluster.secret"), text).expect("writes");
+        assert_eq!(installation.errors(), format!("{file}{reason}"));
+    }
+}
+
+/// Settings that are accepted but unsafe are reported: a secret that can be guessed, a file that
+/// others may read, and a secret that is not used.
+#[test]
+fn unsafe_settings_are_reported() {
+    let notices = |installation: &Installation| {
+        let settings = installation.load();
+        let cut = settings.notices.iter().map(|line| installation.cut(line));
+        cut.collect::<Vec<_>>()
+    };
+    let weak = with_lines("cluster.shared-secret=sixteen-bytes-xy");
+    assert_eq!(
+        notices(&weak),
+        [
+            "cluster.shared-secret: a secret of fewer than 32 bytes may be guessed; \
+          make one with `openssl rand -hex 32`"
+        ]
+    );
+
+    let open = with_lines("cluster.shared-secret-file=etc/cluster.secret");
+    open.write("cluster.secret", SECRET);
+    let path = open.etc().join("cluster.secret");
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("its own file");
+    assert_eq!(
+        notices(&open),
+        [
+            "cluster.secret: other users of this machine may read the shared secret in it; \
+          `chmod 600` the file"
+        ]
+    );
+
+    let unused = with_lines(&format!(
+        "cluster.shared-secret={SECRET}\ncluster.peer-authentication=off"
+    ));
+    assert_eq!(
+        notices(&unused),
+        ["cluster.peer-authentication is off: peers do not prove that they have the shared secret"]
+    );
+}
+
+/// With a secret of the engines, peers and engines must prove it by default, and the peers take it
+/// unless they have one of their own. Engines can be required only if peers are, since everyone
+/// could otherwise announce an engine as a node of the group.
+#[test]
+fn engines_need_peers() {
+    let engines = format!("internal-communication.shared-secret={SECRET}");
+    let security = with_lines(&engines).load().security;
+    assert_eq!(security.peers, PeerAuthentication::Require);
+    assert_eq!(security.engines, EngineAuthentication::Require);
+    assert_eq!(security.peer_secrets, security.engine_secrets);
+    let own = format!("{engines}\ncluster.shared-secret={OTHER}");
+    let security = with_lines(&own).load().security;
+    assert_ne!(security.peer_secrets, security.engine_secrets);
+
+    let own = with_lines(&format!("cluster.shared-secret={OTHER}")).load();
+    assert_eq!(own.security.engines, EngineAuthentication::Off);
+
+    for peers in ["off", "permissive"] {
+        let half = with_lines(&format!("{engines}\ncluster.peer-authentication={peers}"));
+        assert!(
+            half.errors().contains(
+                "discovery.announcement.authentication: require needs \
+                 cluster.peer-authentication=require"
+            ),
+            "{}",
+            half.errors()
+        );
+        let lines = format!(
+            "{engines}\ncluster.peer-authentication={peers}\n\
+             discovery.announcement.authentication=verify"
+        );
+        let security = with_lines(&lines).load().security;
+        assert_eq!(security.engines, EngineAuthentication::Verify);
+    }
+    let without = with_lines("discovery.announcement.authentication=verify").errors();
+    assert!(
+        without.ends_with(
+            "verify needs a shared secret: set internal-communication.shared-secret-file"
+        ),
+        "{without}"
+    );
+}
+
+/// Trusted networks are read in each notation, and a bad one is named.
+#[test]
+fn trusted_networks() {
+    let load = |list: &str| with_lines(&format!("discovery.announcement.trusted-addresses={list}"));
+    let networks = load("10.1.2.3/8, 10.2.0.7,::1, fd00::/8,::ffff:10.0.0.1").load();
+    let networks = networks.security.trusted_addresses;
+    let shown: Vec<_> = networks.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "10.0.0.0/8",
+            "10.2.0.7/32",
+            "::1/128",
+            "fd00::/8",
+            "10.0.0.1/32"
+        ]
+    );
+    for bad in ["10.0.0.0/33", "h", "10.0.0.0/8,", "10.0.0", "*"] {
+        let errors = load(bad).errors();
+        assert!(
+            errors.contains("is neither an IP address nor a network"),
+            "{bad}: {errors}"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! Restarts the nodes of a cluster one by one, under writes and lookups through the others.
+
+use super::cluster::{Cluster, FORM_LIMIT};
+use super::node::Node;
+use crate::support::traffic::{Done, Traffic};
+use crate::support::wait::until;
+use quorate::clock;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Maximum time without an acknowledged write while a node is restarted.
+const MAX_GAP: Duration = Duration::from_millis(2_500);
+/// Number of writes that are acknowledged between two steps. Nodes compare digests of their states
+/// at every 64th entry, so these writes cover several comparisons.
+const WRITES_BETWEEN: usize = 500;
+
+/// Starts writers and readers at the nodes that stay up while another one is restarted.
+pub fn traffic_beside(cluster: &Cluster, kind: &str, restarted: usize) -> Traffic {
+    let others: Vec<SocketAddr> = cluster
+        .others(restarted)
+        .into_iter()
+        .map(|i| cluster.nodes[i].address())
+        .collect();
+    let mut traffic = Traffic::start(kind, &others);
+    traffic.read_from(&others);
+    traffic
+}
+
+/// Waits until some more writes are acknowledged.
+pub fn wait_for_writes(traffic: &Traffic) {
+    let before = traffic.acked();
+    until("writes are acknowledged", FORM_LIMIT, || {
+        (traffic.acked() >= before + WRITES_BETWEEN).then_some(())
+    });
+}
+
+/// Returns the positions of the nodes in the order in which they are restarted: the leader is last.
+pub fn order(cluster: &Cluster) -> Vec<usize> {
+    let leader = cluster.leader();
+    let mut order = cluster.others(leader);
+    order.push(leader);
+    order
+}
+
+/// Stops a node, changes it, and starts it again, under writes and lookups through the other nodes.
+/// Panics if writes stand still for too long, or if a lookup lacks an acknowledged write.
+pub fn restart(
+    cluster: &mut Cluster,
+    kind: &str,
+    node: usize,
+    change: impl FnOnce(&mut Node),
+) -> Done {
+    let traffic = traffic_beside(cluster, kind, node);
+    wait_for_writes(&traffic);
+    let stopped_at = clock::now();
+    let status = cluster.nodes[node].stop();
+    assert_eq!(status.code(), Some(0), "the node ends cleanly");
+    change(&mut cluster.nodes[node]);
+    cluster.nodes[node].start();
+    cluster.nodes[node].wait_ready(FORM_LIMIT);
+    wait_for_writes(&traffic);
+    let done = traffic.stop();
+    let gap = done.longest_gap(stopped_at);
+    println!(
+        "node {node}: writes stood still for {gap:?} at most, {} acknowledged",
+        done.acked()
+    );
+    assert!(
+        gap <= MAX_GAP,
+        "node {node}: writes stood still for {gap:?}"
+    );
+    done
+}
