@@ -36,9 +36,10 @@ const PATTERN: Pattern = Pattern {
 const CALM: u64 = 100;
 /// Minimum number of operations. A run with fewer proves too little.
 const OPERATIONS_MIN: usize = 25_000;
-/// Number of operations up to which some node still has the whole log. Nodes purge a log of more
-/// than 96 MB, which a fast machine writes with about 200,000 operations. The check against the log
-/// places what happened before the log's beginning by the lookups that need it.
+/// Number of operations up to which some node must still have the whole log. In a longer run every
+/// node may have lost its beginning: a long log is purged, and an emptied node gets a snapshot in
+/// place of old entries. The check against the log then places the changes before the beginning of
+/// the log by the lookups that need them.
 const OPERATIONS_LOGGED: usize = 150_000;
 /// Maximum number of bursts. A run that has not covered every kind of fault by then never will.
 const BURSTS_MAX: usize = 60;
