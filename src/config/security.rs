@@ -4,7 +4,7 @@ use super::paths::Paths;
 use super::sources::Sources;
 use super::values;
 use crate::security::{SECRET_BYTES_ADVISED, Secret, SecretList, SecretListError};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -136,12 +136,23 @@ pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
             ),
         );
     }
+    let trusted_addresses = sources.read(TRUSTED_ADDRESSES, Vec::new(), trusted_addresses);
+    if engines == EngineAuthentication::Require
+        && trusted_addresses
+            .iter()
+            .any(|network| network.prefix_len() == 0)
+    {
+        sources.invalid(
+            TRUSTED_ADDRESSES,
+            &format!("trusts every address: set {ANNOUNCEMENT_AUTHENTICATION}=off instead"),
+        );
+    }
     SecuritySettings {
         peers,
         peer_secrets: own.or_else(|| engine_secrets.clone()),
         engines,
         engine_secrets,
-        trusted_addresses: sources.read(TRUSTED_ADDRESSES, Vec::new(), trusted_addresses),
+        trusted_addresses,
     }
 }
 
@@ -203,7 +214,7 @@ fn is_named(sources: &Sources, key: &str) -> bool {
 fn trusted_addresses(text: &str) -> Result<Vec<IpNet>, String> {
     let parse = |part: &str| {
         let part = part.trim();
-        let network = part.parse::<IpNet>().ok();
+        let network = part.parse::<IpNet>().ok().map(without_mapping);
         let address = || {
             part.parse::<IpAddr>()
                 .ok()
@@ -222,6 +233,20 @@ fn trusted_addresses(text: &str) -> Result<Vec<IpNet>, String> {
         true => Ok(networks),
         false => Err(format!("has more than {TRUSTED_MAX} networks")),
     }
+}
+
+/// Returns the IPv4 network that an IPv6 network of mapped addresses stands for, since the addresses
+/// of connections are compared in their IPv4 form.
+fn without_mapping(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(v6) => v6
+            .addr()
+            .to_ipv4_mapped()
+            .zip(v6.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let v4 = mapped.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok());
+    v4.map_or(network, IpNet::V4)
 }
 
 /// Reads the secret of a key, or the secrets of the file that the key with `-file` names.
@@ -266,6 +291,12 @@ fn shared_secrets(sources: &mut Sources, paths: &Paths, key: &str) -> Option<Sha
         sources.notices.push(format!(
             "{named}: a secret of fewer than {SECRET_BYTES_ADVISED} bytes may be guessed; \
              make one with `openssl rand -hex 32`"
+        ));
+    }
+    if secrets.file.is_none() && readable.is_none() {
+        sources.notices.push(format!(
+            "{named}: every user of this machine can see the shared secret in the list of \
+             processes; name a file with {file_key}"
         ));
     }
     if let Some(path) = readable

@@ -24,7 +24,7 @@ mod fake_backend;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handlers;
-mod refusals;
+mod limited_log;
 mod request;
 mod respond;
 mod router;

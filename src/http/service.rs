@@ -1,7 +1,7 @@
 //! The entry point of every HTTP request: checks it and its client, and passes it to its handler,
 //! directly for plain lookups and announcements, and through `router` otherwise.
 
-use super::authentication::{self, PolicyTable};
+use super::authentication::{self, PolicyTable, Rule};
 use super::backend::Backend;
 use super::connection_limiter::ConnectionPermit;
 use super::error::ApiError;
@@ -73,11 +73,15 @@ impl<D: Backend> RootService<D> {
         }
         // Nearly all requests are plain lookups and announcements. They bypass the router, whose
         // cost is considerable beside that of a small response.
-        if let Some(lookup) = service::direct_lookup(&request) {
+        if rule == Rule::Read
+            && let Some(lookup) = service::direct_lookup(&request)
+        {
             let answered = service::answer(self.app.clone(), lookup, request);
             return Either::Left(Either::Left(answered));
         }
-        if let Some(node_id) = announcement::direct_put(&request) {
+        if rule == Rule::OwnNode
+            && let Some(node_id) = announcement::direct_put(&request)
+        {
             let answered =
                 announcement::answer(self.app.clone(), connection_info, node_id, request);
             return Either::Left(Either::Left(answered));

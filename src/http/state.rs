@@ -3,7 +3,7 @@
 use super::authentication::EngineCheck;
 use super::backend::Backend;
 use super::error::ApiError;
-use super::refusals::Refusals;
+use super::limited_log::LimitedLog;
 use super::request::body::BodyLimits;
 use super::request::body_budget::Budget;
 use super::request::body_cache::BodyCache;
@@ -48,7 +48,8 @@ pub(super) struct AppState<D> {
     /// The budget for request bodies that are being read, or whose writes are in progress.
     body_budget: Budget,
     pub(super) coordinators: RenderedCoordinators,
-    pub(super) refusals: Refusals,
+    /// The log of refused clients.
+    pub(super) refusals: LimitedLog,
     /// The check of engines that announce themselves.
     pub(super) engines: EngineCheck,
     /// Permits for rendering large lookups.
@@ -110,7 +111,7 @@ impl<D: Backend> AppState<D> {
             bodies: BodyCache::new(),
             body_budget,
             coordinators: RenderedCoordinators::new(),
-            refusals: Refusals::default(),
+            refusals: LimitedLog::new("refused"),
             stop,
         })
     }

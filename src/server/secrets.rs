@@ -14,22 +14,38 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Time between two reads of a file with secrets.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Logs what nobody has to prove.
+/// Logs which proofs are not demanded.
 pub(super) fn warn_of_open_doors(security: &SecuritySettings) {
-    match (security.peers, security.engines) {
-        (PeerAuthentication::Off, _) => tracing::warn!(
+    match security.peers {
+        PeerAuthentication::Off if security.peer_secrets.is_none() => tracing::warn!(
             "everyone who reaches this node's port can act as a member of its group and announce \
              services: set internal-communication.shared-secret-file or \
              cluster.shared-secret-file, and keep the port inside your network"
         ),
+        PeerAuthentication::Off => tracing::warn!(
+            "everyone who reaches this node's port can act as a member of its group, because \
+             cluster.peer-authentication is off"
+        ),
+        PeerAuthentication::Permissive => tracing::warn!(
+            "everyone who reaches this node's port can act as a member of its group that has not \
+             proved the shared secret yet, because cluster.peer-authentication is permissive"
+        ),
+        PeerAuthentication::Require => {}
+    }
+    match (security.peers, security.engines) {
+        (PeerAuthentication::Off, EngineAuthentication::Off) => {}
         (_, EngineAuthentication::Off) => tracing::warn!(
             "everyone who reaches this node's port can announce services: set \
-             internal-communication.shared-secret-file to the secret of the engines, and keep the \
-             port inside your network"
+             internal-communication.shared-secret-file to the secret of the engines, and \
+             discovery.announcement.authentication"
         ),
-        _ => {}
+        (_, EngineAuthentication::Verify) => tracing::warn!(
+            "everyone who reaches this node's port can announce services without a token, because \
+             discovery.announcement.authentication is verify"
+        ),
+        (_, EngineAuthentication::Require) => {}
     }
 }
 
@@ -79,7 +95,7 @@ pub(super) fn engine_security(settings: &Settings) -> anyhow::Result<EngineSecur
 fn keys<K: Send + Sync + 'static>(
     secrets: &SharedSecrets,
     of: &'static str,
-    derive: impl Fn(&SecretList) -> anyhow::Result<K> + Send + 'static,
+    derive: impl Fn(&SecretList) -> anyhow::Result<K> + Send + Sync + 'static,
 ) -> anyhow::Result<watch::Receiver<Arc<K>>> {
     let derived = derive(&secrets.list).context("the keys of a shared secret cannot be derived")?;
     let (sender, keys) = watch::channel(Arc::new(derived));
@@ -88,7 +104,8 @@ fn keys<K: Send + Sync + 'static>(
             path,
             of,
             current: secrets.list.clone(),
-            derive,
+            last_read: secrets.list.clone(),
+            derive: Arc::new(derive),
             keys: sender,
         };
         tokio::spawn(reload.run());
@@ -100,12 +117,19 @@ fn keys<K: Send + Sync + 'static>(
 struct SecretsReload<K, F> {
     path: PathBuf,
     of: &'static str,
+    /// The secrets that are valid now.
     current: SecretList,
-    derive: F,
+    /// The secrets that the file had when it was last read.
+    last_read: SecretList,
+    derive: Arc<F>,
     keys: watch::Sender<Arc<K>>,
 }
 
-impl<K, F: Fn(&SecretList) -> anyhow::Result<K>> SecretsReload<K, F> {
+impl<K, F> SecretsReload<K, F>
+where
+    K: Send + Sync + 'static,
+    F: Fn(&SecretList) -> anyhow::Result<K> + Send + Sync + 'static,
+{
     /// Reads the file until its keys are not needed any more. While the file cannot be used, the
     /// secrets stay as they are, and the reason is logged once.
     async fn run(mut self) {
@@ -124,14 +148,19 @@ impl<K, F: Fn(&SecretList) -> anyhow::Result<K>> SecretsReload<K, F> {
         }
     }
 
-    /// Reads the file, and replaces the keys if its secrets have changed.
+    /// Reads the file, and replaces the keys if its secrets have changed. A file that is just being
+    /// written may lack its last secrets, so a change counts only once it is read twice in a row.
     async fn reload(&mut self) -> anyhow::Result<()> {
         let path = self.path.clone();
         let list = tokio::task::spawn_blocking(move || read_secrets(&path)).await??;
-        if list == self.current {
+        let is_settled = list == self.last_read;
+        self.last_read = list.clone();
+        if list == self.current || !is_settled {
             return Ok(());
         }
-        self.keys.send_replace(Arc::new((self.derive)(&list)?));
+        let (derive, secrets) = (self.derive.clone(), list.clone());
+        let keys = tokio::task::spawn_blocking(move || derive(&secrets)).await??;
+        self.keys.send_replace(Arc::new(keys));
         tracing::info!(
             "{}: the shared secrets of the {} have changed; {} accepted",
             self.path.display(),

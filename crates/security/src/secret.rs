@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Minimum length of a secret in bytes. A shorter one can be guessed offline by an observer of a
-/// single handshake or token.
+/// Minimum length of a secret in bytes. A shorter one can be guessed by everyone who has seen a token
+/// or the public key of a node.
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Length in bytes from which a random secret in hex or base64 cannot be guessed. Below it, the
 /// operator is warned.
@@ -30,7 +30,7 @@ pub enum SecretError {
 }
 
 impl Secret {
-    /// Parses a secret. Every character counts.
+    /// Parses a secret. White space is part of it.
     ///
     /// # Errors
     /// When the secret is too short or too long.

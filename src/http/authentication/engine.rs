@@ -2,15 +2,15 @@
 
 use crate::clock::wall_ms;
 use crate::http::error::ApiError;
-use crate::locks::lock;
+use crate::http::limited_log::LimitedLog;
 use crate::model::shown;
 use crate::security::{EngineKeys, EngineTokenError};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The headers with the token of an engine: of Presto and PrestoSQL, and of Trino.
@@ -19,14 +19,11 @@ static TOKEN_HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("x-trino-internal-bearer"),
 ];
 
-/// A header that proxies add.
+/// The header that most proxies add.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The path prefix of announcements.
 const ANNOUNCEMENT: &str = "/v1/announcement/";
-
-/// Maximum number of engines without a token that are remembered, so that each is logged once.
-const LOGGED_MAX: usize = 1_000;
 
 /// The proof that engines give when they announce or withdraw themselves
 /// (`discovery.announcement.authentication`).
@@ -47,17 +44,17 @@ pub enum EngineSecurity {
     },
 }
 
-/// The check of engines, with the engines that it has logged.
+/// The check of engines, with a log of those that are accepted without a token.
 pub(in crate::http) struct EngineCheck {
     security: EngineSecurity,
-    logged: Mutex<BTreeSet<String>>,
+    accepted: LimitedLog,
 }
 
 impl EngineCheck {
     pub(in crate::http) fn new(security: EngineSecurity) -> EngineCheck {
         EngineCheck {
             security,
-            logged: Mutex::default(),
+            accepted: LimitedLog::new("accepted"),
         }
     }
 
@@ -85,6 +82,7 @@ impl EngineCheck {
     pub(in crate::http) fn check(
         &self,
         address: IpAddr,
+        method: &Method,
         path: &str,
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
@@ -113,7 +111,9 @@ impl EngineCheck {
                      and {address} is not in discovery.announcement.trusted-addresses"
                 )));
             }
-            self.note_tokenless(&node_id);
+            if method == Method::PUT {
+                self.note_tokenless(address, &node_id);
+            }
             return Ok(());
         };
         let invalid = |error: EngineTokenError| {
@@ -134,31 +134,25 @@ impl EngineCheck {
         }
     }
 
-    /// Logs once that an engine announces itself without a token, which `require` would refuse.
-    fn note_tokenless(&self, node_id: &str) {
-        let mut logged = lock(&self.logged);
-        if logged.len() < LOGGED_MAX && logged.insert(shown(node_id)) {
-            tracing::warn!(
-                target: "quorate::http::engines",
-                "{} announces itself without a token, which discovery.announcement.authentication=\
-                 require would refuse",
-                shown(node_id)
-            );
-        }
+    /// Logs an engine that announces itself without a token, which `require` would refuse.
+    fn note_tokenless(&self, address: IpAddr, node_id: &str) {
+        let node_id = shown(node_id);
+        let reason = format!(
+            "{node_id} announces itself without a token, which \
+             discovery.announcement.authentication=require would refuse"
+        );
+        self.accepted.note(address, &reason);
     }
 
-    /// Logs once that a request from a trusted address came through a proxy: all clients of the
-    /// proxy have that address.
+    /// Logs that a request from a trusted address came through a proxy: all clients of the proxy
+    /// have that address.
     fn note_proxy(&self, address: IpAddr, headers: &HeaderMap) {
-        if headers.contains_key(X_FORWARDED_FOR) {
-            let mut logged = lock(&self.logged);
-            if logged.len() < LOGGED_MAX && logged.insert(format!("proxy {address}")) {
-                tracing::warn!(
-                    target: "quorate::http::engines",
-                    "{address} is in discovery.announcement.trusted-addresses and is a proxy, so \
-                     everyone who reaches it may announce every engine"
-                );
-            }
+        if headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED) {
+            self.accepted.note(
+                address,
+                "it is in discovery.announcement.trusted-addresses and is a proxy, so everyone who \
+                 reaches it may announce every engine",
+            );
         }
     }
 }

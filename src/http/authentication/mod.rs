@@ -37,8 +37,12 @@ pub(super) fn check<D: Backend, B>(
             false => Err(ApiError::PeerProofRequired),
         },
         Rule::OwnNode => not_from_a_browser(request.headers()).and_then(|()| {
-            app.engines
-                .check(address, request.uri().path(), request.headers())
+            app.engines.check(
+                address,
+                request.method(),
+                request.uri().path(),
+                request.headers(),
+            )
         }),
         Rule::Write => {
             not_from_a_browser(request.headers()).and_then(|()| match app.engines.is_required() {

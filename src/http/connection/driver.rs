@@ -80,12 +80,19 @@ pub(super) async fn run<D: Backend>(
     shared: Arc<ServerContext<D>>,
     shutdown: Shutdown,
 ) {
-    let Some(protocol) = first_bytes(&stream, connection_info, &permit, &shutdown).await else {
+    let takes_tls = shared.service.app().backend.peer_keys().is_some();
+    let first = first_bytes(&stream, takes_tls, connection_info, &permit, &shutdown);
+    let Some(protocol) = first.await else {
         return;
     };
     if protocol == Protocol::Tls {
         // Boxed, since it is large and most connections are plain.
-        return Box::pin(peer_tls::serve(stream, connection_info, permit, shared)).await;
+        let served = Box::pin(peer_tls::serve(stream, connection_info, permit, shared));
+        tokio::select! {
+            () = served => {}
+            () = shutdown.stopping() => {}
+        }
+        return;
     }
     let state = Arc::new(ConnectionState::new(now(), shared.parked_after, protocol));
     let max_head_bytes = shared.max_head_bytes;
@@ -321,10 +328,11 @@ impl Shutdown {
     }
 }
 
-/// Waits for the client's first bytes, and detects the HTTP version. Returns `None` if the
+/// Waits for the client's first bytes, and detects the protocol. Returns `None` if the
 /// connection is to be closed instead.
 async fn first_bytes(
     stream: &TcpStream,
+    takes_tls: bool,
     connection_info: ConnectionInfo,
     permit: &ConnectionPermit,
     shutdown: &Shutdown,
@@ -352,7 +360,7 @@ async fn first_bytes(
     };
     let protocol = tokio::select! {
         biased;
-        protocol = protocol::detect(stream) => protocol.ok(),
+        protocol = protocol::detect(stream, takes_tls) => protocol.ok(),
         () = given_up => None,
     };
     if protocol.is_some() {

@@ -19,11 +19,12 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// Maximum duration of a handshake after its first byte. A peer takes milliseconds.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Maximum number of handshakes whose cryptography waits for a processor. Each takes a fraction of
+/// Maximum number of handshakes whose next step waits for a processor. Each step takes a fraction of
 /// a millisecond, so a thousand of them in the run queue would delay heartbeats by an election
-/// timeout.
+/// timeout. No permit is held while a handshake waits for its client, so that silent clients do not
+/// block others.
 static COMPUTING: Semaphore = Semaphore::const_new(2);
 
 /// The reason for refusing a client that asks for HTTPS.
@@ -75,15 +76,21 @@ async fn accept(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsS
     if !is_peer {
         return Err(io::Error::new(io::ErrorKind::Unsupported, ONLY_PEERS));
     }
-    let computing = COMPUTING.acquire().await.map_err(io::Error::other)?;
-    // Signs in this call, and may check the client's signature when it is polled.
+    let mut computing = COMPUTING.acquire().await.map_err(io::Error::other)?;
+    // The first step, which signs, is this call. The client's answer may demand another signature,
+    // and has one that is checked.
     let mut accepting = start.into_stream(config);
-    let done = poll_immediate(&mut accepting).await;
-    tokio::task::yield_now().await;
-    drop(computing);
-    match done {
-        Some(done) => done,
-        None => accepting.await,
+    loop {
+        let done = poll_immediate(&mut accepting).await;
+        tokio::task::yield_now().await;
+        drop(computing);
+        if let Some(done) = done {
+            return done;
+        }
+        if let Some(stream) = accepting.get_ref() {
+            stream.readable().await?;
+        }
+        computing = COMPUTING.acquire().await.map_err(io::Error::other)?;
     }
 }
 

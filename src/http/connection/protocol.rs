@@ -27,7 +27,9 @@ pub(super) enum Protocol {
 /// Waits for the first bytes and returns the protocol. Peeking, instead of reading ahead of
 /// hyper, halves the memory of a waiting connection: hyper makes its read buffer twice as large if
 /// the caller has already read some bytes.
-pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
+///
+/// Without `takes_tls`, TLS counts as HTTP/1, whose parser answers it with 400.
+pub(super) async fn detect(stream: &TcpStream, takes_tls: bool) -> io::Result<Protocol> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
         // A prefix that fits both versions is treated as nothing to read, so that the next bytes
@@ -36,6 +38,7 @@ pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
         let looked = stream.try_io(Interest::READABLE, || peek(stream, ready.is_read_closed()));
         match looked {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(Protocol::Tls) if !takes_tls => return Ok(Protocol::Http1),
             protocol => return protocol,
         }
     }

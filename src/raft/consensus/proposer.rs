@@ -12,6 +12,7 @@ use crate::raft::queue::write_queue::{
     ANSWER_MARGIN, Completed, PendingWrite, WriteWorker, all, answer,
 };
 use crate::raft::transport::{CallError, Channel, Forwarded, Request, Response, WriteResult};
+use crate::registry::Command;
 use crate::storage::types::Proposal;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
@@ -196,15 +197,39 @@ pub(crate) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<W
         .into_iter()
         .map(|(waits_ms, command)| {
             let deadline = now + Duration::from_millis(u64::from(waits_ms));
-            (deadline, group.write_queue.propose(command, deadline))
+            let proposed = is_of_client(&command);
+            let proposed = proposed.then(|| group.write_queue.propose(command, deadline));
+            (deadline, proposed)
         })
         .collect();
     let mut results = Vec::with_capacity(waiting.len());
-    for (deadline, result) in waiting {
+    for (deadline, proposed) in waiting {
+        let Some(result) = proposed else {
+            results.push(WriteResult::NotApplied(
+                "only the leader itself proposes this command".to_owned(),
+            ));
+            continue;
+        };
         results.push(match tokio::time::timeout_at(deadline, result).await {
             Ok(Ok(result)) => result,
             _ => WriteResult::Unknown("the leader did not hear from a majority in time".to_owned()),
         });
     }
     results
+}
+
+/// Returns whether a command is a write of a client. Members forward only such commands: the others
+/// are proposed by the leader itself, and a forwarded one could remove a member.
+fn is_of_client(command: &Command) -> bool {
+    match command {
+        Command::Announce { .. }
+        | Command::Withdraw { .. }
+        | Command::Renew { .. }
+        | Command::OrderedAnnounce { .. }
+        | Command::OrderedWithdraw { .. }
+        | Command::OrderedRenew { .. }
+        | Command::AddStatic(_)
+        | Command::RemoveStatic { .. } => true,
+        Command::Tick { .. } | Command::Retire { .. } | Command::Level(_) => false,
+    }
 }

@@ -34,10 +34,15 @@ pub(crate) struct RaftPeerService {
 /// A connection that was accepted.
 pub(crate) enum PeerSession {
     /// A node that looks for its group.
-    NonMember,
+    NonMember {
+        /// Whether it has proved nothing about itself, although peers can.
+        is_plain: bool,
+    },
     /// A member that addressed this node by its raft id.
     Member {
         id: RaftId,
+        /// Whether it has proved nothing about itself, although peers can.
+        is_plain: bool,
         group: Arc<Group>,
         snapshot: Mutex<ChunkAssembler>,
     },
@@ -83,13 +88,14 @@ impl RaftPeerService {
                 own.environment
             )));
         }
+        let is_plain = !own.security.may_stop(proof);
         match (hello.to, self.group()) {
-            (None, _) => Ok(PeerSession::NonMember),
+            (None, _) => Ok(PeerSession::NonMember { is_plain }),
             (Some(_), None) => Err(Rejection::Retry(format!(
                 "{} is starting or stopping",
                 own.node_id
             ))),
-            (Some(meant), Some(group)) => self.accept_member(hello, meant, group),
+            (Some(meant), Some(group)) => self.accept_member(hello, is_plain, meant, group),
         }
     }
 
@@ -97,6 +103,7 @@ impl RaftPeerService {
     fn accept_member(
         &self,
         hello: &Hello,
+        is_plain: bool,
         (cluster_id, target): (u64, RaftId),
         group: Arc<Group>,
     ) -> Result<PeerSession, Rejection> {
@@ -125,12 +132,15 @@ impl RaftPeerService {
                 hello.from.name
             )));
         }
-        group
-            .peers
-            .verify_identity(&hello.from)
-            .map_err(Rejection::Fatal)?;
+        let plain_because = is_plain.then_some("it opened a plain connection");
+        let verified = group.peers.verify(&hello.from, plain_because);
+        verified.map_err(match is_plain {
+            true => Rejection::Refused,
+            false => Rejection::Fatal,
+        })?;
         Ok(PeerSession::Member {
             id,
+            is_plain,
             group,
             snapshot: Mutex::default(),
         })
@@ -194,14 +204,20 @@ impl PeerService for RaftPeerService {
     }
 
     fn is_non_member(&self, session: &PeerSession) -> bool {
-        matches!(session, PeerSession::NonMember)
+        matches!(session, PeerSession::NonMember { .. })
     }
 
     fn is_current(&self, session: &PeerSession, opened_epoch: u64) -> bool {
         let still_the_group = match session {
-            PeerSession::NonMember => true,
-            PeerSession::Member { group, .. } => {
-                self.group().is_some_and(|now| Arc::ptr_eq(&now, group))
+            PeerSession::NonMember { .. } => true,
+            PeerSession::Member {
+                id,
+                is_plain,
+                group,
+                ..
+            } => {
+                let is_disproved = *is_plain && group.peers.has_proved(*id);
+                !is_disproved && self.group().is_some_and(|now| Arc::ptr_eq(&now, group))
             }
         };
         still_the_group && self.bootstrap.options.pause_detector.runs(opened_epoch)
@@ -210,6 +226,15 @@ impl PeerService for RaftPeerService {
     async fn serve(self: Arc<Self>, session: Arc<PeerSession>, request: Request) -> Response {
         match (&*session, request) {
             (_, Request::Probe) => Response::Probe(self.view()),
+            (
+                PeerSession::NonMember { is_plain: true }
+                | PeerSession::Member { is_plain: true, .. },
+                Request::Join(_),
+            ) => Response::Join(JoinResponse::Refused(
+                "a node without a data directory must prove that it has the shared secret: set it \
+                 there"
+                    .to_owned(),
+            )),
             (_, Request::Join(request)) => Response::Join(match self.group() {
                 Some(group) => handle_join::handle_join(&group, request).await,
                 None => JoinResponse::Refused(format!(
@@ -217,7 +242,7 @@ impl PeerService for RaftPeerService {
                     self.bootstrap.options.node_id
                 )),
             }),
-            (PeerSession::NonMember, _) => {
+            (PeerSession::NonMember { .. }, _) => {
                 Response::Failed("only a member may send this request".to_owned())
             }
             (
@@ -225,6 +250,7 @@ impl PeerService for RaftPeerService {
                     id,
                     group,
                     snapshot,
+                    ..
                 },
                 request,
             ) => {

@@ -44,6 +44,15 @@ pub(super) fn reason(error: &io::Error) -> String {
              cluster.peer-authentication is off there, or its version is older"
             .to_owned(),
         Some(other) => format!("the TLS handshake failed: {other}"),
-        None => error.to_string(),
+        None => match error.kind() {
+            // The peer has read the key of this node, and its refusal was lost.
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe => {
+                "it closed the connection; perhaps it does not accept the shared secret of this node"
+                    .to_owned()
+            }
+            _ => error.to_string(),
+        },
     }
 }

@@ -19,9 +19,11 @@ pub(crate) struct PeerState {
     pub(crate) disk_low: bool,
     /// The highest feature level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
-    /// Whether the peer proved nothing when this node last dialed it, although this node can
+    /// Whether the peer last proved nothing about itself, although peers can
     /// ([`crate::raft::PeerSecurity`]).
     pub(crate) is_plain: bool,
+    /// The time of the peer's last answer after it had proved that it has the shared secret.
+    pub(crate) proved_at: Option<Instant>,
     /// The reason why the peer last refused this node, until it answers again.
     pub(crate) rejection: Option<String>,
     /// The time at which this node last logged that a message of the peer was invalid.

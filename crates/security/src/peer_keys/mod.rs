@@ -2,34 +2,36 @@
 //!
 //! Each shared secret yields one Ed25519 key pair, the same on every node. Both ends of a TLS 1.3
 //! connection show the public key (RFC 7250) and prove that they have the private one. Therefore a
-//! node needs no certificates, and a stranger learns nothing that allows it to guess the secret
-//! faster than by trying. TLS proves only that the other end is *a* node with the secret; the hello
-//! inside says which, and for whom it is meant.
+//! node needs no certificates. TLS proves only that the other end is *a* node with the secret; the
+//! hello inside says which, and for whom it is meant.
+//!
+//! Everyone who connects gets to see the public key, and can try secrets until one yields this key.
+//! The derivation is therefore slow. A random secret of 32 bytes cannot be found in any case.
 
 mod raw_key_verifier;
 
 use crate::secret::Secret;
 use crate::secret_list::SecretList;
 use raw_key_verifier::RawKeyVerifier;
-use ring::hkdf;
+use ring::pbkdf2;
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring::{default_provider, sign::any_eddsa_type};
+use rustls::crypto::ring::{default_provider, kx_group, sign::any_eddsa_type};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// The ALPN protocol of peers (RFC 7301). Its number is the version of the way in which peers are
 /// recognized: `quorate-peer/1` is an HTTP upgrade in plain text.
 pub const PEER_ALPN: &[u8] = b"quorate-peer/2";
 
-/// The salt of the key derivation. No other use of the same secret has this salt, so keys of
-/// different uses are independent.
-const SALT: &[u8] = PEER_ALPN;
+/// Number of rounds of the key derivation. It takes about a tenth of a second, once at start.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).unwrap();
 
 const SEED_BYTES: usize = 32;
 
@@ -80,7 +82,11 @@ impl PeerKeys {
             vec![CertificateDer::from(public.0.to_vec())],
             signing.clone(),
         ));
-        let provider = Arc::new(default_provider());
+        // A client could choose a group whose key exchange takes far longer.
+        let provider = Arc::new(CryptoProvider {
+            kx_groups: vec![kx_group::X25519],
+            ..default_provider()
+        });
         let verifier = Arc::new(RawKeyVerifier::new(&accepted, &provider));
         Ok(PeerKeys {
             client: client_config(&provider, &verifier, &shown)?,
@@ -111,34 +117,23 @@ impl fmt::Debug for PeerKeys {
     }
 }
 
-/// The length of a seed, for ring's key derivation.
-struct SeedLength;
-
-impl hkdf::KeyType for SeedLength {
-    fn len(&self) -> usize {
-        SEED_BYTES
-    }
-}
-
-/// Derives the key pair of a secret with HKDF (RFC 5869).
+/// Derives the key pair of a secret with PBKDF2 (RFC 8018). The salt is that of no other use of the
+/// secret, so keys of different uses are independent.
 fn key_pair(
     secret: &Secret,
     environment: &str,
 ) -> Result<(Arc<dyn SigningKey>, PublicKey), rustls::Error> {
-    let failed = |_| rustls::Error::General("the key of a secret cannot be derived".to_owned());
+    let salt = [PEER_ALPN, b"\0", environment.as_bytes()].concat();
     let mut pkcs8 = [0; PKCS8_PREFIX.len() + SEED_BYTES];
     let (prefix, seed) = pkcs8.split_at_mut(PKCS8_PREFIX.len());
     prefix.copy_from_slice(&PKCS8_PREFIX);
-    hkdf::Salt::new(hkdf::HKDF_SHA256, SALT)
-        .extract(secret.bytes())
-        .expand(&[environment.as_bytes()], SeedLength)
-        .and_then(|derived| derived.fill(seed))
-        .map_err(failed)?;
+    let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+    pbkdf2::derive(algorithm, ROUNDS, &salt, secret.bytes(), seed);
     let signing = any_eddsa_type(&PrivatePkcs8KeyDer::from(&pkcs8[..]))?;
     let public = signing
         .public_key()
         .map(|key| PublicKey(key.into_owned()))
-        .ok_or_else(|| failed(ring::error::Unspecified))?;
+        .ok_or_else(|| rustls::Error::General("a private key has no public one".to_owned()))?;
     Ok((signing, public))
 }
 

@@ -2,11 +2,12 @@
 //! needed.
 
 use super::dial::{DialedPeer, Dialer};
+use super::dial_tls;
 use super::frame::{
     self, MAX_FRAME_BYTES, MAX_NON_MEMBER_FRAME_BYTES, MAX_REPLY_TO_NON_MEMBER_BYTES, Receiver,
 };
 use super::messages::{Hello, HelloReply, PeerIdentity, Request, Response};
-use super::peer_security::{PeerSecurity, without_digests};
+use super::peer_security::{PeerProof, PeerSecurity, without_digests};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use std::collections::BTreeMap;
@@ -228,21 +229,21 @@ async fn handshake(
     hello: Hello,
     check: Option<&Check>,
 ) -> Result<OutboundConnection, CallError> {
-    let not_sent =
-        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
+    let not_sent = |reason: &str| CallError::NotSent(format!("{address}: {reason}"));
+    // In TLS 1.3, the peer checks the key of this node after the handshake has ended for this node.
+    let failed = |error: std::io::Error| match dialed.proof {
+        PeerProof::Key(_) => not_sent(&dial_tls::reason(&error)),
+        PeerProof::Plain => not_sent(&error.to_string()),
+    };
     let may_stop = security.may_stop(&dialed.proof);
     let (mut sender, mut receiver) = frame::split(dialed.stream);
     let is_stranger = hello.to.is_none();
     sender
         .send(0, &hello, MAX_NON_MEMBER_FRAME_BYTES)
         .await
-        .map_err(|error| not_sent(&error))?;
-    match receiver
-        .receive::<HelloReply>()
-        .await
-        .map_err(|error| not_sent(&error))?
-    {
-        None => return Err(not_sent(&"the connection was closed during the handshake")),
+        .map_err(failed)?;
+    match receiver.receive::<HelloReply>().await.map_err(failed)? {
+        None => return Err(not_sent("the connection was closed during the handshake")),
         Some((_, HelloReply::Refused { reason, fatal })) => {
             let reason = shown_reason(&reason);
             let fatal = fatal && may_stop;

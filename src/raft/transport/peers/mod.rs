@@ -1,4 +1,7 @@
-//! The connections to the other members, and the known state of each.
+//! The connections to the other members, and the known state of each. `proofs` keeps apart the peers
+//! that have proved that they have the shared secret.
+
+mod proofs;
 
 use super::local_member::LocalMember;
 use super::peer_state::PeerState;
@@ -132,7 +135,9 @@ impl Peers {
             Ok(_) => {
                 let mut known = lock(&self.known);
                 let known = known.entry(target).or_default();
-                known.last_answer = Some(clock::now());
+                let now = clock::now();
+                known.last_answer = Some(now);
+                known.proved_at = known.proved_at.map(|_| now);
                 known.rejection = None;
             }
             Err(CallError::Refused {
@@ -201,9 +206,7 @@ impl Peers {
                     let Some(peers) = peers.upgrade() else {
                         return Ok(());
                     };
-                    peers.verify_identity(from)?;
-                    peers.note_proof(from, plain_because);
-                    Ok(())
+                    peers.verify(from, plain_because)
                 };
                 Arc::new(PeerClient::new(address, self.dialer.clone()).checked(check))
             })
@@ -250,25 +253,6 @@ impl Peers {
         {
             known.complained = Some(now);
             tracing::warn!(target: log_target::PEERS, "{reason}");
-        }
-    }
-
-    /// Records whether a member that this node dialed has proved that it has the shared secret. If
-    /// it has not, logs the reason once, since the member is refused as soon as
-    /// `cluster.peer-authentication` is `require`.
-    fn note_proof(&self, from: &PeerIdentity, plain_because: Option<&str>) {
-        let mut known = lock(&self.known);
-        let known = known.entry(from.name.raft_id()).or_default();
-        let was_plain = std::mem::replace(&mut known.is_plain, plain_because.is_some());
-        if let Some(reason) = plain_because
-            && !was_plain
-        {
-            tracing::warn!(
-                target: log_target::PEERS,
-                "{} is accepted without a proof of the shared secret, since \
-                 cluster.peer-authentication is permissive: {reason}",
-                from.name.node_id
-            );
         }
     }
 
@@ -341,8 +325,9 @@ impl Peers {
         // Skip a peer whose process is unknown, for example because its state was dropped when it
         // was removed from the group. Otherwise the next hello of the peer would count as that of a
         // new process and be rejected. This is so because a hello carries the last log id at the
-        // start of the process.
-        if known.process.is_some() {
+        // start of the process. Skip a plain peer too: its statements must not count against the
+        // member whose name it uses.
+        if known.process.is_some() && !known.is_plain {
             known.acknowledged = known.acknowledged.max(log_id);
         }
     }
@@ -354,7 +339,7 @@ impl Peers {
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
     /// or a second process runs on a copy.
-    pub(crate) fn verify_identity(&self, from: &PeerIdentity) -> Result<(), String> {
+    fn verify_identity(&self, from: &PeerIdentity) -> Result<(), String> {
         let mut known = lock(&self.known);
         let id = from.name.raft_id();
         if !known.contains_key(&id) && known.len() >= MAX_KNOWN {

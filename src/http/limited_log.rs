@@ -1,4 +1,4 @@
-//! The log lines about refused connections and requests, limited for each client.
+//! Log lines about clients, limited in number for each client.
 
 use crate::clock::{Instant, now};
 use crate::locks::lock;
@@ -10,53 +10,71 @@ use std::time::Duration;
 /// Minimum time between two log lines about one address and reason.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Maximum number of pairs of address and reason that are counted at the same time. Beyond it,
-/// refusals are counted together.
+/// Minimum time between two searches for pairs that can be removed.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Maximum number of pairs of address and reason that are counted at the same time. Beyond it, all
+/// others are counted together.
 const PAIRS_MAX: usize = 1_000;
 
-/// The recent refusals. The first of an address and reason is logged immediately, and later ones at
-/// most once a minute, with their number. No client is ever locked out, because all clients behind
-/// a proxy have one address.
-#[derive(Default)]
-pub(super) struct Refusals {
-    recent: Mutex<RecentRefusals>,
+/// A log of what is done with clients, and why. The first line of an address and reason is written
+/// immediately, and later ones at most once a minute, with their number. No client is ever locked
+/// out, because all clients behind a proxy have one address.
+pub(super) struct LimitedLog {
+    /// What is done with the clients, as the first word of each line.
+    done: &'static str,
+    recent: Mutex<RecentReasons>,
 }
 
 #[derive(Default)]
-struct RecentRefusals {
-    pairs: BTreeMap<(IpAddr, String), RefusalCount>,
-    /// The refusals for which no pair was free.
-    others: Option<RefusalCount>,
+struct RecentReasons {
+    pairs: BTreeMap<(IpAddr, String), ReasonCount>,
+    /// The time at which old pairs were last removed to make room.
+    pruned_at: Option<Instant>,
+    /// The occurrences for which no pair was free.
+    others: Option<ReasonCount>,
 }
 
-/// The refusals since the last log line.
-struct RefusalCount {
+/// The occurrences of a reason since its last log line.
+struct ReasonCount {
     logged_at: Instant,
     unlogged: u64,
 }
 
-impl Refusals {
-    /// Notes that something from an address was refused, and logs it when it is due.
-    pub(super) fn note(&self, address: IpAddr, reason: &str) {
-        if let Some(line) = self.line(address, reason, now()) {
-            tracing::warn!(target: "quorate::http::refused", "{line}");
+impl LimitedLog {
+    /// Creates a log of what is done with clients, for example `refused`.
+    pub(super) fn new(done: &'static str) -> LimitedLog {
+        LimitedLog {
+            done,
+            recent: Mutex::default(),
         }
     }
 
-    /// Counts a refusal, and returns the line to log, if one is due.
+    /// Notes something about a client, and logs it when it is due.
+    pub(super) fn note(&self, address: IpAddr, reason: &str) {
+        if let Some(line) = self.line(address, reason, now()) {
+            tracing::warn!(target: "quorate::http::clients", "{line}");
+        }
+    }
+
+    /// Counts an occurrence, and returns the line to log, if one is due.
     fn line(&self, address: IpAddr, reason: &str, at: Instant) -> Option<String> {
+        let done = self.done;
         let mut recent = lock(&self.recent);
-        // Digits do not count, since a reason may contain a time that differs each time.
-        let pair = (address, reason.replace(|c: char| c.is_ascii_digit(), "#"));
-        if !recent.pairs.contains_key(&pair) && recent.pairs.len() >= PAIRS_MAX {
-            let is_recent =
-                |count: &RefusalCount| at.duration_since(count.logged_at) < LOG_INTERVAL;
+        let pair = (address, without_numbers(reason));
+        let is_full = recent.pairs.len() >= PAIRS_MAX;
+        let is_pruned = recent
+            .pruned_at
+            .is_some_and(|pruned_at| at.duration_since(pruned_at) < PRUNE_INTERVAL);
+        if is_full && !is_pruned && !recent.pairs.contains_key(&pair) {
+            recent.pruned_at = Some(at);
+            let is_recent = |count: &ReasonCount| at.duration_since(count.logged_at) < LOG_INTERVAL;
             recent.pairs.retain(|_, count| is_recent(count));
         }
         if !recent.pairs.contains_key(&pair) && recent.pairs.len() >= PAIRS_MAX {
             let unlogged = due(&mut recent.others, at)?;
             return Some(format!(
-                "refused {unlogged} of more than {PAIRS_MAX} addresses and reasons, \
+                "{done} {unlogged} of more than {PAIRS_MAX} addresses and reasons, \
                  last {address}: {reason}"
             ));
         }
@@ -64,14 +82,23 @@ impl Refusals {
         let unlogged = due(&mut count, at);
         recent.pairs.extend(count.map(|count| (pair, count)));
         unlogged.map(|unlogged| match unlogged {
-            1 => format!("refused {address}: {reason}"),
-            more => format!("refused {address}: {reason} ({more} times since the last line)"),
+            1 => format!("{done} {address}: {reason}"),
+            more => format!("{done} {address}: {reason} ({more} times since the last line)"),
         })
     }
 }
 
-/// Adds one refusal, and returns the number of refusals to log, if a line is due.
-fn due(count: &mut Option<RefusalCount>, at: Instant) -> Option<u64> {
+/// Returns a reason with each whole number replaced, since a number of seconds differs each time.
+fn without_numbers(reason: &str) -> String {
+    let words = reason.split(' ').map(|word| {
+        let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { "#" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Adds one occurrence, and returns the number of occurrences to log, if a line is due.
+fn due(count: &mut Option<ReasonCount>, at: Instant) -> Option<u64> {
     let unlogged = match count {
         Some(count) if at.duration_since(count.logged_at) < LOG_INTERVAL => {
             count.unlogged += 1;
@@ -80,7 +107,7 @@ fn due(count: &mut Option<RefusalCount>, at: Instant) -> Option<u64> {
         Some(count) => count.unlogged + 1,
         None => 1,
     };
-    *count = Some(RefusalCount {
+    *count = Some(ReasonCount {
         logged_at: at,
         unlogged: 0,
     });
@@ -95,7 +122,7 @@ mod tests {
     /// minute has passed.
     #[test]
     fn refusals_are_counted() {
-        let (refusals, start) = (Refusals::default(), now());
+        let (refusals, start) = (LimitedLog::new("refused"), now());
         let address = IpAddr::from([10, 0, 0, 7]);
         let note =
             |seconds, reason| refusals.line(address, reason, start + Duration::from_secs(seconds));
@@ -105,7 +132,8 @@ mod tests {
         );
         assert_eq!(note(1, "no token"), None);
         assert_eq!(note(59, "no token"), None);
-        assert!(note(59, "an expired token").is_some());
+        assert!(note(59, "it expired 70 s ago").is_some());
+        assert_eq!(note(60, "it expired 71 s ago"), None);
         assert_eq!(
             note(61, "no token").as_deref(),
             Some("refused 10.0.0.7: no token (3 times since the last line)")
@@ -115,7 +143,7 @@ mod tests {
     /// The number of pairs that are counted is limited, and refusals beyond it are logged together.
     #[test]
     fn pairs_are_limited() {
-        let (refusals, start) = (Refusals::default(), now());
+        let (refusals, start) = (LimitedLog::new("refused"), now());
         for i in 0..PAIRS_MAX {
             let address = IpAddr::from([10, 1, (i >> 8) as u8, i as u8]);
             assert!(refusals.line(address, "x", start).is_some());
