@@ -37,8 +37,8 @@ fn a_node_outlives_other_signals() {
     assert_eq!(node.stop().code(), Some(0), "{}", node.log());
 }
 
-/// At any log level, SIGQUIT writes the state of each part of a node to its log. The test sends it
-/// to the leader and to a follower of a group that has lost a member.
+/// SIGQUIT writes the state of each part of a node to the node's log, at any log level. The test
+/// signals the leader and a follower of a group that has lost a member.
 #[test]
 fn sigquit_writes_what_each_part_is_doing() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -90,8 +90,8 @@ fn sigquit_writes_what_each_part_is_doing() {
     }
 }
 
-/// A group of one node stops without a warning, although it has no node to hand its leadership to.
-/// At its start, its log names the data directory.
+/// A group of one node stops without a warning, although no other node can take the leadership. The
+/// log of the start names the data directory.
 #[test]
 fn a_group_of_one_starts_and_stops_without_a_warning() {
     let mut cluster = Cluster::start(1, Options::default());
