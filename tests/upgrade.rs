@@ -38,10 +38,10 @@ fn committed(log: &str) -> BTreeMap<u64, Value> {
         .collect()
 }
 
-/// Three nodes are upgraded one by one under writes. No node ends because of a diverging state, and
-/// no acknowledged write is lost. Writes are interrupted for 2.5 s at most. The data directories of
-/// the older release are read, and the three logs agree. At the end, all nodes are stopped and
-/// started once more, as after a downtime of the whole cluster.
+/// Three nodes are upgraded one by one under writes. No acknowledged write is lost, and writes are
+/// interrupted for at most 2.5 s. No node ends because of a diverging state. The new release reads
+/// the data directories of the older release, and the three logs agree. At the end, all nodes are
+/// stopped and started once more, as after a downtime of the whole cluster.
 #[test]
 fn nodes_are_upgraded_one_by_one() {
     let old = std::env::var_os("QUORATE_TEST_OLD")
