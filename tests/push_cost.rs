@@ -1,6 +1,6 @@
-//! Measures the cost of pushing changes to clients, with three release nodes on loopback and all
-//! clients in this process. It prints figures, and fails only if a condition is broken that must
-//! hold on any machine.
+//! Measures the cost of pushing changes to clients. Three release nodes run on loopback, and all
+//! clients run in this process. The test prints figures. It fails only if a condition is broken
+//! that holds on any machine.
 //!
 //! `cargo test --release --test push_cost -- --ignored --nocapture --test-threads 1`
 
@@ -40,8 +40,8 @@ async fn ask(to: SocketAddr, request: String) -> TcpStream {
     stream
 }
 
-/// Reads until `mark` arrives, and returns everything up to it. Bytes after it stay in `rest`.
-/// Returns `None` at the end of the stream.
+/// Reads until `mark` arrives, and returns everything up to the end of `mark`. Later bytes stay in
+/// `rest`. Returns `None` at the end of the stream.
 async fn until(stream: &mut TcpStream, rest: &mut Vec<u8>, mark: &[u8]) -> Option<Vec<u8>> {
     let mut chunk = [0; 4096];
     loop {

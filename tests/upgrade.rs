@@ -17,6 +17,31 @@ use support::{Cluster, Options, rolling, until};
 
 const KIND: &str = "upgraded";
 
+/// Three nodes of an older release without a secret become nodes of this release that demand every
+/// proof, one by one and under writes. Nothing is lost, and writes are interrupted for 2.5 s at
+/// most.
+#[test]
+fn an_older_group_is_changed_to_demand_every_proof() {
+    let old = old_release();
+    let mut cluster = Cluster::prepare(3, Options::max_age("60s").alone());
+    for node in &mut cluster.nodes {
+        node.program = old.clone();
+    }
+    cluster.start_all();
+    cluster.wait_serving();
+    rolling::demand_proofs(&mut cluster, KIND, |node| {
+        node.program = PathBuf::from(support::node::BINARY);
+    });
+    assert_alive(&mut cluster);
+}
+
+/// Returns the program of the older release.
+fn old_release() -> PathBuf {
+    let old = std::env::var_os("QUORATE_TEST_OLD");
+    let old = old.expect("it is the binary of the older release (scripts/upgrade sets it)");
+    PathBuf::from(old)
+}
+
 fn assert_alive(cluster: &mut Cluster) {
     for node in &mut cluster.nodes {
         // A node whose state differs from that of the majority ends with the exit code of
@@ -38,17 +63,16 @@ fn committed(log: &str) -> BTreeMap<u64, Value> {
         .collect()
 }
 
-/// Three nodes are upgraded one by one under writes. No node ends because of a diverging state, and
-/// no acknowledged write is lost. Writes are interrupted for 2.5 s at most. The data directories of
-/// the older release are read, and the three logs agree. At the end, all nodes are stopped and
-/// started once more, as after a downtime of the whole cluster.
+/// Three nodes are upgraded one by one under writes. No acknowledged write is lost, and writes are
+/// interrupted for at most 2.5 s. No node ends because of a diverging state. The new release reads
+/// the data directories of the older release, and the three logs agree. At the end, all nodes are
+/// stopped and started once more, as after a downtime of the whole cluster.
 #[test]
 fn nodes_are_upgraded_one_by_one() {
-    let old = std::env::var_os("QUORATE_TEST_OLD")
-        .expect("QUORATE_TEST_OLD is the binary of the older release (scripts/upgrade sets it)");
+    let old = old_release();
     let mut cluster = Cluster::prepare(3, Options::max_age("60s").alone());
     for node in &mut cluster.nodes {
-        node.program = PathBuf::from(&old);
+        node.program = old.clone();
     }
     cluster.start_all();
     cluster.wait_serving();

@@ -26,9 +26,9 @@ fn printed(stdout: &str) -> EndedCommand {
     }
 }
 
-/// Only the address of the coordinator is printed, from the first server that has one; options
-/// print the rest. The command's parameters are passed on to the server, and the servers may come
-/// from the environment.
+/// Only the address of the coordinator is printed, from the first server that has one. `--json`
+/// prints the whole answer. The command's parameters are passed on to the server. The servers may
+/// come from the environment.
 #[test]
 fn the_address_is_printed_alone() {
     let busy = FakeServer::saying(503, "no majority is reached\n");
@@ -53,7 +53,7 @@ fn the_address_is_printed_alone() {
     assert_eq!(busy.requests().len(), 3);
 }
 
-/// With `--all`, each coordinator has its own line. The best one is in the first line.
+/// With `--all`, each coordinator has its own line, and the best coordinator has the first line.
 #[test]
 fn all_addresses_are_printed() {
     let server = FakeServer::start(|_, request| {
@@ -97,8 +97,8 @@ fn no_answer_is_explained() {
 }
 
 /// With `--watch`, the present coordinator and each new one are printed. Interruptions are reported
-/// on standard error. A new server repeats the coordinator that the command already knows, which is
-/// not printed again. While no server answers, output goes only to standard error.
+/// on standard error. A coordinator that the command already knows is not printed again when a new
+/// server repeats it. While no server answers, output goes only to standard error.
 #[test]
 fn each_new_coordinator_is_printed() {
     let (to_first, reply) = stream();

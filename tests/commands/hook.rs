@@ -9,10 +9,10 @@ use std::sync::mpsc::SyncSender;
 const ECHO: &str =
     "echo \"$QUORATE_COORDINATOR $QUORATE_COORDINATOR_NODE $QUORATE_COORDINATOR_ENGINE\"";
 
-/// Without `--watch`, the command runs once, with the address in its environment. Only the command
-/// writes to standard output, and `quorate` exits with the command's exit code. A static
-/// coordinator has no node. The variable of the node then has no value, even if the environment of
-/// `quorate` had a value for it.
+/// Without `--watch`, the command of `--exec` runs once, with the address in its environment. Only
+/// the command writes to standard output, and `quorate` exits with the command's exit code. The
+/// variable of the node is empty for a static coordinator, which has no node. This holds even if
+/// the environment of `quorate` had a value for the variable.
 #[test]
 fn a_command_runs_once() {
     let expected = |stdout: &str| EndedCommand {
@@ -37,8 +37,8 @@ fn a_command_runs_once() {
     assert_eq!(ended.code, Some(128 + 15));
 }
 
-/// Returns a server that answers its first `count` requests with streams, and the senders with
-/// which the test writes them.
+/// Returns a server that answers its first `count` requests with streams, and a sender for each
+/// stream.
 fn server_of_streams(count: usize) -> (FakeServer, Vec<SyncSender<String>>) {
     let (senders, replies): (Vec<_>, Vec<_>) = (0..count).map(|_| stream()).unzip();
     let replies = Mutex::new(replies.into_iter());
@@ -49,9 +49,9 @@ fn server_of_streams(count: usize) -> (FakeServer, Vec<SyncSender<String>>) {
     (server, senders)
 }
 
-/// With `--watch`, the command runs for each new coordinator, one run at a time. Of the
-/// coordinators that arrive during a run, only the newest gets a run. A failed run is reported and
-/// does not end the watch.
+/// With `--watch`, the command runs for each new coordinator, one run at a time. If several
+/// coordinators arrive during a run, only the newest gets a run. A failed run is reported and does
+/// not end the watch.
 #[test]
 fn a_command_runs_for_each_new_coordinator() {
     let dir = tempfile::tempdir().expect("a directory");

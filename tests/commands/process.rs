@@ -9,10 +9,10 @@ use std::time::Duration;
 /// Time limit for each step. It is far beyond the duration of any step on a busy machine.
 pub const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// Maximum number of unread lines. It is more than any test lets a command print before it reads.
+/// Maximum number of unread lines. No test leaves more lines unread.
 const QUEUE: usize = 64;
 
-/// Returns the command with these arguments, and with `servers`, if there are any, as `--server`.
+/// Returns the command with these arguments, and with `--server` if there are any `servers`.
 pub fn quorate(words: &[&str], servers: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command

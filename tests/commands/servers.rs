@@ -12,8 +12,8 @@ const COMMANDS: [&[&str]; 6] = [
     &["bench", "lookup"],
 ];
 
-/// Every command refuses a server address that has more than scheme, host and port, even if only
-/// one of several addresses is wrong. All commands print the same message, before any request.
+/// Every command refuses a server address with more than a scheme, host and port. One wrong address
+/// among several is enough. All commands print the same message, before any request.
 #[test]
 fn every_command_refuses_alike() {
     for wrong in [

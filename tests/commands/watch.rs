@@ -1,5 +1,5 @@
-//! Tests of `quorate watch`, which prints one line for each event. It reads from one server after
-//! another, until the reader of its output closes the pipe.
+//! Tests of `quorate watch`, which prints one line for each event. The command reads from one
+//! server after another until the reader of its output closes the pipe.
 
 use crate::fake_server::{FakeServer, broken_stream, stream};
 use crate::process::{Followed, TIME_LIMIT, quorate};

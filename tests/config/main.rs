@@ -77,8 +77,8 @@ async fn an_airlift_directory_loads() {
     );
 }
 
-/// [`CONFIG`], a config.properties that users of airlift have, loads. Every setting that it does
-/// not contain has its default.
+/// [`CONFIG`], a config.properties that users of airlift have, loads. Every setting that is not in
+/// [`CONFIG`] has its default.
 #[test]
 fn defaults() {
     let settings = with_config(CONFIG).load();
@@ -261,8 +261,8 @@ fn paths_start_in_the_data_directory() {
     );
 }
 
-/// A detached server logs to its log file, because it has no console that an operator sees. A log
-/// file that the operator has configured is kept.
+/// A detached server logs to its log file, because no operator sees its console. A log file that
+/// the operator has configured is kept.
 #[test]
 fn a_detached_server_logs_to_a_file() {
     let installation = with_config("node.environment=test\n");
@@ -289,8 +289,8 @@ fn a_detached_server_logs_to_a_file() {
     );
 }
 
-/// A file that cannot be read is reported with the reason: it is missing, is a directory, or is too
-/// large. Errors that only follow from this are not reported.
+/// A file that is missing, is a directory, or is too large is reported with this reason. Errors
+/// that only follow from the unreadable file are not reported.
 #[test]
 fn unreadable_files() {
     let installation = Installation::new(&[]);
@@ -378,8 +378,8 @@ fn hostile_files() {
     assert!(installation.errors().contains("was not used"));
 }
 
-/// An empty `node.id` is refused, since a random id in its place would turn this node into a
-/// different one. An empty data directory is refused too.
+/// An empty `node.id` is refused, because a random id in its place would give this node another
+/// identity. An empty data directory is refused too.
 #[test]
 fn empty_values() {
     let installation = with_config("node.environment=test\nnode.id=\n");
@@ -407,8 +407,8 @@ fn files_of_windows() {
     assert_eq!(settings.node_id.as_deref(), Some("a"));
 }
 
-/// A levels file in its default place has precedence over a levels file that a property names.
-/// airlift does the same. A notice reports that the property is ignored.
+/// A levels file in its default place has precedence over a levels file that a property names, as
+/// in airlift. A notice reports that the property is ignored.
 #[test]
 fn the_usual_levels_file_wins() {
     let installation =

@@ -25,8 +25,8 @@ fn secrets(settings: &Settings) -> usize {
     secrets.map_or(0, |secrets| secrets.list.iter().count())
 }
 
-/// A secret is read from the configuration or from a file. With a secret, peers are required to
-/// prove it by default; without one, nothing is.
+/// A secret is read from the configuration or from a file. If there is a secret, peers must by
+/// default prove that they have it. Without a secret, peers prove nothing.
 #[test]
 fn secrets_are_read() {
     let settings = with_lines("").load();
@@ -151,9 +151,10 @@ fn unsafe_settings_are_reported() {
     );
 }
 
-/// With a secret of the engines, peers and engines must prove it by default, and the peers take it
-/// unless they have one of their own. Engines can be required only if peers are, since everyone
-/// could otherwise announce an engine as a node of the group.
+/// With a secret of the engines, peers and engines must prove by default that they have a secret.
+/// Peers use the secret of the engines unless the peers have a secret of their own. `require` for
+/// engines needs `require` for peers, because anyone could otherwise announce an engine as a node
+/// of the group.
 #[test]
 fn engines_need_peers() {
     let engines = format!("internal-communication.shared-secret={SECRET}");

@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 /// Returns the pids of the servers that `start` has left running for a directory. Kills these
-/// servers, so that they do not outlive a test that finds them.
+/// servers, because they must not outlive the test.
 fn left_behind(dir: &Path) -> Vec<i32> {
     let dir = dir.display().to_string();
     let is_ours = |pid: &i32| {
@@ -86,7 +86,7 @@ fn ended(mut process: Child) -> Option<i32> {
     process.wait().expect("a child can be waited for").code()
 }
 
-/// Runs a command to its end. Its output goes to a file, because a server that the command leaves
+/// Runs a command to its end. The output goes to a file, because a server that the command leaves
 /// running would keep a pipe open.
 fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
     let path = dir.join("output");
@@ -97,8 +97,8 @@ fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
     (fs::read_to_string(&path).expect("was written"), code)
 }
 
-/// A detached server whose launcher has not recorded its pid ends by itself, since no command could
-/// stop it.
+/// A detached server ends by itself if its launcher has not recorded its pid. No command could stop
+/// such a server.
 #[test]
 fn a_server_that_nobody_recorded_ends() {
     let installation = LauncherInstallation::new(0);

@@ -16,7 +16,7 @@ pub fn quorate(arguments: &[&str]) -> Command {
     command
 }
 
-/// The installation of one server. The server is killed when this is dropped.
+/// The installation of one server. Dropping a `LauncherInstallation` kills the server.
 pub struct LauncherInstallation {
     pub dir: TempDir,
 }

@@ -75,7 +75,8 @@ fn start_status_stop() {
     assert_eq!(fs::read_to_string(&pid_file).expect("stays"), "");
 }
 
-/// A started server leads a session of its own, so that the end of the terminal does not end it.
+/// A started server leads a session of its own, so that the server survives the end of the
+/// terminal.
 #[test]
 fn a_started_server_is_detached() {
     let installation = LauncherInstallation::new(0);
@@ -91,7 +92,8 @@ fn a_started_server_is_detached() {
     wait_until("the session", || session() == Some(pid.to_string()));
 }
 
-/// A server that was killed leaves its pid file behind. No command believes that it still runs.
+/// A server that was killed leaves its pid file behind. No command concludes from this file that
+/// the server still runs.
 #[test]
 fn a_stale_pid_deceives_nobody() {
     let installation = LauncherInstallation::new(0);
@@ -115,7 +117,8 @@ fn a_stale_pid_deceives_nobody() {
     installation.start();
 }
 
-/// `restart` stops the running server and starts it again. `kill` ends it without a clean shutdown.
+/// `restart` stops the running server and starts a new one. `kill` ends the server without a clean
+/// shutdown.
 #[test]
 fn restart_and_kill() {
     let installation = LauncherInstallation::new(0);
@@ -173,8 +176,8 @@ fn start_checks_the_configuration() {
     );
 }
 
-/// If the server ends right after its start, `start` does not report it as running, and the
-/// launcher's log contains the reason.
+/// A server that ends right after its start is not reported as running. The launcher's log contains
+/// the reason for the end.
 #[test]
 fn start_notices_an_early_end() {
     let taken = TcpListener::bind("0.0.0.0:0").expect("a free port");
@@ -193,8 +196,8 @@ fn start_notices_an_early_end() {
     assert!(log.contains("in use"), "{log}");
 }
 
-/// A server in the foreground exits with 0 after SIGTERM. While it runs, its data directory is
-/// refused as in use.
+/// A server in the foreground exits with 0 after SIGTERM. While the server runs, a second server is
+/// refused, because the data directory is in use.
 #[test]
 fn run_in_the_foreground() {
     let installation = LauncherInstallation::new(0);
@@ -303,8 +306,8 @@ fn closed() -> String {
         .to_string()
 }
 
-/// `cluster --wait-ready` returns when all servers are ready. After its timeout it reports which
-/// servers are not ready, and why.
+/// `cluster --wait-ready` returns when all servers are ready. At its timeout, the command reports
+/// which servers are not ready, and why.
 #[test]
 fn cluster_waits_until_ready() {
     let wait = |servers: &[&String]| {

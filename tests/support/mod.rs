@@ -13,7 +13,8 @@ mod nodes;
 pub mod wait;
 
 pub use clients::{
-    engine_tokens, events, http, http2, many_clients, peer_wire, recorded, rivals, traffic, workers,
+    engine_tokens, engines_secret, events, http, http2, many_clients, peer_wire, recorded, rivals,
+    traffic, workers,
 };
 #[cfg(target_os = "linux")]
 pub use machine::{

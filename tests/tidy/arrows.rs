@@ -32,9 +32,9 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
 }
 
 /// Returns the forbidden uses in a source. `facade` contains the names that raft/mod.rs exports,
-/// except modules: other modules may use only these names. `facade` is `None` for a file of tests.
-/// Such a file may use any item of its allowed modules, for example a registry without a Raft
-/// group.
+/// except modules. The module `http` may use only these names of `raft`. For a file of tests,
+/// `facade` is `None`. Such a file may use any item of its allowed modules, for example a registry
+/// without a Raft group.
 fn arrow_complaints(
     module: &str,
     depth: usize,
@@ -188,8 +188,8 @@ fn a_use_of_the_registry_in_the_model_is_found() {
     assert_eq!(model_complaints("use crate::model::Lookup;").len(), 0);
 }
 
-/// Banned names. Each has the part of the repository in which it is banned or, after a `!`, the
-/// only part that may use it.
+/// The part of the repository in which each list of names is banned. After a `!` are the only parts
+/// that may use the names, separated by `|`.
 const BANNED: &[(&str, &[&str])] = &[
     (
         "crates/registry/",
@@ -215,8 +215,8 @@ const BANNED: &[(&str, &[&str])] = &[
         ],
     ),
     ("!src/clock/system.rs", &["Instant::now", "SystemTime::now"]),
-    // Errors of these parts have types of their own. The outermost layer reports them with all
-    // their causes, for which it uses anyhow.
+    // These parts have error types of their own. Only the outermost layer uses anyhow, to report
+    // errors with all their causes.
     ("crates/registry/", &["anyhow"]),
     ("crates/storage/", &["anyhow"]),
     ("src/raft/", &["anyhow"]),

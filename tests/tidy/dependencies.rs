@@ -70,8 +70,8 @@ fn unlicensed(metadata: &Value, allowed: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the target triple of this build. Only the packages of this target are sure to be
-/// downloaded.
+/// Returns the target triple of this build. Packages of other targets may be missing, because they
+/// need not be downloaded.
 fn host() -> String {
     let told = Command::new("rustc")
         .arg("-vV")

@@ -6,15 +6,15 @@ use crate::tree::{all_files, assert_none, is_test_file, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Keys of airlift that begin with one of quorate's prefixes. They have no effect in quorate.
+/// Keys of airlift that begin with one of quorate's prefixes, but have no effect in quorate.
 const AIRLIFTS: &[&str] = &[
     "discovery.uri",
     "discovery.collector.pool",
     "discovery.store-cache-ttl",
 ];
 
-/// Returns quorate's own keys in the sources of src/config. Keys of airlift with the same prefixes
-/// are left out, because airlift documents them.
+/// Returns quorate's own keys in the sources of src/config. Keys of airlift are left out even if
+/// they have the same prefixes, because airlift documents them.
 fn our_keys(source: &str) -> BTreeSet<String> {
     strings_of(source)
         .into_iter()
@@ -113,7 +113,8 @@ fn every_route_is_documented() {
     );
 }
 
-/// Returns whether a text names the route itself, and not only a longer route that begins with it.
+/// Returns whether a text names the route. A longer route that begins with this route does not
+/// count.
 fn documents(text: &str, route: &str) -> bool {
     text.match_indices(route).any(|(at, _)| {
         let next = text[at + route.len()..].chars().next();

@@ -1,8 +1,9 @@
-//! The rules of the code base that the compiler does not check: which module may use which, how
-//! long a file and a line may be, which actions are forbidden in tests, what must be documented.
+//! The rules of the code base that the compiler does not check. They say which module may use
+//! which, how long a file and a line may be, which actions are forbidden in tests, and what must be
+//! documented.
 //!
-//! Each rule is a function from text to complaints. One test applies it to the repository, and
-//! another to a bad sample, since a check that cannot fail is worthless.
+//! Each rule is a function from text to complaints. One test applies the rule to the repository.
+//! Another test applies the rule to a bad sample, because a check that cannot fail is worthless.
 
 mod arrows;
 mod dependencies;

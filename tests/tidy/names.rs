@@ -1,5 +1,5 @@
-//! Checks that no two types of the product and its tools have the same name. Types of the tests
-//! must not share a name with each other either.
+//! Checks that no two types of the product and its tools have the same name. The types of the tests
+//! are checked separately.
 
 use crate::tree::{assert_none, read, rust_files};
 use std::collections::BTreeMap;
@@ -45,8 +45,8 @@ fn a_name_of_a_type_has_one_meaning() {
     assert_none(&names_with_two_meanings(&["src", "crates", "fuzz"]));
 }
 
-/// No two types of the tests have the same name. A type of the tests may share its name with a type
-/// of the product: a `Node` of the tests is a running node.
+/// No two types of the tests have the same name. A type of the tests may have the name of a type of
+/// the product. For example, a `Node` of the tests is a running node.
 #[test]
 fn a_name_of_a_type_has_one_meaning_in_tests() {
     assert_none(&names_with_two_meanings(&["tests"]));

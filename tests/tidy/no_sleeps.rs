@@ -5,7 +5,7 @@ use crate::tree::{all_files, assert_none, is_test_file, read};
 use std::path::Path;
 
 /// Returns the sleeps and the fixed ports in the tests of a file. If `all_of_it` is true, the whole
-/// file is tests. Sleeping on a paused clock is allowed, because it takes no time.
+/// file consists of tests. Sleeping on a paused clock is allowed, because it takes no time.
 fn impatience(source: &str, all_of_it: bool) -> Vec<String> {
     let code = code_of(source);
     let from = if all_of_it { 1 } else { test_part_line(source) };

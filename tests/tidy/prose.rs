@@ -11,8 +11,8 @@ const OPENERS: &[&str] = &[
     "What", "Who", "Whoever", "Where", "How", "Those", "Of", "As", "None",
 ];
 
-/// Maximum share of comments, in thousandths, that may begin with one of [`OPENERS`]. It is not
-/// zero, because now and then one of these words is the plainest beginning.
+/// Maximum share of comments, in thousandths, that may begin with one of [`OPENERS`]. The share is
+/// not zero, because one of these words is sometimes the plainest beginning.
 const MAX_OPENERS: usize = 14;
 
 /// Phrases that cannot be looked up, although there is a common term for each.
@@ -131,8 +131,9 @@ fn paragraphs(document: &str) -> Vec<String> {
     paragraphs
 }
 
-/// Returns the texts of each part of the repository, with their files: the comments of the product
-/// and its tools, those of the tests and scripts, and the paragraphs of the documents.
+/// Returns the texts of each part of the repository, with their files. The first part is the
+/// comments of the product and its tools. The second part is the comments of the tests and scripts.
+/// The third part is the paragraphs of the documents.
 fn texts() -> [Vec<(PathBuf, String)>; 3] {
     const RUST: &[&str] = &["///", "//!", "//"];
     let of_files = |files: Vec<PathBuf>, texts: &dyn Fn(&str) -> Vec<String>| {

@@ -1,5 +1,5 @@
-//! Checks that every script can be executed and names its interpreter, unless another script
-//! sources it.
+//! Checks that every script can be executed and names its interpreter. A script that another script
+//! sources is exempt.
 
 use crate::tree::{assert_none, read, root};
 use std::fs;
@@ -27,8 +27,8 @@ pub fn scripts() -> Vec<PathBuf> {
     found
 }
 
-/// Returns the error of a script with this file mode, if there is one. `others` are the texts of
-/// the other scripts, one of which may source it.
+/// Returns the error of a script with this file mode, if there is one. A script need not be
+/// executable if one of the `others`, the texts of the scripts, sources it.
 fn complaint(path: &Path, mode: u32, text: &str, others: &[String]) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
     let sources_it =

@@ -68,8 +68,8 @@ fn comment_length(rest: &[char]) -> Option<usize> {
     Some(rest.len())
 }
 
-/// Returns three lengths of the string literal with which the text begins: of its opening
-/// delimiter, of the whole literal, and of its closing delimiter.
+/// Returns three lengths of the string literal with which the text begins. They are the lengths of
+/// its opening delimiter, of the whole literal, and of its closing delimiter.
 fn string_lengths(rest: &[char], before: Option<char>) -> Option<(usize, usize, usize)> {
     if rest[0] == '"' {
         let mut at = 1;

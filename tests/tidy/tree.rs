@@ -19,8 +19,8 @@ pub fn rust_files(below: &str) -> Vec<PathBuf> {
     files_of(below, &["rs"])
 }
 
-/// Returns every file with one of these extensions below a directory of the repository, by its path
-/// from the repository's root.
+/// Returns every file with one of these extensions below a directory of the repository. The paths
+/// start at the repository's root.
 pub fn files_of(below: &str, extensions: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![PathBuf::from(below)];

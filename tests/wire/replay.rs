@@ -30,10 +30,9 @@ pub struct Case {
     answer: Expected,
 }
 
-/// The expected answer. A field that is absent is not compared, with two exceptions. If
-/// `consistency` is absent, the answer must not have a Quorate-Consistency header. If
-/// `content_encoding` is absent and `json` is present, the answer must not have a Content-Encoding
-/// header.
+/// The expected answer. An absent field is not compared, with two exceptions. An answer without an
+/// expected `consistency` must not have a Quorate-Consistency header. An answer with an expected
+/// `json`, but no expected `content_encoding`, must not have a Content-Encoding header.
 #[derive(Deserialize)]
 struct Expected {
     status: u16,
@@ -148,8 +147,8 @@ fn compare(
     drawn_ids: &mut BTreeMap<String, String>,
 ) -> Result<(), String> {
     let expected = &case.answer;
-    // This is the one deliberate difference from airlift: if airlift answers an error of the client
-    // with 500, quorate answers 400.
+    // The one deliberate difference from airlift is the status of some client errors, for which
+    // airlift answers 500 and quorate 400.
     let status = if expected.status == 500 {
         400
     } else {
@@ -257,8 +256,8 @@ fn text_of(json: &Value, field: &str) -> String {
     json[field].as_str().unwrap_or("").to_owned()
 }
 
-/// Returns JSON in a form that can be compared: services are sorted by id, since they are a set,
-/// and ids that were recorded are replaced by those that this server has generated.
+/// Returns JSON in a form that can be compared. Services are sorted by id, because they are a set.
+/// Recorded ids are replaced by the ids that this server has generated.
 fn normal(json: &Value, drawn_ids: &BTreeMap<String, String>) -> Value {
     let mut json = json.clone();
     let rename = |service: &mut Value| {

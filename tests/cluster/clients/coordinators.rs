@@ -13,8 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const WATCHERS: usize = 300;
 /// The size of one event in bytes. Separate copies for all watchers would take 270 MB.
 const LARGE_BYTES: usize = 900_000;
-/// Maximum growth of a node's memory while many watchers receive one large event. It covers the
-/// announcement itself, its renderings, and data that is read but not yet sent.
+/// Maximum growth of a node's memory while many watchers receive one large event. The growth
+/// includes the announcement, its renderings, and data that is read but not yet sent.
 const WATCHED_LIMIT_KB: u64 = 40_000;
 
 /// Announces a coordinator in the way Trino does, with the service ids of its process.
@@ -42,9 +42,9 @@ fn coordinator(node: &Node) -> Response {
     node.get("/v1/coordinator").expect("an answer")
 }
 
-/// A coordinator that moves is found at once, although its dead predecessor is still listed: every
-/// node returns the coordinator that joined last, redirects SQL clients to it, and has notified the
-/// watchers. A change of leader does not affect this.
+/// A coordinator that moves is found at once, although its dead predecessor is still listed. Every
+/// node returns the coordinator that joined last, and redirects SQL clients to that coordinator.
+/// The watchers on every node have been notified. A change of leader does not change the answers.
 #[test]
 fn a_coordinator_that_moves_is_found_at_once() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -119,9 +119,9 @@ fn inventory(node: &Node, path: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// At both of its paths, the inventory lists every other healthy member and no unhealthy one. It
-/// lists the node itself when all members are requested. A node without a quorum still returns an
-/// inventory, which does not list the node itself.
+/// The inventory lists every other healthy member and no unhealthy member. With `?all`, the node
+/// itself is listed too. Both paths of the inventory give the same result. A node without a quorum
+/// still returns an inventory, but does not list itself.
 #[test]
 fn the_inventory_lists_who_is_well() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -160,10 +160,10 @@ fn the_inventory_lists_who_is_well() {
     );
 }
 
-/// A coordinator that restarts under its node id, as another process, is the newest again. This is
-/// so even if another coordinator joined in between and is still listed. Every node agrees on the
-/// newest once the feature level of commands is raised. The level is raised only after every voter
-/// has announced that it supports the level.
+/// A coordinator that restarts as another process under its node id is the newest again. This holds
+/// even if another coordinator joined before the restart and is still listed. All nodes agree on
+/// the newest coordinator once the feature level of commands is raised. The level is raised after
+/// every voter has announced that it supports the level.
 #[test]
 fn a_coordinator_restarted_under_its_id_is_the_newest() {
     let cluster = Cluster::start(3, Options::max_age("10m"));
@@ -183,8 +183,8 @@ fn a_coordinator_restarted_under_its_id_is_the_newest() {
     });
 }
 
-/// All watchers of the coordinator share one copy of the event that they receive. A large event
-/// therefore does not take memory for each watcher.
+/// All watchers of the coordinator share one copy of each event. A large event therefore takes
+/// memory once, and not once for each watcher.
 #[test]
 fn watchers_of_a_coordinator_share_what_they_are_sent() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Time limit for each step of these tests. It is far above the duration of any step.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Maximum time until a node without a quorum ends its held lookups. The documented limit is 2 s;
-/// the rest is for the test's own work on a busy machine.
+/// Maximum time until a node without a quorum ends its held lookups. The documented limit is 2 s.
+/// The additional 500 ms are for the test's own work on a busy machine.
 const NO_QUORUM_LIMIT: Duration = Duration::from_millis(2_500);
 const PATH: &str = "/v1/service/presto/general";
 
@@ -27,15 +27,15 @@ fn hold_everywhere(cluster: &Cluster) -> Vec<Pending> {
     cluster.nodes.iter().map(hold).collect()
 }
 
-/// Looks up the current answer on a node, and then starts a held lookup with its tag.
+/// Looks up the current answer on a node, and starts a held lookup with the ETag of this answer.
 fn hold(node: &Node) -> Pending {
     let has = node.get(PATH).expect("the node serves");
     ask(node, PATH, &format!("ETag: {}\r\n", tag(&has)))
 }
 
-/// A change made on one node ends the lookups held on all three nodes, and each answer contains the
-/// change. All nodes give equal states the same tag. A lookup held on a follower survives a change
-/// of leader.
+/// A change on one node ends the held lookups on all three nodes. Each answer contains the change.
+/// All nodes give equal states the same ETag. A lookup held on a follower survives a change of
+/// leader.
 #[test]
 fn a_change_ends_the_holds_on_every_node() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -79,9 +79,9 @@ fn a_change_ends_the_holds_on_every_node() {
     assert_eq!(held.answer().expect("an answer").status, 200);
 }
 
-/// A held lookup that times out is answered with 304 and the headers that the next lookup needs. A
-/// lookup held by index returns at the end of its hold time. It returns at once when the index
-/// belongs to no state of this cluster.
+/// A held lookup ends at its hold time. A lookup held by ETag is answered with 304 and the headers
+/// that the next lookup needs. A lookup held by index is answered with 200. It is answered at once
+/// if the index belongs to no state of this cluster.
 #[test]
 fn a_hold_ends_in_time() {
     let cluster = Cluster::start(
@@ -117,8 +117,9 @@ fn a_hold_ends_in_time() {
     }
 }
 
-/// A node that loses its quorum ends its held lookups within 2 s with 503, and its streams with the
-/// reason. A node that is asked to stop answers its held lookups before it exits.
+/// Held lookups end when their node stops or loses its quorum. A node that is asked to stop answers
+/// its held lookups before it exits. A node that loses its quorum answers its held lookups with 503
+/// within 2 s, and ends its streams with the reason.
 #[test]
 fn holds_end_with_their_node() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());

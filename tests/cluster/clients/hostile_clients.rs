@@ -1,5 +1,5 @@
-//! Tests of clients that try to exhaust a node: silent and slow ones, and more than it has
-//! descriptors.
+//! Tests of clients that try to exhaust a node: silent clients, slow clients, and more clients than
+//! the node has descriptors.
 
 use crate::support::many_clients::{raise_descriptors, runtime};
 use crate::support::node::{Node, PATIENCE};
@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 const IDLE: usize = 10_000;
 /// Number of clients that send one byte a second: half of them in a request head, half in a body.
 const SLOW: usize = 500;
-/// Number of connections from each address. It is below the number that one address may open
-/// without sending a request.
+/// Number of connections from each address. One address may open more connections than this without
+/// sending a request.
 const PER_ADDRESS: usize = 800;
 /// Maximum time for which a hostile client may stay connected.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
@@ -33,22 +33,23 @@ const GOOD_CLIENTS: usize = 4;
 const PACE: Duration = Duration::from_millis(20);
 /// Number of connections that are opened between two pauses while the attack is set up.
 const OPENING_AT_ONCE: usize = 200;
-/// Number of descriptors that a process opens first and never closes. If it may open no more than
-/// these, no descriptor is free for a new connection.
+/// Number of descriptors that a process opens first and never closes. A process that may open only
+/// this number has no free descriptor for a new connection.
 const LONG_LIVED_DESCRIPTORS: u64 = 8;
-/// Number of clients that send only one byte. Requests of HTTP/1 and of HTTP/2 may both begin with
+/// Number of clients that send only one byte. Both an HTTP/1 and an HTTP/2 request may begin with
 /// this byte.
 const UNDECIDED: usize = 4_000;
 /// Time for which the undecided clients stay connected. It is shorter than the node's timeout for a
 /// first request.
 const UNDECIDED_FOR: Duration = Duration::from_secs(3);
 /// Maximum processor time that the undecided clients may cost beyond silent clients. The limit only
-/// allows for noise. On a node that polled each of them every 10 ms, they cost 1,600 ms.
+/// allows for noise. On a node that polled each client every 10 ms, the clients cost 1,600 ms.
 const UNDECIDED_LIMIT_MS: u64 = 200;
 const PATH: &str = "/v1/service/presto/general";
 
-/// 10,000 silent clients and 500 that send one byte a second do not noticeably slow down
-/// well-behaved clients. The hostile ones are disconnected, and their resources are released.
+/// Hostile clients do not noticeably slow down well-behaved clients. There are 10,000 silent
+/// clients, and 500 clients that send one byte a second. The node disconnects all hostile clients
+/// and releases their resources.
 #[test]
 fn good_clients_do_not_notice_hostile_ones() {
     raise_descriptors();
@@ -94,8 +95,8 @@ fn good_clients_do_not_notice_hostile_ones() {
     });
 }
 
-/// A node without a spare descriptor neither exits nor spins. It serves its existing connections,
-/// and accepts new ones once it has descriptors again.
+/// A node without a free descriptor neither exits nor spins. It serves its existing connections,
+/// and accepts new connections once it has descriptors again.
 #[test]
 fn a_node_without_descriptors_waits_for_some() {
     let cluster = Cluster::start(3, Options::max_age("10m"));
@@ -107,8 +108,8 @@ fn a_node_without_descriptors_waits_for_some() {
         .expect("the node listens");
     runtime.block_on(lookup_on(&mut connected));
     let allowed = limit_descriptors(node, LONG_LIVED_DESCRIPTORS);
-    // The connection waits in the kernel's backlog: the kernel completes it, but the node has no
-    // descriptor to accept it with.
+    // The kernel completes the connection and keeps it in the backlog, because the node has no
+    // descriptor with which to accept it.
     let waiting = http::send(node.address(), "GET", PATH, None, PATIENCE).expect("a backlog");
     let (spent_before, spell) = (node.processor_ms(), Duration::from_secs(2));
     let_pass(spell);
@@ -256,8 +257,8 @@ async fn connect_from(nth: usize, node: SocketAddr) -> TcpStream {
     socket.connect(node).await.expect("the node listens")
 }
 
-/// Sends the given bytes at once and then, unless there are none, one byte a second until the
-/// connection is closed. Returns the time from `began` to the close.
+/// Sends the given bytes at once, and after them one byte a second until the connection is closed.
+/// If `sends` is empty, the client stays silent. Returns the time from `began` to the close.
 async fn offend(mut stream: TcpStream, sends: String, began: Instant) -> Duration {
     let slow = !sends.is_empty();
     let mut second = tokio::time::interval(Duration::from_secs(1));

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 const CLIENTS: usize = 10_000;
 /// Number of clients that connect at the same time.
 const OPENING_AT_ONCE: usize = 200;
-/// Maximum growth of a node's memory: 6 kB for each of 10,000 clients. A client takes 14 kB while
-/// hyper holds buffers for it.
+/// Maximum growth of a node's memory: 6 kB for each of 10,000 clients. A client for which hyper
+/// holds buffers takes 14 kB.
 const GROWTH_LIMIT_KB: u64 = 60_000;
 /// Maximum time until freed memory is returned to the system. The allocator returns it over some
 /// seconds.
@@ -31,8 +31,8 @@ const P99_LIMIT: Duration = Duration::from_millis(50);
 const PACE: Duration = Duration::from_millis(5);
 const REQUEST: &[u8] = b"GET /v1/service/none HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// 10,000 clients that keep their connections open between requests take 60 MB together, and are
-/// served when they send the next request.
+/// 10,000 clients that keep their connections open between requests take at most 60 MB together.
+/// Each client is served when it sends the next request.
 #[cfg(target_os = "linux")]
 #[test]
 fn clients_that_wait_take_little() {
@@ -56,9 +56,9 @@ fn clients_that_wait_take_little() {
     });
 }
 
-/// A client that occupies all connection slots with idle connections blocks no other client. Each
-/// of its connections has sent one request. Other clients are served as fast as before, on new
-/// connections, and the other members keep the slots that are reserved for peers.
+/// A client that fills all connection slots with idle connections blocks no other client. Each idle
+/// connection has sent one request. New connections of other clients are served as fast as before.
+/// The other members keep the slots that are reserved for peers.
 #[cfg(target_os = "linux")]
 #[test]
 fn idle_connections_make_room_for_others() {
@@ -86,8 +86,8 @@ fn idle_connections_make_room_for_others() {
     let p99 = took[OTHERS * 99 / 100];
     println!("{} idle connections: p99 of others {p99:?}", idle.len());
     assert!(p99 <= P99_LIMIT, "{p99:?}");
-    // Many connections at the same time are accepted too, because the node closes an idle
-    // connection for each of them.
+    // Even many simultaneous connections are accepted, because the node closes one idle connection
+    // for each new connection.
     let others = runtime.block_on(connected(node.address(), OTHERS));
     assert!(node.is_ready());
     let mut peers = cluster.nodes[1..].iter();
@@ -95,7 +95,7 @@ fn idle_connections_make_room_for_others() {
     drop((idle, others));
 }
 
-/// Connects this many clients, and lets each send one request and read its answer.
+/// Connects this many clients. Each client sends one request and reads the answer.
 async fn connected(node: SocketAddr, clients: usize) -> Vec<TcpStream> {
     let mut connecting = JoinSet::new();
     let mut connected = Vec::with_capacity(clients);

@@ -8,10 +8,12 @@ use quorate::clock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Size of one announcement. A hundred of them make the largest lookup of a full registry.
+/// Size of one announcement. The largest lookup of a full registry consists of a hundred such
+/// announcements.
 const SERVICE_BYTES: usize = 900_000;
 const NODES: usize = 100;
-/// Number of rounds. Each round changes the lookup, and then requests it plain and compressed.
+/// Number of rounds. Each round changes the result of the lookup, and requests the result plain and
+/// compressed.
 const ROUNDS: usize = 5;
 /// Interval between the small lookups beside the large ones.
 const PACE: Duration = Duration::from_millis(2);
@@ -33,8 +35,8 @@ fn put(client: &mut LoadClient, i: usize, round: usize) {
 }
 
 /// Performs small lookups at a fixed rate until the flag is set. Returns the latency of each
-/// lookup, counted from the time at which it was due. A delayed lookup therefore also counts
-/// against the lookups queued behind it.
+/// lookup, counted from the time at which the lookup was due. The latency therefore includes the
+/// wait behind a delayed lookup.
 fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
     let mut client = LoadClient::connect(node.address());
     let (begun, mut took) = (clock::now(), Vec::new());

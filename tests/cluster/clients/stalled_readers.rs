@@ -1,4 +1,4 @@
-//! Tests of HTTP/2 clients that keep their connections alive without reading their answers.
+//! Tests of HTTP/2 clients that keep their connections alive but do not read their answers.
 
 use crate::support::http2::{DATA, Http2};
 use crate::support::node::{Node, PATIENCE, announcement_path};
@@ -70,8 +70,8 @@ fn read(mut client: Http2, reader: Reader, streams: &[u32], limit: Duration) -> 
     began.elapsed()
 }
 
-/// Receives frames until the given time. A reader that takes everything also opens its windows
-/// again. Returns `false` when the connection ends.
+/// Receives frames until the given time. A reader of kind `Takes` also reopens its flow-control
+/// windows. Returns `false` if the connection ends.
 fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration) -> bool {
     loop {
         let left = until.saturating_sub(began.elapsed());
@@ -93,8 +93,8 @@ fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration)
     }
 }
 
-/// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, as an
-/// HTTP/1 client would be. The memory of the answers is released. A client that reads everything
+/// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, like an
+/// HTTP/1 client. The node releases the memory of these answers. A client that reads everything
 /// stays connected, even if its stream has few events.
 #[test]
 fn a_reader_over_http2_that_takes_nothing_is_cut() {

@@ -17,14 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Time of silence after which a reader considers the node of its stream lost.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 const KIND: &str = "watched";
-/// Number of node ids that each writer announces in rotation. One of seven requests withdraws its
-/// node id.
+/// Number of node ids that each writer announces in rotation. One of seven requests is a
+/// withdrawal.
 const IDS_PER_WRITER: u64 = 5;
 
-/// A watcher that moves to another node whenever its stream ends misses no change, and sees no
-/// change twice or out of order. The leader and the watched node are killed while writers announce
-/// and withdraw through all nodes. The changes seen are compared, index by index, with the log of a
-/// member, and the resulting state with a lookup.
+/// A watcher that moves to another node when its stream ends sees every change once and in order.
+/// The leader and the watched node are killed while writers announce and withdraw through all
+/// nodes. The test compares the changes, index by index, with the log of a member. It compares the
+/// resulting state with a lookup.
 #[test]
 fn a_watcher_misses_nothing_over_kills() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -81,8 +81,8 @@ fn a_watcher_misses_nothing_over_kills() {
     );
 }
 
-/// Returns the number of kills. It is small in every run, and `QUORATE_TEST_KILLS` sets it when
-/// figures are wanted.
+/// Returns the number of kills. The default is small. `QUORATE_TEST_KILLS` sets a larger number
+/// when figures are wanted.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
@@ -105,8 +105,8 @@ struct Seen {
     resets: usize,
 }
 
-/// A client in the background that watches one type, and moves to the next node when its stream
-/// ends.
+/// A background client that watches one type. When its stream ends, the client moves to the next
+/// node.
 struct Watcher {
     seen: Arc<Mutex<Seen>>,
     last_index: Arc<AtomicUsize>,
@@ -280,9 +280,9 @@ fn write(to: SocketAddr, writer: usize, token: u64) -> Write {
     })
 }
 
-/// A reader that moves to a restarted node receives either the changes that it missed or the whole
-/// state. Both lead to the same result. A restarted node has no changes in memory from before its
-/// snapshot.
+/// A reader that moves to a restarted node misses no change. The node sends the missed changes if
+/// it has them in memory, otherwise the whole state. After a restart, a node has no changes in
+/// memory from before its snapshot.
 #[test]
 fn a_restarted_node_takes_readers_up() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

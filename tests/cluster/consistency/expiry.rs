@@ -9,16 +9,15 @@ const MAX_AGE: Duration = Duration::from_secs(3);
 /// polling.
 const LATE_LIMIT: Duration = Duration::from_millis(2_200);
 
-/// A silent node leaves the lookups of every node between max-age and max-age + 2 s. This time
-/// counts from its last accepted renewal. The node leaves neither earlier nor later. A node that
-/// renews stays.
+/// A silent node disappears from all lookups between max-age and max-age + 2 s after its last
+/// accepted renewal. A node that renews stays listed.
 #[test]
 fn a_silent_node_is_gone_between_max_age_and_two_seconds_more() {
     let cluster = Cluster::start(3, Options::max_age("3s").alone());
     for round in 0..2 {
         let silent = format!("silent-{round}");
         cluster.nodes[0].announce_acked("living", &silent, 1);
-        // A renewal is the same body sent again. It may go through another node.
+        // A renewal is the same body sent again, here through another node.
         let asked = clock::now();
         cluster.nodes[1].announce_acked("living", &silent, 1);
         let acked = clock::now();

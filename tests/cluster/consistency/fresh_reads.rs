@@ -7,9 +7,9 @@ const DECIDED_WITHIN: Duration = Duration::from_secs(5);
 const ANNOUNCEMENTS: u64 = 300;
 const NODE_IDS: u64 = 40;
 
-/// A write that one node acknowledged is visible in the very next lookup on every node. This is
-/// true for first announcements and for changed ones, through every node in rotation: none of 900
-/// first lookups is stale.
+/// A write that one node acknowledged is visible in the very next lookup on every node. The test
+/// makes first and changed announcements through every node in rotation. None of the 900 first
+/// lookups is stale.
 #[test]
 fn an_acknowledged_announcement_is_in_the_next_lookup_on_every_node() {
     let cluster = Cluster::start(3, Options::default());
@@ -49,8 +49,8 @@ fn a_withdrawn_node_is_in_no_lookup_any_more() {
     for round in 0..30 {
         let node_id = format!("engine-{round}");
         cluster.nodes[round % 3].announce_acked("leaving", &node_id, 1);
-        // A node that does not know of the announcement yet refuses its withdrawal. The client may
-        // then send the withdrawal again; two_takers.rs limits how often that may happen.
+        // A node refuses the withdrawal of an announcement that it does not know yet. The test
+        // repeats a refused withdrawal. two_takers.rs limits how often a node may refuse.
         until(
             "the withdrawal is acknowledged",
             DECIDED_WITHIN,

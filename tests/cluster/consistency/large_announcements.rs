@@ -1,5 +1,5 @@
-//! Tests of announcements of many services: new ones above the limit are refused, and those that an
-//! earlier release accepted are kept.
+//! Tests of announcements of many services. New announcements above the limit are refused, and
+//! announcements that an earlier release accepted are kept.
 
 use crate::support::http::{self, Response};
 use crate::support::node::{Node, PATIENCE, announcement_path};
@@ -129,8 +129,8 @@ fn announcements_of_many_services_hold_up_nobody() {
     );
 }
 
-/// Gives a node the data directory of the previous release. Its log contains announcements of many
-/// services, and no snapshot contains these announcements.
+/// Gives a node a data directory of the previous release. The log in this directory contains
+/// announcements of many services that are in no snapshot.
 fn give_old_log(node: &Node) {
     let dir = node.etc.data_dir().join("raft");
     fs::create_dir_all(&dir).expect("a temporary directory");
@@ -191,10 +191,10 @@ fn shown(node: &Node) -> usize {
     node.lookup("t").expect("it serves").len()
 }
 
-/// A node with a data directory of the previous release, whose log contains eight announcements of
-/// 20,000 services, is soon ready. The last announcement can be renewed after the feature level of
-/// commands has risen, and after a restart. It can be replaced by a smaller announcement, but not
-/// by a larger one again.
+/// A node with a data directory of the previous release is soon ready. The log in this directory
+/// contains eight announcements of 20,000 services. After the feature level of commands has risen,
+/// the last announcement can still be renewed. A smaller or equally large announcement can replace
+/// it, but a larger one cannot. The same holds after a restart.
 #[test]
 fn what_an_earlier_release_took_is_kept() {
     let mut cluster = Cluster::prepare(1, Options::max_age("10m").alone());

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Far beyond the duration of the test, so that nothing expires.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 const KIND: &str = "rival";
-/// For each duel, the request of the earlier and of the later writer. A duel is two writes of one
+/// The request of the earlier and of the later writer in each duel. A duel is two writes of one
 /// node id through different nodes. Each round has every duel once, with a node id of its own.
 const DUELS: [(RivalRequest, RivalRequest); 7] = [
     (RivalRequest::Renew, RivalRequest::Leave),
@@ -26,14 +26,14 @@ const DUELS: [(RivalRequest, RivalRequest); 7] = [
     (RivalRequest::Leave, RivalRequest::Renew),
     (RivalRequest::Renew, RivalRequest::Change),
 ];
-/// Time between the two writes of a duel. The first write has arrived at its node long before this
-/// time ends.
+/// Time between the two writes of a duel. It is far longer than the first write takes to arrive at
+/// its node.
 const HEAD_START: Duration = Duration::from_millis(150);
 /// Timeout of the search for an order of the history. A correct history is checked in a second or
 /// two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
-/// In at least one of this many duels, it must be proved that the first write arrived before the
-/// second was sent.
+/// Divisor of the number of duels. At least half of the duels must prove that the first write
+/// arrived before the second write was sent.
 const CONTESTED_SHARE: usize = 2;
 
 /// The requests of a duel.
@@ -44,9 +44,9 @@ enum RivalRequest {
     Leave,
 }
 
-/// Two clients write one node id through different nodes that both wait for a new leader. If the
-/// later write is acknowledged, the write that arrived first never takes effect after it: no
-/// announcement returns after a withdrawal, and no old announcement replaces a newer one.
+/// An acknowledged write is never undone by a write of the same node id that arrived earlier. Two
+/// clients write through different nodes, which both wait for a new leader. No announcement returns
+/// after a withdrawal, and no old announcement replaces a newer one.
 #[test]
 fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     let mut cluster = Cluster::start(3, Options::max_age("1h").alone());
@@ -70,8 +70,8 @@ fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     );
 }
 
-/// Returns the number of leaders to kill. It is small in every run; `QUORATE_TEST_KILLS=200` proves
-/// the guarantee.
+/// Returns the number of leaders to kill. The default is small. `QUORATE_TEST_KILLS=200` proves the
+/// guarantee.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());

@@ -1,5 +1,5 @@
-//! Tests of writes of one node id through different nodes: in which order they take effect, and
-//! when a node refuses one.
+//! Tests of writes of one node id through different nodes. They check the order in which the writes
+//! take effect, and when a node refuses a write.
 
 #[cfg(target_os = "linux")]
 use crate::support::failing_disk::{FailingDisk, Order};
@@ -34,9 +34,9 @@ fn send_put(to: SocketAddr, node_id: &str, token: u64) -> http::Pending {
     http::send(to, "PUT", &path, Some(&body), PATIENCE).expect("the kernel takes it")
 }
 
-/// A write arrives at one node while there is no leader. Then a later write, through another node,
-/// is acknowledged. The first write does not take effect after that. No announcement returns after
-/// its withdrawal, and no old announcement replaces a newer one.
+/// A write that arrives while there is no leader never undoes a later acknowledged write. The later
+/// write goes through another node. No announcement returns after its withdrawal, and no old
+/// announcement replaces a newer one.
 #[test]
 fn an_earlier_write_through_another_node_undoes_nothing() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -88,8 +88,8 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
     }
 }
 
-/// Writes one node id through two nodes alternately. Each write is sent right after the answer to
-/// the previous one. Returns the writes that were not acknowledged.
+/// Writes one node id through two nodes alternately. Each write is sent as soon as the previous
+/// write is answered. Returns the writes that were not acknowledged.
 fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Write> {
     let mut refused = Vec::new();
     for n in 0..ALTERNATING {
@@ -107,10 +107,10 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
     refused
 }
 
-/// Maximum number of refused writes among the `2 * ALTERNATING` of [`alternate`]. A few are
-/// allowed: a node refuses a write if the operating system has not scheduled the node since the
-/// earlier write was committed. Such a node cannot prove that the earlier write was acknowledged
-/// before the new one arrived.
+/// Maximum number of refused writes among the `2 * ALTERNATING` writes of [`alternate`]. A node
+/// refuses a write if it cannot prove that the previous write was acknowledged before the new write
+/// arrived. A few refusals are allowed, because the proof fails if the operating system has not
+/// scheduled the node since the previous write was committed.
 const MAX_REFUSED: usize = ALTERNATING as usize / 50;
 
 /// Asserts that few writes were refused, and that every refusal says that the write was not
@@ -121,8 +121,8 @@ fn assert_seldom_refused(refused: &[Write]) {
     assert!(few && may_retry, "{}: {refused:?}", refused.len());
 }
 
-/// Refusals are rare in a healthy cluster: a client that is acknowledged by one node and
-/// immediately writes through another almost always succeeds at its first attempt.
+/// A healthy cluster seldom refuses a client that changes nodes right after an acknowledgement. The
+/// client's write through the other node almost always succeeds at the first attempt.
 #[test]
 fn a_client_that_changes_nodes_at_once_is_seldom_refused() {
     let cluster = Cluster::start(3, Options::default());
@@ -132,8 +132,8 @@ fn a_client_that_changes_nodes_at_once_is_seldom_refused() {
     assert_seldom_refused(&refused);
 }
 
-/// A node whose disk is slower than those of the others seldom refuses a write either. This holds
-/// although the node learns that an entry is committed while its disk still writes earlier entries.
+/// A node whose disk is slower than the other disks seldom refuses a write. The node learns that an
+/// entry is committed while its own disk still writes earlier entries.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_slow_disk_is_no_reason_to_refuse() {

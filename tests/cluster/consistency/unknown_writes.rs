@@ -6,8 +6,8 @@ use crate::support::proxy::Pace;
 use crate::support::{Cluster, Mesh, Options, Write, until};
 use std::time::Duration;
 
-/// Delay of a message to the leader, and of its answer on the way back. It is far below the timeout
-/// of a write.
+/// Delay of a message to the leader, and also of the leader's answer. The delay is far below the
+/// timeout of a write.
 const LATE: Pace = Pace::Late {
     by: Duration::from_millis(600),
     jitter: Duration::from_millis(1),

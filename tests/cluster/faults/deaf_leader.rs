@@ -1,4 +1,4 @@
-//! Tests of a leader that can send to the others but cannot be reached by them.
+//! Tests of a leader that can reach the other nodes while the other nodes cannot reach the leader.
 
 use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
@@ -7,8 +7,9 @@ use std::time::Duration;
 /// Maximum time until the leader detects that no node reaches it, and another node leads.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
 
-/// A leader that can reach the others while they cannot reach it, for example behind a firewall,
-/// hands over its leadership. Writes and lookups through the others continue.
+/// A leader that no other node can reach, for example because of a firewall, hands over its
+/// leadership. The leader itself can still reach the other nodes. Writes and lookups through the
+/// other nodes continue.
 #[test]
 fn a_leader_that_nobody_reaches_hands_over() {
     let mut cluster = Cluster::start(3, Options::default());

@@ -11,13 +11,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const ENGINES: usize = 9;
-/// Interval between two renewals. It is the same fraction of max-age as in airlift's clients: 8 s
-/// of 30 s.
+/// Interval between two renewals. It is 8/30 of max-age, as in airlift's clients (8 s of 30 s).
 const PACE: Duration = Duration::from_millis(800);
 /// Duration of a freeze. It is longer than max-age, and longer than `discovery.recovery-gap`.
 const FREEZE: Duration = Duration::from_secs(8);
-/// Time for which lookups are checked after a freeze. It is longer than max-age and the maximum
-/// delay of an expiry together. A node that would expire has therefore disappeared by its end.
+/// Time for which lookups are checked after a freeze. It is longer than max-age plus the maximum
+/// delay of an expiry, so that any expiry happens while the lookups are checked.
 const WATCHED: Duration = Duration::from_secs(7);
 
 /// A freeze of the whole cluster that is longer than max-age removes no announcement whose client
@@ -60,8 +59,8 @@ fn nobody_vanishes_when_the_whole_cluster_freezes() {
     engines.stop();
 }
 
-/// A leader that is frozen until another node was elected does not answer from its old state when
-/// it continues. Its first answers are fresh or refusals, even to requests that waited in its
+/// A leader that is frozen until another node was elected does not answer from its old state. Its
+/// first answers after the freeze are fresh or refusals, even to requests that waited in its
 /// sockets.
 #[test]
 fn a_leader_that_wakes_up_deposed_answers_fresh_or_not_at_all() {
@@ -86,9 +85,9 @@ fn a_leader_that_wakes_up_deposed_answers_fresh_or_not_at_all() {
     }
 }
 
-/// An announcement stayed unread in a frozen node's socket. It does not overwrite a newer
-/// announcement that was acknowledged in the meantime. It does not return after an acknowledged
-/// withdrawal either.
+/// An announcement that stayed unread in a frozen node's socket undoes no later write. It does not
+/// overwrite a newer acknowledged announcement, and does not return after an acknowledged
+/// withdrawal.
 #[test]
 fn an_announcement_read_late_does_not_undo_what_came_after_it() {
     let cluster = Cluster::start(3, Options::default());

@@ -47,13 +47,15 @@ const BURSTS_MAX: usize = 60;
 /// two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Processes, disks, clocks and links of the cluster fail in 26 ways, alone and together. The
-/// observations of 24 clients stay linearizable, and so do the observations of six pairs. The
-/// clients of a pair write the same node ids through different nodes. No acknowledged write is
-/// lost, nothing expires early and no lookup is stale. One check searches for an order that
-/// explains the observations, without relying on what the cluster reports about it. The other check
-/// compares the order of the indexes in the answers with the log that the nodes kept. No worker
+/// The observations of all clients are linearizable while the cluster's processes, disks, clocks
+/// and links fail. There are 26 kinds of faults, alone and together. Besides 24 clients, there are
+/// six pairs of clients. The clients of a pair write the same node ids through different nodes. No
+/// acknowledged write is lost, no announcement expires early, and no lookup is stale. No worker
 /// that renews is ever missing.
+///
+/// The test has two checks. The first searches for an order that explains the observations, and
+/// ignores the order that the cluster reports. The second compares the order of the indexes in the
+/// answers with the log that the nodes kept.
 #[test]
 fn what_clients_see_has_one_order_whatever_fails() {
     let mut stage = Stage::start(3, Options::max_age("3s"), WORKLOAD.seed);
@@ -62,8 +64,8 @@ fn what_clients_see_has_one_order_whatever_fails() {
     let clients = Recorded::start(WORKLOAD, addresses);
     let mut timeline = Timeline::new(PATTERN, WORKLOAD.seed);
     let mut bursts = Vec::new();
-    // The run continues until every kind of fault has happened and there are enough operations to
-    // judge. One more condition depends on chance: whether a power cut lost any data.
+    // The run continues until every kind of fault has happened, enough operations are recorded, and
+    // a power cut has lost data. The last condition depends on chance.
     while bursts.len() < BURSTS_MAX
         && (kinds(&bursts).len() < Kind::ALL.len()
             || clients.served() < OPERATIONS_MIN as u64

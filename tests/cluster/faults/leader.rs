@@ -55,8 +55,8 @@ fn a_stopped_leader_hands_over() {
     assert!(gaps.iter().all(|gap| *gap <= TERM_GAP_LIMIT), "{gaps:?}");
 }
 
-/// Returns the number of leaders to lose. It is small in every run, and `QUORATE_TEST_KILLS` sets
-/// it when figures are wanted.
+/// Returns the number of leaders to lose. The default is small. `QUORATE_TEST_KILLS` sets a larger
+/// number when figures are wanted.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
@@ -118,8 +118,8 @@ fn report(what: &str, gaps: &mut [Duration]) {
     );
 }
 
-/// When all nodes of a cluster are asked to stop at the same time, every node exits with 0. No node
-/// logs an error, although the last node has no other node to hand its leadership to.
+/// All nodes of a cluster exit with 0 when they are asked to stop at the same time. No node logs an
+/// error, although the last node has no other node to hand its leadership to.
 #[test]
 fn a_whole_cluster_stops_without_an_error() {
     let mut cluster = Cluster::start(3, Options::default());

@@ -10,9 +10,9 @@ use std::time::Duration;
 /// for a busy machine.
 const ANSWER_LIMIT: Duration = Duration::from_millis(2_300);
 
-/// A node without a quorum refuses every read and write within 2 s with the reason, whether it was
-/// the leader or a follower. Its status and stale lookups are still available. The cluster serves
-/// again, with every acknowledged write, once a second node is back.
+/// A node without a quorum refuses every read and write within 2 s with the reason. The node may
+/// have been the leader or a follower. Its status and stale lookups are still available. Once a
+/// second node is back, the cluster serves again, with every acknowledged write.
 #[test]
 fn without_a_quorum_reads_and_writes_are_refused_in_time_and_say_why() {
     let mut cluster = Cluster::start(3, Options::default());

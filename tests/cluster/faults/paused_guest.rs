@@ -1,5 +1,5 @@
-//! Tests of a paused virtual machine (the guest). Its clocks stop, and the cluster continues
-//! without it.
+//! Tests of a paused virtual machine (the guest). The clocks of the guest stop, and the rest of the
+//! cluster continues.
 
 use crate::support::http;
 use crate::support::node::{PATIENCE, announcement, announcement_path};
@@ -17,8 +17,8 @@ use tempfile::TempDir;
 /// Duration of the guest's pause. It is longer than a client's timeout, and longer than any
 /// election.
 const PAUSE: Duration = Duration::from_secs(8);
-/// Duration of a short pause. It is longer than one second, the time after which a process detects
-/// that it was stopped.
+/// Duration of a short pause. It is longer than one second, because a process detects only longer
+/// pauses than that.
 const SHORT_PAUSE: Duration = Duration::from_millis(2_500);
 /// Time within which a process checks at least once whether it was stopped.
 const CHECKS_WITHIN: Duration = Duration::from_millis(500);
@@ -54,8 +54,8 @@ fn old_writes_come_over_nothing(stopped: Stopped) {
     }
 }
 
-/// Pauses the guest with unread writes in its sockets, and makes newer writes through another node.
-/// Then lets the guest continue, and checks that the newer writes stay.
+/// Checks that old writes of a paused guest undo no newer writes. The old writes wait unread in the
+/// guest's sockets. The newer writes go through another node during the pause.
 fn one_pause(cluster: &Cluster, clock: &mut StoppedClock, guest: usize, stopped: Stopped) {
     let awake = cluster.others(guest)[0];
     for node_id in ["changed", "left", "kept"] {
@@ -100,8 +100,8 @@ fn one_pause(cluster: &Cluster, clock: &mut StoppedClock, guest: usize, stopped:
             node.etc.node_id
         );
     }
-    // After the pause, the guest accepts new requests, because its clocks measure their age
-    // correctly.
+    // After the pause, the guest accepts new requests, because its clocks measure the age of these
+    // requests correctly.
     let guest = &cluster.nodes[guest];
     taken("a new announcement", || {
         guest.announce("paused", "changed", 4)
@@ -130,9 +130,9 @@ fn taken(what: &str, write: impl Fn() -> Write) {
     });
 }
 
-/// The clocks that these tests stop are the ones that the product's clock module reads. A process
-/// that was stopped for 2.5 s measures that time unless CLOCK_MONOTONIC stopped, and detects the
-/// pause unless CLOCK_BOOTTIME stopped too.
+/// The tests can stop the clocks that the product's clock module reads. A process that was stopped
+/// for 2.5 s measures this time unless CLOCK_MONOTONIC stopped. The process detects the pause
+/// unless CLOCK_BOOTTIME stopped too.
 #[test]
 fn the_clocks_of_the_product_can_be_stopped() {
     for stopped in [Stopped::Nothing, Stopped::Monotonic, Stopped::Both] {
@@ -166,8 +166,8 @@ fn the_clocks_of_the_product_can_be_stopped() {
     }
 }
 
-/// A process that prints the clocks of the product's clock module. It is this test program, running
-/// [`shows_its_clocks`].
+/// A process that prints the clocks of the product's clock module. The process runs
+/// [`shows_its_clocks`] of this test program.
 struct Shown {
     process: Child,
     asks: ChildStdin,
@@ -202,8 +202,8 @@ impl Shown {
         kill_process(Pid::from_child(&self.process), signal).expect("a child can be signalled");
     }
 
-    /// Returns the process's running time by its monotonic clock, and the number of times it
-    /// detected that it had been stopped.
+    /// Returns the running time of the process by its monotonic clock, and the number of pauses
+    /// that the process has detected.
     fn now(&mut self) -> (Duration, u64) {
         self.asks.write_all(b"\n").expect("it reads");
         let mut line = String::new();
@@ -228,8 +228,8 @@ impl Drop for Shown {
     }
 }
 
-/// Prints the clocks for each line that it reads. It is not a test:
-/// [`the_clocks_of_the_product_can_be_stopped`] runs it in a process of its own.
+/// Prints the clocks once for each line of standard input. This function is not a test of its own.
+/// [`the_clocks_of_the_product_can_be_stopped`] runs it in another process.
 #[test]
 #[ignore = "another test runs it"]
 fn shows_its_clocks() {

@@ -7,18 +7,18 @@ use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Factor by which the node's clock is slower. Ten seconds of the other nodes are half a second for
-/// it, as on a host that is suspended now and then.
+/// Factor by which the node's clock is slower. While ten seconds pass, the node's clock advances by
+/// half a second, as on a host that is suspended now and then.
 const SLOWER: u64 = 20;
-/// Time for which the leader is watched while it is cut off. If the leader relied on a lease that
-/// its slow clock measured, the lease would outlast this time.
+/// Time for which the leader is watched while it is cut off. A lease measured by the leader's slow
+/// clock would outlast this time.
 const WATCHED: Duration = Duration::from_secs(3);
-/// Timeout of the client. The node does not notice, by its own clock, that the client has waited
-/// that long.
+/// Timeout of the client. By the node's slow clock, the client gives up long before this time has
+/// passed.
 const ASKED_FOR: Duration = Duration::from_millis(500);
 
-/// No lookup relies on a clock. Suppose that a leader has a slow clock and is cut off, while the
-/// other nodes continue without it. The leader then does not answer from its own state.
+/// No lookup relies on a clock. A leader with a slow clock does not answer from its own state while
+/// it is cut off and the other nodes continue.
 #[test]
 fn a_cut_off_leader_with_a_slow_clock_serves_nothing_old() {
     let mut cluster = Cluster::prepare(3, Options::default());

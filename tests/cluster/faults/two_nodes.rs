@@ -5,9 +5,9 @@ use crate::support::{Cluster, Options, until};
 use std::time::Duration;
 
 /// The documented procedure for growing from two nodes to three works. Two nodes with an inventory
-/// of two form a group. A third node, which is not a member, is not added but waits, and reports
-/// that. Then all nodes are emptied and started with the third in every inventory. They form a
-/// group of three that survives the loss of one node.
+/// of two form a group. A third node, which is not a member, is not added, and reports that it
+/// waits. Afterwards all nodes are emptied and started with an inventory of three. The three nodes
+/// form a group that survives the loss of one node.
 #[test]
 fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     let mut cluster = Cluster::prepare(3, Options::default());
@@ -69,8 +69,8 @@ fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     }
 }
 
-/// A group of two that loses one node refuses requests and reports the remedy. It serves again when
-/// the other node is back.
+/// A group of two that loses one node refuses requests and names the missing node. The group serves
+/// again when this node is back.
 #[test]
 fn a_group_of_two_that_loses_one_says_so() {
     let mut cluster = Cluster::start(2, Options::default());

@@ -11,9 +11,9 @@ const AGED: Duration = Duration::from_secs(3);
 const ENGINES: u64 = 40;
 const WITHDRAWN: u64 = 5;
 
-/// When all nodes are killed at once with SIGKILL, no acknowledged write is lost. The first lookup
-/// that each node serves after its restart shows every announcement and no withdrawn one. Each
-/// announcement lives at least max-age longer although no client renews it; then it expires.
+/// No acknowledged write is lost when all nodes are killed at once with SIGKILL. The first lookup
+/// on each restarted node shows every announcement and no withdrawn one. Without renewals, each
+/// announcement lives for at least max-age after the restart and expires afterwards.
 #[test]
 fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
     let mut cluster = Cluster::start(3, Options::max_age("5s"));
@@ -34,8 +34,8 @@ fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
     for (node_id, token) in &expected {
         cluster.nodes[1].announce_acked("survivor", node_id, *token);
     }
-    // The announcements age before the kill. If a restart left them only the rest of their max-age,
-    // they would expire before their clients are back.
+    // The announcements age before the kill. A restart that did not begin a new max-age would let
+    // the announcements expire before their clients are back.
     let_pass(AGED);
 
     cluster.kill9_all();
@@ -78,8 +78,8 @@ fn static_announcements_survive_restarts_and_do_not_expire() {
     let created = cluster.nodes[0].add_static("still").expect("an answer");
     assert_eq!(created.status, 201, "{}", created.body);
     let location = created.headers["location"].clone();
-    // An ordinary announcement is made at the same time. When it has expired, max-age is over, and
-    // the static one must still be there.
+    // The expiry of an ordinary announcement, made at the same time, shows that max-age is over.
+    // The static announcement must still be listed.
     cluster.nodes[0].announce_acked("moving", "engine", 1);
     until("an announcement expires", Duration::from_secs(10), || {
         cluster.nodes[0]

@@ -9,8 +9,8 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Starts a node with spoiled files and returns its output. The node must exit with one of these
-/// exit codes, print no stack trace, and print every text of `says`.
+/// Starts a node with spoiled files and returns its output. The node must exit with one of the
+/// `codes`, print no stack trace, and print every text of `says`.
 fn refused(what: &str, codes: &[u8], spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
     let dir = TempDir::new().expect("a temporary directory");
     let port = ports::free();
@@ -153,8 +153,8 @@ fn a_missing_or_malformed_file_is_refused_by_name() {
     );
 }
 
-/// Invalid keys and values are refused at start, all of them in one report, with airlift's wording
-/// where airlift has one.
+/// A node with invalid keys and values refuses to start and reports all errors at once. It uses
+/// airlift's messages where airlift has them.
 #[test]
 fn bad_keys_and_values_are_refused_all_at_once() {
     config_refused(

@@ -56,8 +56,8 @@ fn a_data_directory_in_use_is_refused() {
     cluster.nodes[0].announce_acked("held", "engine", 2);
 }
 
-/// A data directory that cannot be written is refused with its path. The test puts a file in place
-/// of the directory, so that not even root can write to it.
+/// A data directory that cannot be written is refused with its path. In this test the path is that
+/// of a file, because root may write to any directory.
 #[test]
 fn a_data_directory_that_cannot_be_written_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -75,8 +75,8 @@ fn a_data_directory_that_cannot_be_written_is_refused() {
     );
 }
 
-/// A data directory with the data of another `node.id` is refused with both names, and serves again
-/// under its own `node.id`.
+/// A data directory of another `node.id` is refused with a message that names both ids. The node
+/// serves again under the `node.id` of the data.
 #[test]
 fn data_of_another_node_id_is_refused() {
     let mut cluster = Cluster::start(1, Options::default());

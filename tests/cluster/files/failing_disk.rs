@@ -55,8 +55,8 @@ fn comes_back(cluster: &mut Cluster, disk: &FailingDisk, node: usize, traffic: &
     goes_on(traffic);
 }
 
-/// Waits for the end of a node whose disk was made to fail. The node must exit with one of these
-/// codes, and log in one line the failure, its file and the reason.
+/// Waits for the end of a node whose disk was made to fail. The node must exit with one of the
+/// `codes`, and log the failure, its file and the reason in one line.
 fn must_end(
     cluster: &mut Cluster,
     disk: &FailingDisk,
@@ -92,10 +92,11 @@ fn nothing_lost(mut cluster: Cluster, traffic: Traffic) {
     println!("{} writes acknowledged", done.acked());
 }
 
-/// One failed write, one failed sync, or a disk on which every sync fails ends the process of the
-/// leader or a follower. The process exits with its documented exit code and a log line that names
-/// the file. It syncs nothing after the failure. No acknowledged write is lost, and the other nodes
-/// continue. The node recovers without manual repair once the disk works and it is started again.
+/// A failed write or sync ends the process of the leader or a follower, and loses no acknowledged
+/// write. The failure is one write, one sync, or every sync from some time on. The process syncs
+/// nothing after the failure. It exits with its documented exit code and a log line that names the
+/// file. The other nodes continue. The node recovers without manual repair when it is started again
+/// with a working disk.
 #[test]
 fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
     let (mut cluster, disks) = cluster();
@@ -171,9 +172,8 @@ fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     nothing_lost(cluster, traffic);
 }
 
-/// A node with an emptied disk creates its data directory and begins to rejoin. If any of the
-/// writes, syncs, truncations and renames of this start fails, the node ends, and no other node is
-/// affected.
+/// A node that starts with an emptied disk ends if any write, sync, truncation or rename fails. The
+/// start creates the data directory and begins to rejoin the group. No other node is affected.
 #[test]
 fn every_operation_of_a_start_may_fail() {
     /// Number of operations, each of which fails once. After this many, the data directory is
@@ -225,8 +225,8 @@ fn every_operation_of_a_start_may_fail() {
 
 /// A write without disk space ends the process, on the leader or a follower. The exit code asks the
 /// supervisor for a restart. While there is no space, each restarted process ends in the same way,
-/// and lookups and writes continue on the other nodes. The node returns without manual repair once
-/// there is space, and nothing is lost.
+/// and the other nodes serve lookups and writes. Once there is space, the node returns without
+/// manual repair. Nothing is lost.
 #[test]
 fn a_write_without_space_ends_the_process_until_there_is_some() {
     let (mut cluster, disks) = cluster();

@@ -54,12 +54,13 @@ fn supervise(cluster: &mut Cluster) -> usize {
 }
 
 /// On real file systems of 24 MB, a full disk loses no acknowledged write. A follower whose free
-/// space is below the floor logs that, and the cluster continues. When the leader's disk is full as
-/// well, no write is acknowledged, and lookups continue. A node whose disk has no free byte at all
-/// stops no other node. Every node returns without manual repair once there is space.
+/// space is below the floor logs this, and the cluster continues. If the leader's free space is
+/// below the floor too, no write is acknowledged, and lookups continue. A node whose disk has no
+/// free byte at all stops no other node. Every node returns without manual repair once there is
+/// space.
 ///
-/// If this user may not mount a file system, the test only says so. Then
-/// `a_write_without_space_ends_the_process_until_there_is_some` is the only proof.
+/// A user who may not mount a file system gets a message in place of the test. The only proof left
+/// is `a_write_without_space_ends_the_process_until_there_is_some`.
 #[test]
 fn a_small_disk_that_fills_up_loses_nothing() {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
@@ -89,7 +90,7 @@ fn a_small_disk_that_fills_up_loses_nothing() {
     done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere("full"));
 }
 
-/// Fills the disks of a follower and then of the leader until they are below the floor.
+/// Fills the disk of a follower below the floor, and the disk of the leader after that.
 fn below_the_floor(cluster: &Cluster, disks: &[SmallDisk], traffic: &Traffic) {
     let leader = cluster.leader();
     let follower = cluster.others(leader)[0];
@@ -132,8 +133,8 @@ fn without_a_byte(cluster: &mut Cluster, disks: &[SmallDisk], traffic: &Traffic)
         supervise(cluster);
         (traffic.acked() >= acked).then_some(())
     });
-    // A node can start on a full disk, unless it has to create a file. The test removes the node's
-    // pid file. The node must then create a pid file, fails, ends, and is restarted.
+    // A node that has to create a file cannot start on a full disk. The test removes the node's pid
+    // file, so that each start of the node fails and the supervisor restarts it.
     cluster.nodes[full].stop();
     disks[full].remove("var/run/launcher.pid");
     disks[full].fill(0);

@@ -1,5 +1,5 @@
-//! Tests of logs whose path is not a regular file. None of these tests touches a device of the
-//! machine: FIFOs, sockets and links in a temporary directory replace them.
+//! Tests of logs whose path is not a regular file. FIFOs, sockets and links in a temporary
+//! directory stand in for the devices of the machine.
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::node::{BINARY, Node};
@@ -13,8 +13,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Prepares a node, which does not run, whose logs have these paths. If they were regular files,
-/// they would be rotated every few lines.
+/// Prepares a node with these log paths, but does not start it. Regular files at these paths would
+/// be rotated every few lines.
 fn node_with(log: &Path, access_log: &Path) -> Cluster {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];
@@ -78,8 +78,9 @@ fn wait_read(reader: &mut impl Read, word: &str) -> String {
     })
 }
 
-/// A FIFO without a reader blocks neither the start of a node nor its service. A reader gets the
-/// lines from the time at which it opens the FIFO, and nothing is rotated when it closes the FIFO.
+/// A FIFO without a reader blocks neither the start of a node nor its service. A reader receives
+/// the lines that are written after it has opened the FIFO. Nothing is rotated when the reader
+/// closes the FIFO.
 #[test]
 fn a_fifo_is_written_to_and_waits_for_nobody() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -136,8 +137,8 @@ fn links_to_devices_stay() {
     // The node is stopped, which flushes the buffered lines.
     assert_eq!(node.stop().code(), Some(0));
     assert_eq!(names(dir.path()), ["null", "stdout"]);
-    // The line appears twice: the console, which is the same file here, writes it once, and the log
-    // writes it through the link.
+    // The line appears twice, because the console is the same file in this test. The console writes
+    // the line once, and the log writes it again through the link.
     let starts = node.log().matches(" started ").count();
     assert_eq!(starts, 2, "{}", node.log());
     node.start();
@@ -182,7 +183,7 @@ fn a_socket_gets_lines() {
     assert_eq!(names(dir.path()), ["access.sock", "log.sock"]);
 }
 
-/// A process that a test started itself. It is killed when this is dropped.
+/// A process that a test started itself. Dropping an `Ended` kills the process.
 struct Ended(Child);
 
 impl Drop for Ended {

@@ -63,8 +63,8 @@ fn a_node_answers_over_both_families() {
     }
 }
 
-/// A node starts and answers over IPv4 on a machine where IPv6 is disabled, and on one where it
-/// does not exist.
+/// A node starts and answers over IPv4 on a machine without IPv6. In the first case IPv6 is
+/// disabled, in the second case it does not exist.
 #[test]
 fn a_node_starts_without_ipv6() {
     let disable = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6";
@@ -84,8 +84,8 @@ fn a_node_starts_without_ipv6() {
 
 fn answers_over_ipv4_alone(node: &mut Node) {
     node.start();
-    // The node has no other address, so it announces the loopback address, at which at least this
-    // machine can reach it.
+    // The node has only the loopback address, so it announces that address. At least this machine
+    // can reach the node there.
     let port = node.etc.port;
     assert_eq!(address(node), format!("http://127.0.0.1:{port}"));
     let server = format!("127.0.0.1:{port}");
@@ -93,8 +93,8 @@ fn answers_over_ipv4_alone(node: &mut Node) {
     assert_eq!(inside(node, &words), "ready\n");
 }
 
-/// A node that is a group of its own announces an address at which other machines can reach it. The
-/// address is chosen as airlift does, and written in the form of a URI.
+/// A node that is a group of its own announces an address at which other machines can reach it.
+/// airlift's rules select the address, which is written in the form of a URI.
 #[test]
 fn a_lone_node_says_where_others_reach_it() {
     let device = "ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up";

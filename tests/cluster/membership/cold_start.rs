@@ -7,8 +7,8 @@ use std::time::Duration;
 /// this machine also runs the test.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Three nodes started together on empty directories soon form one group, and each of them then
-/// serves linearizable lookups.
+/// Three nodes started together on empty directories soon form one group. Every node serves
+/// linearizable lookups after that.
 #[test]
 fn three_cold_starts_soon_serve_on_every_node() {
     let cluster = Cluster::start(3, Options::default());
@@ -20,8 +20,9 @@ fn three_cold_starts_soon_serve_on_every_node() {
     cluster.wait_all_voters(0);
 }
 
-/// The order in which nodes start does not matter: the founder may start last or first. A node that
-/// waits for another one reports which.
+/// The order in which nodes start does not matter. The node with the smallest `node.id`, which
+/// founds the group, may start last or first. A node that waits for another node reports the name
+/// of that node.
 #[test]
 fn nodes_started_one_after_the_other_form_one_group() {
     for order in [[0, 1, 2], [2, 1, 0]] {

@@ -5,13 +5,14 @@ use crate::support::{Cluster, Options, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Time for which the emptied node and one member are watched: they must not elect a leader. It is
-/// the duration of several elections.
+/// Time for which the emptied node and one member must not elect a leader. It is the duration of
+/// several elections.
 const NO_VOTE_WATCHED: Duration = Duration::from_secs(4);
 
-/// A node with an emptied disk never votes under its old identity, so it forms no quorum with one
-/// live member. Once a second member is alive, the emptied node rejoins automatically as a new
-/// member and receives all data. The group then survives the loss of any one node.
+/// A node with an emptied disk never votes under its old identity. The emptied node and one live
+/// member therefore form no quorum. Once a second member is alive, the emptied node rejoins
+/// automatically as a new member and receives all data. The group survives the loss of any one node
+/// after that.
 #[test]
 fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -85,8 +86,8 @@ fn a_node_emptied_several_times_is_one_member() {
         cluster.wait_ready();
         let other = cluster.others(emptied)[0];
         cluster.wait_all_voters(other);
-        // The emptied node may lag by an entry. Then it sees the last step of its own replacement
-        // later than the others.
+        // The emptied node may lag by an entry, and see the last step of its own replacement later
+        // than the other nodes.
         cluster.wait_all_voters(emptied);
         let status = cluster.nodes[emptied].status().expect("a status");
         assert_eq!(members(&status).len(), 3, "{status}");

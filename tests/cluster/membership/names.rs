@@ -14,8 +14,8 @@ use std::time::Duration;
 /// Time after which a connection between nodes is reopened before its next use. A connection counts
 /// as idle after a second.
 const IDLE: Duration = Duration::from_millis(1_200);
-/// Maximum duration of a write while names do not resolve. It allows for a busy machine, and would
-/// be the same if the inventory listed addresses.
+/// Maximum duration of a write while names do not resolve. The limit allows for a busy machine. A
+/// test with addresses in the inventory would have the same limit.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
 /// Maximum time without an acknowledged write after the leader is killed, as documented.
 const KILL_GAP_LIMIT: Duration = Duration::from_millis(2_500);
@@ -146,9 +146,9 @@ fn a_node_that_moved_is_found_by_its_name() {
     );
 }
 
-/// A node whose group cannot form because a name does not resolve reports that name. A restarted
-/// node that cannot reach a majority for this reason also reports the name. Both continue
-/// automatically once names resolve.
+/// A node whose group cannot form reports the name that does not resolve. A restarted node that
+/// cannot reach a majority for this reason also reports the name. Both nodes continue automatically
+/// once names resolve.
 #[test]
 fn a_node_names_the_name_that_does_not_resolve() {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));

@@ -27,9 +27,9 @@ fn three_voters_and_no_learner(cluster: &Cluster) {
     });
 }
 
-/// A join request in the name of a member that is down does not replace that member. This holds for
-/// a request with another address, and for a request with the member's own address, at which
-/// nothing responds. When the member returns, it is a voter as before.
+/// A join request in the name of a member that is down does not replace this member. The address in
+/// the request makes no difference, even if it is the member's own address, at which nothing
+/// responds. When the member returns, it is a voter as before.
 #[test]
 fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -61,8 +61,9 @@ fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     three_voters_and_no_learner(&cluster);
 }
 
-/// A learner that does not catch up is removed. Here a process with an emptied disk was added in a
-/// member's place and has died; then the member returns with its data.
+/// A learner that does not catch up is removed. The learner of this test is a process with an
+/// emptied disk, which was added in a member's place and has died. The member returns with its
+/// data.
 #[test]
 fn a_learner_makes_room_for_the_member_that_comes_back() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

@@ -4,8 +4,8 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, Proxy, ports, until};
 use quorate::config::exit_code;
 
-/// A node is refused if its inventory entry has another port than the port it listens on. Otherwise
-/// peers would never find the node. The message names both ports.
+/// A node refuses to start if its inventory entry has another port than the port it listens on.
+/// Peers would never find such a node. The message names both ports.
 #[test]
 fn a_port_that_is_not_in_the_inventory_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -26,8 +26,8 @@ fn a_port_that_is_not_in_the_inventory_is_refused() {
     }
 }
 
-/// A node may have another port in its inventory entry than the port it listens on. Such a node
-/// starts if one port is forwarded to the other, as a container's port mapping does.
+/// A node starts if the port of its inventory entry is forwarded to the port it listens on. A
+/// container's port mapping forwards ports in this way.
 #[test]
 fn a_forwarded_port_is_accepted() {
     let mut cluster = Cluster::prepare(1, Options::default());

@@ -39,7 +39,7 @@ struct StrangerTest {
 }
 
 impl StrangerTest {
-    /// Starts the cluster, writes its data, and measures its memory.
+    /// Starts the cluster, writes data, and measures the memory of each node.
     fn set() -> StrangerTest {
         let cluster = Cluster::start(3, Options::max_age("10m"));
         for token in 0..50 {
@@ -98,7 +98,8 @@ impl StrangerTest {
     }
 }
 
-/// Opens many connections, and returns those that were accepted. They stay open until dropped.
+/// Opens many connections, and returns the accepted connections, which stay open until they are
+/// dropped.
 fn many(connect: impl Fn(usize) -> Result<PeerWire, Error>) -> Vec<PeerWire> {
     (0..MANY).filter_map(|i| connect(i).ok()).collect()
 }
@@ -128,8 +129,9 @@ fn garbage() -> Vec<Vec<u8>> {
     all
 }
 
-/// A non-member may send anything before, in or after its hello, however large it is or claims to
-/// be: it stops no node, takes no memory for long, and does not fill the node's log.
+/// A non-member may send anything of any size. It stops no node, takes no memory for long, and does
+/// not fill the node's log. The test sends wrong data before, in and after the hello, in frames
+/// that are large or only claim to be large.
 #[test]
 fn a_stranger_may_send_anything() {
     let stage = StrangerTest::set();
@@ -222,7 +224,7 @@ fn a_stranger_may_send_anything() {
     stage.assert_small("requests to join");
     let non_members = many(|_| {
         let (mut wire, _) = PeerWire::as_non_member(node)?;
-        // The request is sent except for its end, so that the node waits for the rest.
+        // The end of the request is not sent, so that the node waits for it.
         wire.claim(16_000)?;
         wire.raw(&vec![1; 15_000])?;
         Ok(wire)
@@ -330,7 +332,8 @@ fn change(index: u64, members: &[u8]) -> Vec<u8> {
     [&bytes(&(log_id(index), 2u8)), members].concat()
 }
 
-/// Returns a snapshot request with these encoded members and this part of its data.
+/// Returns a snapshot request with the given encoded members and the given part of the snapshot's
+/// data.
 fn snapshot(members: &[u8], offset: u64, data: &[u8]) -> Vec<u8> {
     let head = bytes(&(VOTE, Some(log_id(9)), Some(log_id(1))));
     // The empty text is a field that openraft requires and older releases used.

@@ -6,13 +6,13 @@ use crate::support::{Cluster, Options, let_pass, until};
 use std::fs;
 use std::time::Duration;
 
-/// Two clusters never mix: a node of one cluster that is configured with the addresses of the other
-/// joins nothing and changes nothing there. It works again once its inventory is right.
+/// A node with the addresses of another cluster neither joins that cluster nor changes anything
+/// there. The node works again once its inventory is right.
 #[test]
 fn a_node_pointed_at_another_cluster_is_refused_there() {
     let home = Cluster::start(1, Options::default());
     home.nodes[0].announce_acked("home", "engine", 1);
-    // Nodes of both clusters have the same node.id, as with copied configurations.
+    // The two clusters have a node.id in common, as with copied configurations.
     let mut stray = Cluster::start(2, Options::beside());
     stray.nodes[1].announce_acked("stray", "engine", 2);
     let right = stray.nodes[1].etc.inventory.clone();
@@ -59,8 +59,8 @@ fn a_node_pointed_at_another_cluster_is_refused_there() {
     );
 }
 
-/// A node with a data directory of another cluster is refused, although the `node.id` matches. The
-/// node exits or never serves, and reports the reason. The group is not affected.
+/// A node with a data directory of another cluster is refused, even if the `node.id` matches. The
+/// node exits or never serves, and reports the reason. The node's own group is not affected.
 #[test]
 fn a_data_directory_of_another_cluster_is_refused() {
     let mut other = Cluster::start(3, Options::default());
@@ -102,8 +102,8 @@ fn a_data_directory_of_another_cluster_is_refused() {
 }
 
 /// A node whose data directory was restored from an old copy does not take part in its group. The
-/// votes and acknowledgements that it gave after the copy was made are lost, so the node is refused
-/// with the reason. It rejoins once its directory is emptied.
+/// votes and acknowledgements that the node gave after the copy was made are lost. The node is
+/// therefore refused with the reason. It rejoins once its directory is emptied.
 #[test]
 fn a_data_directory_put_back_from_a_copy_is_refused() {
     let mut cluster = Cluster::start(3, Options::default());

@@ -42,8 +42,9 @@ fn each_load_is_served_and_leaves_nothing() {
         let served = figures["served"].as_u64().expect("a number");
         assert!(served > 10, "{figures}");
         let rate = figures["rate_per_second"].as_f64().expect("a number");
-        // Rate and count differ slightly. The load takes one second, but its last requests are
-        // answered after that second. Requests that ended in the second may have begun before it.
+        // Rate and count differ slightly, although the load takes one second. The last requests are
+        // answered after that second, and requests that ended in the second may have begun before
+        // it.
         assert!((rate - served as f64).abs() <= 6.0, "{figures}");
         let latency = |name: &str| figures["latency_ms"][name].as_f64().expect("a number");
         assert!(

@@ -5,8 +5,8 @@ use crate::support::{Cluster, Options, ports, until};
 use std::fs;
 use std::time::Duration;
 
-/// A group whose nodes all move to other ports stays the same group. This is so because the
-/// addresses of members come from the inventory and their identities from the log.
+/// A group whose nodes all move to other ports stays the same group. The addresses of members come
+/// from the inventory, and their identities from the log.
 #[test]
 fn a_group_that_moves_to_other_ports_goes_on() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -29,8 +29,8 @@ fn a_group_that_moves_to_other_ports_goes_on() {
     }
 }
 
-/// A member restarts without an inventory, since its log contains the members of the group. It logs
-/// that the file is missing, and serves.
+/// A member restarts without an inventory, because its log contains the members of the group. The
+/// node logs that the inventory is missing, and serves.
 #[test]
 fn a_member_starts_without_its_inventory() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -47,8 +47,8 @@ fn a_member_starts_without_its_inventory() {
     assert!(cluster.nodes[0].log().contains("service-inventory.json"));
 }
 
-/// While nodes are restarted one by one with another max-age, they stay one group with one
-/// registry. This is so because each expiry is decided once, in the log.
+/// Nodes that are restarted one by one with another max-age stay one group with one registry. The
+/// nodes cannot disagree about an expiry, because each expiry is decided once, in the log.
 #[test]
 fn a_rolling_change_of_max_age_stops_nobody() {
     let mut cluster = Cluster::start(3, Options::max_age("2s"));

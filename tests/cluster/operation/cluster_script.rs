@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The script with a directory and ports of its own. When this is dropped, the script's processes
-/// are ended.
+/// The script, with a directory and ports of its own. Dropping a `Script` ends the processes of the
+/// script.
 struct Script {
     dir: TempDir,
     port: u16,
@@ -86,7 +86,7 @@ impl Drop for Script {
     }
 }
 
-/// `up` starts three nodes that all serve and outlive the command. Each other command has its
+/// `up` starts three nodes that serve and outlive the command. Each other command has its
 /// documented effect on one node, and `down` leaves no process running.
 #[test]
 fn the_cluster_script_starts_disturbs_and_ends_its_nodes() {

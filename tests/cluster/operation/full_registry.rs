@@ -1,5 +1,5 @@
-//! Tests of a node's memory when its registry is full, with the announcements that take the most
-//! memory besides their text.
+//! Tests of a node's memory when its registry is full. The announcements are those that take the
+//! most memory besides their text.
 
 use crate::support::node::Node;
 use crate::support::{Cluster, Options};
@@ -22,7 +22,8 @@ const FULL: &str = "the registry is full: the limit is 256 MB\n";
 const SHORT_BYTES: u64 = 1_000;
 
 /// A kind of announcements that fill a registry. `put` maps the number of a request to its method,
-/// path and body. `groups` maps the number to the types to look up, with or without pools.
+/// path and body. `groups` maps the number of a request to the types to look up, with or without
+/// pools.
 struct Shape {
     name: &'static str,
     put: fn(usize) -> (&'static str, String, String),
@@ -131,12 +132,12 @@ impl LoadClient {
         LoadClient { to, stream }
     }
 
-    /// Sends a request. Returns the status of the answer, its body if that is short, and its length
-    /// in bytes.
+    /// Sends a request. Returns the status of the answer, the first `SHORT_BYTES` of its body as
+    /// text, and the length of the body.
     ///
-    /// When the node closes the connection, sends the request again on a new one. This happens with
-    /// dev builds, in which compressing a hundred megabytes takes so long that the node assumes
-    /// that its process was stopped.
+    /// Repeats a request if the connection is closed, or if a 503 does not say that the registry is
+    /// full. Dev builds need the repetition. They take so long to compress a hundred megabytes that
+    /// the node assumes that its process was stopped.
     pub fn ask(
         &mut self,
         method: &str,
@@ -243,9 +244,10 @@ fn peak_kb(node: &Node) -> u64 {
     kilobytes.expect("VmHWM is a number of kB")
 }
 
-/// Fills the registry of a node, looks up every `every`th group, and restarts the node. Its memory
-/// must stay below [`LIMIT_KB`]. Snapshots are made during this, because the log grows by more than
-/// the 64 MB, or the number of entries, that triggers one.
+/// Checks that a node with a full registry uses at most [`LIMIT_KB`] of memory. Fills the registry,
+/// looks up every `every`th group, and restarts the node. The node makes snapshots meanwhile,
+/// because the log grows by more than the 64 MB, or the number of entries, that triggers a
+/// snapshot.
 fn stays_within_its_limit(shape: &Shape, every: usize) {
     let mut cluster = Cluster::start(1, Options::max_age("60m").alone());
     let node = &mut cluster.nodes[0];
@@ -280,9 +282,9 @@ fn wait_installed(node: &Node) -> u64 {
 }
 
 /// A node that installs a snapshot of a full registry stays within a limit of memory. The limit is
-/// one and a half times the memory that the registry counts, plus 40 MB. This holds whether its own
-/// registry was full or empty before. The leader that sends the snapshot stays within the same
-/// limit.
+/// one and a half times the memory that the registry counts, plus 40 MB. It holds whether the
+/// node's own registry was full or empty before. The leader that sends the snapshot stays within
+/// the same limit.
 #[test]
 fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     let mut cluster = Cluster::start(3, Options::max_age("60m").alone());
@@ -324,8 +326,8 @@ fn a_full_registry_takes_what_it_counts() {
 }
 
 /// A node whose registry is full uses at most one and a half times the memory that the registry
-/// counts, plus 40 MB. This holds for each of seven shapes of announcements, even after all types
-/// and pools were looked up.
+/// counts, plus 40 MB. The limit holds for each of seven shapes of announcements, even after all
+/// types and pools were looked up.
 #[test]
 #[ignore = "takes minutes; run it with --release"]
 fn a_full_registry_takes_what_it_counts_in_every_shape() {

@@ -37,8 +37,8 @@ fn a_node_outlives_other_signals() {
     assert_eq!(node.stop().code(), Some(0), "{}", node.log());
 }
 
-/// At any log level, SIGQUIT writes the state of each part of a node to its log. The test sends it
-/// to the leader and to a follower of a group that has lost a member.
+/// SIGQUIT writes the state of each part of a node to the node's log, at any log level. The test
+/// signals the leader and a follower of a group that has lost a member.
 #[test]
 fn sigquit_writes_what_each_part_is_doing() {
     let mut cluster = Cluster::start(3, Options::default());

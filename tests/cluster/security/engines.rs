@@ -1,48 +1,29 @@
 //! Tests of `discovery.announcement.authentication`: engines announce and withdraw themselves with
 //! a token, on every node.
 
-use super::secrets::{SECRET, assert_no_secret_logged, set};
+use super::secrets::{NEXT_SECRET, SECRET, assert_no_secret_logged};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::engine_tokens::TokenOf;
+use crate::support::engines_secret::token_line;
 use crate::support::etc::write;
 use crate::support::node::{Node, PATIENCE, announcement, announcement_path};
 use crate::support::{Cluster, Options, http, until};
-use quorate::clock::wall_ms;
 use std::time::Duration;
 
 const ENGINES_SECRET: &str = "internal-communication.shared-secret";
 const ENGINES_SECRET_FILE: &str = "internal-communication.shared-secret-file";
-const NEXT_SECRET: &str = "0123456789abcdef0123456789abcdef-six";
 const KIND: &str = "presto";
 /// Time in which a node reads a changed file of secrets: twice the interval, and a margin.
 const RELOADED_WITHIN: Duration = Duration::from_secs(15);
 
-/// Sends an announcement or a withdrawal, and returns the status and the text.
-fn send(
-    node: &Node,
-    method: &str,
-    node_id: &str,
-    token: Option<(TokenOf, String)>,
-) -> (u16, String) {
+/// Sends an announcement or a withdrawal with this header line, and returns the status and the text.
+fn send(node: &Node, method: &str, node_id: &str, token: &str) -> (u16, String) {
     let body = (method == "PUT").then(|| announcement(KIND, node_id, 1));
-    let headers = token.map_or(String::new(), |(of, token)| {
-        format!("{}: {token}\r\n", of.header())
-    });
     let path = announcement_path(node_id);
-    let sent = http::send_with(
-        node.address(),
-        method,
-        &path,
-        &headers,
-        body.as_deref(),
-        PATIENCE,
-    );
+    let body = body.as_deref();
+    let sent = http::send_with(node.address(), method, &path, token, body, PATIENCE);
     let response = sent.and_then(http::Pending::answer).expect("a response");
     (response.status, response.body)
-}
-
-fn token(of: TokenOf, secret: &str, node_id: &str) -> Option<(TokenOf, String)> {
-    Some((of, of.token(secret, node_id, wall_ms() / 1_000 + 300)))
 }
 
 /// With the secret of the engines alone, peers and engines must prove it. Engines of both kinds
@@ -58,21 +39,34 @@ fn the_false_coordinator_is_refused() {
         .iter()
         .zip([TokenOf::Presto, TokenOf::Trino, TokenOf::Presto])
     {
-        assert_eq!(send(node, "PUT", "w1", token(of, SECRET, "w1")).0, 202);
+        assert_eq!(
+            send(node, "PUT", "w1", &token_line(of, SECRET, "w1")).0,
+            202
+        );
     }
     let applied = |node: &Node| node.status().expect("a status")["applied"].as_u64();
     let before = applied(&cluster.nodes[0]);
     for node in &cluster.nodes {
-        let (status, text) = send(node, "PUT", "evil", None);
+        let (status, text) = send(node, "PUT", "evil", "");
         assert_eq!(status, 401, "{text}");
-        let (status, text) = send(node, "PUT", "evil", token(TokenOf::Trino, SECRET, "w1"));
+        let (status, text) = send(
+            node,
+            "PUT",
+            "evil",
+            &token_line(TokenOf::Trino, SECRET, "w1"),
+        );
         assert_eq!(
             (status, text.trim_end()),
             (403, "The token is of node w1, not of evil")
         );
-        let (status, text) = send(node, "DELETE", "w1", token(TokenOf::Trino, SECRET, "w2"));
+        let (status, text) = send(
+            node,
+            "DELETE",
+            "w1",
+            &token_line(TokenOf::Trino, SECRET, "w2"),
+        );
         assert_eq!(status, 403, "{text}");
-        let (status, text) = send(node, "PUT", "w1", token(TokenOf::Trino, "test", "w1"));
+        let (status, text) = send(node, "PUT", "w1", &token_line(TokenOf::Trino, "test", "w1"));
         assert_eq!(status, 401);
         assert!(
             text.contains("the engine has no internal-communication.shared-secret"),
@@ -93,7 +87,7 @@ fn the_false_coordinator_is_refused() {
         &cluster.nodes[2],
         "DELETE",
         "w1",
-        token(TokenOf::Trino, SECRET, "w1"),
+        &token_line(TokenOf::Trino, SECRET, "w1"),
     );
     assert_eq!(withdrawn.0, 204, "{}", withdrawn.1);
     assert_eq!(
@@ -110,15 +104,12 @@ fn the_engines_secret_is_rotated() {
     let mut cluster = Cluster::prepare(1, Options::max_age("10m"));
     let file = cluster.nodes[0].etc.etc_dir().join("secrets");
     write(&file, SECRET);
-    set(
-        &mut cluster.nodes[0],
-        ENGINES_SECRET_FILE,
-        &file.display().to_string(),
-    );
+    cluster.nodes[0].set(ENGINES_SECRET_FILE, &file.display().to_string());
     cluster.start_all();
     cluster.wait_serving();
     let node = &cluster.nodes[0];
-    let accepts = |secret| send(node, "PUT", "w1", token(TokenOf::Trino, secret, "w1")).0 == 202;
+    let accepts =
+        |secret| send(node, "PUT", "w1", &token_line(TokenOf::Trino, secret, "w1")).0 == 202;
     assert!(accepts(SECRET) && !accepts(NEXT_SECRET));
     write(&file, &format!("{NEXT_SECRET}\n{SECRET}\n"));
     until("both secrets are accepted", RELOADED_WITHIN, || {

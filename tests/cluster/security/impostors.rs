@@ -1,8 +1,8 @@
 //! Tests of processes that answer at a member's address in its place.
 
-use super::secrets::{PEER_AUTHENTICATION, assert_no_secret_logged, set, with_secret};
+use super::secrets::{PEER_AUTHENTICATION, assert_no_secret_logged, with_secret};
 use crate::support::cluster::FORM_LIMIT;
-use crate::support::peer_wire::message;
+use crate::support::peer_wire::{Hello, LogId, PeerWire, message};
 use crate::support::{Cluster, Proxy, let_pass, until};
 use serde::Serialize;
 use std::io::{Read, Write};
@@ -122,7 +122,7 @@ fn an_impostor_at_a_dead_members_address_stops_nobody() {
     for mode in ["require", "permissive"] {
         let mut cluster = Cluster::prepare(3, with_secret());
         for node in &mut cluster.nodes {
-            set(node, PEER_AUTHENTICATION, mode);
+            node.set(PEER_AUTHENTICATION, mode);
         }
         cluster.start_all();
         cluster.wait_serving();
@@ -171,4 +171,43 @@ fn a_reflected_dial_is_refused() {
     let reflected = &status["members"][2];
     assert_eq!(reflected["node"], "quorate-3");
     assert_eq!(reflected["reachable"], false, "{status}");
+}
+
+/// While a group is changed node by node, a plain hello in the name of a member that has proved the
+/// secret is refused, and what it says does not count against that member: the member continues,
+/// although its next connection shows a shorter log than the forged hello did.
+#[test]
+fn a_forged_hello_does_not_stop_a_proven_member() {
+    let mut cluster = Cluster::prepare(3, with_secret());
+    for node in &mut cluster.nodes {
+        node.set(PEER_AUTHENTICATION, "permissive");
+    }
+    cluster.start_all();
+    cluster.wait_ready();
+    let leader = cluster.leader();
+    for (token, forged) in (1..).zip(cluster.others(leader)) {
+        cluster.nodes[forged].announce_acked("kept", "engine", token);
+        let (forged, target) = (&cluster.nodes[forged], &cluster.nodes[leader]);
+        let mut hello = Hello::in_the_name_of(forged, target).expect("plain is accepted so far");
+        hello.from.process = 1;
+        hello.from.last_log_id = Some(LogId {
+            term: 1 << 20,
+            leader: 1,
+            index: 1 << 40,
+        });
+        let refused = PeerWire::handshake(target, &hello)
+            .err()
+            .expect("it is refused");
+        let reason =
+            "has just proved the shared secret, so a plain connection in its name is refused";
+        assert!(refused.to_string().contains(reason), "{refused}");
+    }
+    // Connections are replaced after a second of silence.
+    let_pass(ANSWERS_FOR);
+    for token in 10..13 {
+        for i in 0..3 {
+            assert!(cluster.nodes[i].is_alive(), "{}", cluster.nodes[i].log());
+            cluster.nodes[i].announce_acked("kept", "engine", token);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! demand proofs while it serves.
 
 mod engines;
+mod handshakes;
 mod impostors;
 mod peers;
 mod rolling_change;

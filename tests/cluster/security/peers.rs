@@ -1,9 +1,7 @@
 //! Tests of `cluster.peer-authentication=require`: only a node with the shared secret can act as a
 //! member, and each refusal is logged and changes nothing.
 
-use super::secrets::{
-    OTHER_SECRET, SECRET, SHARED_SECRET, assert_no_secret_logged, set, with_secret,
-};
+use super::secrets::{OTHER_SECRET, SECRET, SHARED_SECRET, assert_no_secret_logged, with_secret};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::node::Node;
 use crate::support::peer_wire::{Hello, PeerIdentity, PeerWire};
@@ -114,7 +112,7 @@ fn the_forged_member_is_refused() {
 #[test]
 fn a_node_with_another_secret_stays_outside() {
     let mut cluster = Cluster::prepare(3, with_secret());
-    set(&mut cluster.nodes[2], SHARED_SECRET, OTHER_SECRET);
+    cluster.nodes[2].set(SHARED_SECRET, OTHER_SECRET);
     cluster.start_all();
     for node in &cluster.nodes[..2] {
         until("the outsider is refused", FORM_LIMIT, || {
@@ -143,7 +141,7 @@ fn a_node_with_another_secret_stays_outside() {
     assert_no_secret_logged(&cluster.nodes);
 
     cluster.nodes[2].stop();
-    set(&mut cluster.nodes[2], SHARED_SECRET, SECRET);
+    cluster.nodes[2].set(SHARED_SECRET, SECRET);
     cluster.nodes[2].start();
     cluster.wait_ready();
     cluster.wait_all_voters(0);

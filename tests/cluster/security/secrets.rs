@@ -2,11 +2,16 @@
 
 use crate::support::Options;
 use crate::support::node::Node;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-/// The shared secret of the tests.
-pub const SECRET: &str = "0123456789abcdef0123456789abcdef-one";
+pub use crate::support::engines_secret::SECRET;
+
 /// A secret that the nodes of a test do not have at its start.
 pub const OTHER_SECRET: &str = "0123456789abcdef0123456789abcdef-two";
+
+/// A secret of the engines that replaces [`SECRET`].
+pub const NEXT_SECRET: &str = "0123456789abcdef0123456789abcdef-six";
 
 pub const SHARED_SECRET: &str = "cluster.shared-secret";
 pub const PEER_AUTHENTICATION: &str = "cluster.peer-authentication";
@@ -18,18 +23,32 @@ pub fn with_secret() -> Options {
     options
 }
 
-/// Sets a property of a node that does not run.
-pub fn set(node: &mut Node, key: &str, value: &str) {
-    node.etc.settings.retain(|(name, _)| name != key);
-    node.etc.settings.push((key.to_owned(), value.to_owned()));
-    node.etc.write();
-}
-
-/// Asserts that no log of the nodes contains a secret.
+/// Asserts that neither the log, the status nor the data directory of a node contains a secret.
 pub fn assert_no_secret_logged<'a>(nodes: impl IntoIterator<Item = &'a Node>) {
     for node in nodes {
-        for secret in [SECRET, OTHER_SECRET] {
-            assert!(!node.log().contains(secret), "{} logs it", node.etc.node_id);
+        for secret in [SECRET, OTHER_SECRET, NEXT_SECRET] {
+            let node_id = &node.etc.node_id;
+            assert!(!node.log().contains(secret), "{node_id} logs it");
+            let status = node.status().unwrap_or_default().to_string();
+            assert!(!status.contains(secret), "{node_id} shows it");
+            for path in files(&node.etc.data_dir()) {
+                // A file may be removed meanwhile.
+                let bytes = fs::read(&path).unwrap_or_default();
+                let mut windows = bytes.windows(secret.len());
+                let has_it = windows.any(|window| window == secret.as_bytes());
+                assert!(!has_it, "{} has it", path.display());
+            }
         }
     }
+}
+
+/// Returns the files in a directory and below.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => files(&path),
+            path => vec![path],
+        })
+        .collect()
 }

@@ -118,10 +118,10 @@ fn refused(history: &[Operation], fault: &Happened) -> Vec<u64> {
         .collect()
 }
 
-/// Returns how long a request waited while there was no majority. This is the time until its
-/// answer, if the answer came before the fault was mended. Otherwise the reason for the wait is
-/// unknown, and the time until the fault was mended counts only if it exceeds
-/// [`ANSWERED_WITHIN_NS`].
+/// Returns the time for which a request waited while there was no majority. If the answer came
+/// before the fault was mended, this is the time until the answer. If the answer came later, the
+/// reason for the wait is unknown. In this case, the time until the fault was mended is returned
+/// only if it exceeds [`ANSWERED_WITHIN_NS`].
 fn waited_ns(operation: &Operation, mended_ns: u64) -> Option<u64> {
     let return_ns = operation.return_ns?;
     let waited_ns = return_ns.min(mended_ns) - operation.call_ns;

@@ -13,8 +13,8 @@ use segment::{Make, Segment};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Duration of a segment. The faults last six minutes; the start, the quiet time and the evaluation
-/// take up to one more.
+/// Duration of a segment. The faults last six minutes. The start, the quiet time and the evaluation
+/// take up to one minute more.
 const SEGMENT_MINUTES: u64 = 7;
 const FAULTS_MINUTES: u64 = 6;
 /// Number of nodes of the cluster in each segment, in rotation. Three of five segments have three
@@ -67,7 +67,7 @@ fn makes(minutes: u64) -> Vec<Make> {
 }
 
 /// Returns the results of a segment that an earlier run has finished, or `None`. A failed segment
-/// is not repeated: it stays failed.
+/// counts as finished and is not repeated.
 fn done(path: &Path, make: Make) -> Option<Segment> {
     let text = fs::read(path).ok()?;
     let segment: Segment = serde_json::from_slice(&text).expect("a segment of this build");

@@ -6,7 +6,8 @@ use quorate_checker::window::Summary;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Minimum figures of a run of [`FULL_MINUTES`]. A shorter run must reach its proportion of them.
+/// Minimum figures of a run of [`FULL_MINUTES`]. The minimum figures of a shorter run are
+/// proportional to its length.
 const FULL_MINUTES: u64 = 120;
 const FAULTS: usize = 1_800;
 const OPERATIONS: usize = 2_500_000;
@@ -19,7 +20,7 @@ const WHOLE_RESTARTS: usize = 60;
 const POWER_CUTS: usize = 60;
 /// Minimum number of operations served per second during a fault of a minority.
 const SERVED_PER_SECOND: usize = 400;
-/// At least one fault in this many must overlap another.
+/// Divisor of the number of faults. At least a third of the faults must overlap another fault.
 const OVERLAPPED_SHARE: usize = 3;
 
 /// Maximum figures of a run of any length.

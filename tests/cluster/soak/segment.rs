@@ -38,8 +38,8 @@ const RIVALS: u32 = 8;
 /// ids at a time.
 const NODES_PER_CLIENT: u64 = 8;
 const WORKERS: usize = 16;
-/// Write gap under a fault of a minority above which the logs are kept, because such a gap is worth
-/// an investigation. It is no failure by itself (see `report`).
+/// Write gap under a fault of a minority above which the nodes' logs are kept. Such a gap is worth
+/// an investigation, but is no failure by itself (see `report`).
 const REMARKABLE_GAP_NS: u64 = 1_500_000_000;
 /// Number of requests that must be served between two bursts.
 const CALM: u64 = 100;
@@ -50,9 +50,9 @@ const QUIET: Duration = Duration::from_secs(12);
 const ALLOWANCE: Duration = Duration::from_secs(2);
 /// Timeout of the search for an order of the history. Reaching it is a failure.
 const JUDGED_WITHIN: Duration = Duration::from_secs(120);
-/// Maximum number of descriptors besides those that a node had open before any client connected,
-/// and besides its connections with peers. The additional ones are short-lived files, and
-/// connections of a lost link that are not closed yet.
+/// Maximum number of descriptors that a node may open in addition to the descriptors from before
+/// the first client. Connections with peers are counted separately. The additional descriptors are
+/// short-lived files, and connections of a lost link that are not closed yet.
 const DESCRIPTORS_OVER: u64 = 8;
 /// Maximum number of additional connections with each peer. Two members have up to four connections
 /// in each direction, and open the last of them on first use.
@@ -95,8 +95,8 @@ pub struct Segment {
     pub failures: Vec<String>,
 }
 
-/// Runs one segment. If it fails, its history is kept in `dir` for another evaluation. The nodes'
-/// logs are kept if it fails, or if a write gap is longer than [`REMARKABLE_GAP_NS`].
+/// Runs one segment. The history of a failed segment is kept in `dir` for another evaluation. The
+/// nodes' logs are kept after a failure, and after a write gap longer than [`REMARKABLE_GAP_NS`].
 pub fn run(make: Make, dir: &Path) -> Segment {
     let max_age = Duration::from_secs(make.max_age_s);
     let settings = match make.max_age_s {
@@ -184,7 +184,7 @@ fn quiet(clients: &Recorded, max_age: Duration) -> Option<Window> {
     if max_age >= QUIET / 3 {
         return None;
     }
-    // After the last election there is a grace period of one max-age, in which nothing expires.
+    // No announcement expires in the grace period of one max-age after the last election.
     let_pass(max_age);
     let from_ns = clients.now_ns();
     let_pass(QUIET);

@@ -1,6 +1,7 @@
 //! Clients that speak a node's protocols, and loads that consist of many clients.
 
 pub mod engine_tokens;
+pub mod engines_secret;
 pub mod events;
 pub mod http;
 pub mod http2;

@@ -1,6 +1,8 @@
 //! Clients that write without pause and record when each write was acknowledged, and readers that
 //! panic when a lookup lacks an acknowledged write.
 
+use super::engine_tokens::TokenOf;
+use super::engines_secret::{SECRET, token_line};
 use super::http;
 use crate::support::node::{
     PATIENCE, Tokens, Write, announcement, announcement_path, services, tokens_of, write_of,
@@ -188,7 +190,8 @@ fn read_until_stopped(record: &Record, kind: &str, address: SocketAddr) {
     }
 }
 
-/// Announces a writer's node ids in rotation, without pause.
+/// Announces a writer's node ids in rotation, without pause. Each announcement has the token of an
+/// engine, which nodes without the secret of the engines ignore.
 fn write_until_stopped(record: &Record, kind: &str, writer: usize, address: SocketAddr) {
     let mut token = 0;
     while !record.stop.load(Ordering::Acquire) {
@@ -202,13 +205,16 @@ fn write_until_stopped(record: &Record, kind: &str, writer: usize, address: Sock
             .or_default()
             .1 = token;
         let body = announcement(kind, &node_id, token);
-        let outcome = write_of(http::request(
+        let headers = token_line(TokenOf::Presto, SECRET, &node_id);
+        let sent = http::send_with(
             address,
             "PUT",
             &announcement_path(&node_id),
+            &headers,
             Some(&body),
             PATIENCE,
-        ));
+        );
+        let outcome = write_of(sent.and_then(http::Pending::answer));
         if let Write::Acked(_) = outcome {
             record
                 .acks

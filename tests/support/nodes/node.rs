@@ -66,6 +66,13 @@ impl Node {
         }
     }
 
+    /// Sets a property of config.properties. A running node does not read it.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.etc.settings.retain(|(name, _)| name != key);
+        self.etc.settings.push((key.to_owned(), value.to_owned()));
+        self.etc.write();
+    }
+
     // ---- Life cycle
 
     /// Starts the process, without waiting for it.

@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, FORM_LIMIT};
 use super::node::Node;
+use crate::support::engines_secret::SECRET;
 use crate::support::traffic::{Done, Traffic};
 use crate::support::wait::until;
 use quorate::clock;
@@ -70,4 +71,33 @@ pub fn restart(
         "node {node}: writes stood still for {gap:?}"
     );
     done
+}
+
+/// The modes of peers and of engines in the four rounds from no secret to a required one.
+const ROUNDS: [(&str, &str); 4] = [
+    ("permissive", "off"),
+    ("require", "off"),
+    ("require", "verify"),
+    ("require", "require"),
+];
+
+/// Changes a group without a secret to one in which peers and engines must prove it. The nodes are
+/// restarted one by one, in four rounds, as docs/SECURITY-SETUP.md describes. `begin` changes each
+/// node before its first restart. Panics as [`restart`] does.
+pub fn demand_proofs(cluster: &mut Cluster, kind: &str, begin: impl Fn(&mut Node)) {
+    for (peers, engines) in ROUNDS {
+        for node in order(cluster) {
+            let done = restart(cluster, kind, node, |node| {
+                begin(node);
+                node.set("internal-communication.shared-secret", SECRET);
+                node.set("cluster.peer-authentication", peers);
+                node.set("discovery.announcement.authentication", engines);
+            });
+            done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(kind));
+        }
+    }
+    for node in &cluster.nodes {
+        let status = node.status().expect("a status");
+        assert_eq!(status["security"], "required", "{status}");
+    }
 }

@@ -6,7 +6,7 @@ use crate::source::{code_of, test_part_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The name of the library, with which its own binary and tests import it.
+/// The name of the library in the imports of its own binary and tests.
 const LIBRARY: &str = "quorate";
 
 /// The path of an item from the root of its crate: the names of its modules, and the item itself.
@@ -165,8 +165,8 @@ fn absolute(names: &[String], module: &[String], paths: &BTreeSet<Names>) -> Opt
     }
 }
 
-/// Returns the trees of all `use` declarations, each with whether it is public, and the code
-/// without these declarations.
+/// Returns the trees of all `use` declarations, and the code without these declarations. The flag
+/// of a tree tells whether the declaration is public.
 fn split_uses(code: &str) -> (Vec<(String, bool)>, String) {
     let (mut uses, mut rest) = (Vec::new(), String::new());
     let mut open: Option<(String, bool)> = None;

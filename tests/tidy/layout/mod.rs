@@ -15,8 +15,8 @@ const FOLDER_MAX: usize = 14;
 /// Maximum number of lines of a file of the product, including its own tests.
 const LINES_MAX: usize = 400;
 
-/// The crates to check. Each has the folders of its source files, and for each folder the module to
-/// which it belongs.
+/// The crates to check. Each crate has pairs of a folder of source files and the module to which
+/// the folder belongs.
 const CRATES: &[&[(&str, &str)]] = &[
     &[("src", "")],
     &[("crates/checker/src", "")],
@@ -82,7 +82,7 @@ fn circles(imports: &Imports) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Returns the files that take an item from the root of a folder that contains them. Such an import
+/// Returns the files that take an item from the root of a folder in which they lie. Such an import
 /// would point upwards.
 fn arrows_up(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
@@ -228,8 +228,8 @@ fn a_long_file_of_the_product_is_found() {
     assert!(long_file(file, &"fn f() {}\n".repeat(LINES_MAX + 1)).is_some());
 }
 
-/// Returns the files beside a folder of the same name. The module of such a file belongs into the
-/// folder's `mod.rs`.
+/// Returns the files beside a folder of the same name. The code of such a file belongs in the
+/// `mod.rs` of the folder.
 fn beside_their_folders(files: &[PathBuf]) -> Vec<String> {
     let beside = files.iter().filter(|file| {
         let folder = file.with_extension("");
