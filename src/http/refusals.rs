@@ -10,13 +10,13 @@ use std::time::Duration;
 /// Minimum time between two log lines about one address and reason.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Maximum number of pairs of address and reason that are counted at the same time. Beyond it,
-/// refusals are counted together.
+/// Maximum number of pairs of address and reason that are counted separately. Refusals of further
+/// pairs are counted together.
 const PAIRS_MAX: usize = 1_000;
 
-/// The recent refusals. The first of an address and reason is logged immediately, and later ones at
-/// most once a minute, with their number. No client is ever locked out, because all clients behind
-/// a proxy have one address.
+/// The recent refusals. The first refusal of an address for a reason is logged immediately. Later
+/// refusals are logged at most once a minute, with their number. Refusals never lock out a client,
+/// because all clients behind a proxy have one address.
 #[derive(Default)]
 pub(super) struct Refusals {
     recent: Mutex<RecentRefusals>,
@@ -36,7 +36,7 @@ struct RefusalCount {
 }
 
 impl Refusals {
-    /// Notes that something from an address was refused, and logs it when it is due.
+    /// Counts a refusal of an address, and logs the refusal if a line is due.
     pub(super) fn note(&self, address: IpAddr, reason: &str) {
         if let Some(line) = self.line(address, reason, now()) {
             tracing::warn!(target: "quorate::http::refused", "{line}");

@@ -1,5 +1,6 @@
-//! The entry point of every HTTP request: checks it and its client, and passes it to its handler,
-//! directly for plain lookups and announcements, and through `router` otherwise.
+//! The entry point of every HTTP request, which checks the request and its client, and calls a
+//! handler. Plain lookups and announcements go directly to their handlers, and other requests go
+//! through `router`.
 
 use super::authentication::{self, PolicyTable};
 use super::backend::Backend;
@@ -71,8 +72,8 @@ impl<D: Backend> RootService<D> {
         if let Err(error) = authentication::check(&self.app, rule, connection_info, &request) {
             return Either::Right(ready(error.into_response()));
         }
-        // Nearly all requests are plain lookups and announcements. They bypass the router, whose
-        // cost is considerable beside that of a small response.
+        // Nearly all requests are plain lookups and announcements, which bypass the router. Routing
+        // is a considerable part of the cost of a small response.
         if let Some(lookup) = service::direct_lookup(&request) {
             let answered = service::answer(self.app.clone(), lookup, request);
             return Either::Left(Either::Left(answered));
@@ -91,8 +92,8 @@ impl<D: Backend> RootService<D> {
         Either::Left(Either::Right(answered.map(IntoResponse::into_response)))
     }
 
-    /// Admits a request: checks its host, the size of its head, its path and its connection, and
-    /// returns it with a canonical path.
+    /// Checks the host of a request, the size of its head, its path and its connection. Returns the
+    /// request with a canonical path.
     ///
     /// # Errors
     /// The error response of the first check that fails.

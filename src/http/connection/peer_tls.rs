@@ -1,5 +1,5 @@
-//! The TLS handshake of a peer, which is told from other clients by the ALPN protocol that it asks
-//! for.
+//! The TLS handshake of a peer. The ALPN protocol in the handshake distinguishes a peer from other
+//! clients.
 
 use super::exchange::ServerContext;
 use crate::http::backend::Backend;
@@ -47,8 +47,8 @@ pub(super) async fn serve<D: Backend>(
             Some(key) => {
                 permit.mark_active();
                 let (app, epoch) = (app.clone(), connection_info.opened_epoch);
-                // A task of its own, since peers are served until the group has stopped, and the
-                // HTTP server stops before it.
+                // Runs in its own task, because peers are served until the group has stopped, and
+                // the HTTP server stops before the group.
                 tokio::spawn(async move {
                     app.backend
                         .serve_peer(stream, PeerProof::Key(key), epoch)
@@ -76,7 +76,7 @@ async fn accept(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsS
         return Err(io::Error::new(io::ErrorKind::Unsupported, ONLY_PEERS));
     }
     let computing = COMPUTING.acquire().await.map_err(io::Error::other)?;
-    // Signs in this call, and may check the client's signature when it is polled.
+    // This call signs. The poll below may check the client's signature.
     let mut accepting = start.into_stream(config);
     let done = poll_immediate(&mut accepting).await;
     tokio::task::yield_now().await;
