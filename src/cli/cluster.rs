@@ -104,7 +104,7 @@ async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (
     }
 }
 
-/// Asks one server whether it is ready. An error is the reason why it is not.
+/// Asks one server whether it is ready. The error states why the server is not ready.
 async fn ready(client: &reqwest::Client, server: &str) -> Result<(), String> {
     let answer = client
         .get(format!("{server}/v1/cluster/ready"))

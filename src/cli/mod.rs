@@ -1,7 +1,7 @@
-//! The commands that query a running cluster, or read a stopped node's log: one file each, plus the
-//! code that they share.
+//! The commands that query a running cluster, or read a stopped node's log.
 //!
-//! Each command has its own arguments. The options of airlift's launcher do not apply to them.
+//! Each command has a module and arguments of its own, and `client` holds the shared code. The
+//! options of airlift's launcher do not apply to these commands.
 
 pub mod args;
 mod bench;
@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use tokio::runtime::Builder;
 
 /// Runs the command that `words` names after the program's own name, and returns its exit code.
-/// Returns `None` if it is a command of the launcher or unknown.
+/// Returns `None` for a command of the launcher and for an unknown command.
 pub fn run(words: &[OsString]) -> Option<u8> {
     let (program, rest) = words.split_first()?;
     let (name, options) = rest.split_first()?;

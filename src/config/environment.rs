@@ -38,8 +38,8 @@ pub(super) fn expand(value: &str, environment: Environment<'_>) -> Result<String
     Ok(expanded)
 }
 
-/// Returns the name in a leading `${ENV:NAME}`, and the text after it. Names are those that airlift
-/// accepts: `[a-zA-Z][a-zA-Z0-9_-]*`.
+/// Returns the name in a leading `${ENV:NAME}`, and the text after the closing brace. A name has
+/// airlift's pattern, `[a-zA-Z][a-zA-Z0-9_-]*`.
 fn variable(text: &str) -> Option<(&str, &str)> {
     let (reference, after) = text.strip_prefix("${")?.split_once('}')?;
     let (provider, name) = reference.split_once(':')?;

@@ -67,8 +67,8 @@ pub struct AccessLogSettings {
     /// `http-server.log.max-size`: a file of this size is rotated, as is a file of the previous
     /// day.
     pub max_size_bytes: u64,
-    /// `http-server.log.max-history`: number of days for which rotated files are kept. Multiplied
-    /// by `max_size_bytes`, it also limits their total size.
+    /// `http-server.log.max-history`: number of days for which rotated files are kept. The total
+    /// size of the rotated files is limited to this number times `max_size_bytes`.
     pub max_history_days: u64,
     /// `http-server.log.compression.enabled`
     pub compress: bool,
@@ -90,8 +90,8 @@ const LEVELS: &[(&str, LogLevel)] = &[
 
 /// Reads the settings of the server's own log, and its levels file.
 pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> LogSettings {
-    // A levels file in its default place takes precedence over one that a property names, as in
-    // airlift's launcher.
+    // A levels file in the default place takes precedence over `log.levels-file`, as in airlift's
+    // launcher.
     if options.log_levels_file.is_some() || paths.log_levels.exists() {
         let path = paths.log_levels.display().to_string();
         if sources

@@ -112,10 +112,9 @@ impl Paths {
         })
     }
 
-    /// Resolves a path from the configuration. A relative path starts in the data directory. A
-    /// relative path that begins with `etc` starts in the directory of the configuration. This is
-    /// so because airlift's launcher creates a link named `etc` in the data directory. The link
-    /// leads to the directory of the configuration.
+    /// Resolves a path from the configuration. A relative path starts in the data directory. A path
+    /// that begins with `etc` starts in the directory of the configuration instead, because
+    /// airlift's launcher creates a link named `etc` to that directory in the data directory.
     pub(super) fn in_data_dir(&self, path: &str) -> PathBuf {
         match Path::new(path).strip_prefix("etc") {
             Ok(rest) => self.etc_dir.join(rest),
@@ -124,8 +123,8 @@ impl Paths {
     }
 }
 
-/// Returns the installation directory, which is the parent of `bin` as in airlift. For a binary
-/// elsewhere, such as in a build directory, it is the parent of the `etc` directory.
+/// Returns the installation directory, which is the parent of `bin` as in airlift. If the binary is
+/// elsewhere, such as in a build directory, returns the parent of the `etc` directory.
 fn install_dir(etc_dir: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
     let executable = env::current_exe().and_then(|path| path.canonicalize());
     let bin = executable

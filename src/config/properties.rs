@@ -28,9 +28,9 @@ impl fmt::Display for BadLine {
     }
 }
 
-/// Parses Java's format: `=`, `:` or blanks between key and value, `#` and `!` comments, `\`
-/// escapes and continuation lines. The text is read as UTF-8, where Java 8 reads Latin-1. Files in
-/// ASCII, on which both agree, read the same.
+/// Parses Java's properties format. Keys and values are separated by `=`, `:` or blanks. Comments
+/// begin with `#` or `!`. A `\` begins an escape, or continues a line. The text is read as UTF-8,
+/// while Java 8 reads Latin-1, so only text outside ASCII is read differently.
 pub fn parse_java(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     let mut properties = Vec::new();
     let mut bad = Vec::new();
@@ -48,8 +48,8 @@ pub fn parse_java(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     (properties, bad)
 }
 
-/// Parses `node.properties` as airlift's launcher does: one `key=value` per line, blank lines and
-/// `#` comments; no escapes.
+/// Parses `node.properties` as airlift's launcher does. Each line is `key=value`, blank, or a
+/// comment that begins with `#`. There are no escapes.
 pub fn parse_launcher(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     let mut properties = Vec::new();
     let mut bad = Vec::new();
@@ -104,8 +104,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// Returns whether the line continues on the next one: it does if it ends in an odd number of
-/// backslashes. If their number is even, each pair is one escaped backslash.
+/// Returns whether the line continues on the next line. A line that ends in an odd number of
+/// backslashes continues, because each pair of backslashes is one escaped backslash.
 fn continues(line: &str) -> bool {
     line.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
 }

@@ -33,8 +33,8 @@ const OTHERS: u32 = 0o077;
 pub struct SecuritySettings {
     /// `cluster.peer-authentication`
     pub peers: PeerAuthentication,
-    /// The secrets of the peers: those of `cluster.shared-secret`, or else the secrets that they
-    /// share with the engines. Always present unless `peers` is [`PeerAuthentication::Off`].
+    /// The secrets of the peers. Without `cluster.shared-secret`, the peers use the secrets of the
+    /// engines. Always present unless `peers` is [`PeerAuthentication::Off`].
     pub peer_secrets: Option<SharedSecrets>,
     /// `discovery.announcement.authentication`
     pub engines: EngineAuthentication,
@@ -49,23 +49,23 @@ pub struct SecuritySettings {
 /// or withdraw themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineAuthentication {
-    /// They prove nothing.
+    /// Engines prove nothing.
     Off,
-    /// A token must be valid if there is one.
+    /// An engine may send no token, but a token must be valid.
     Verify,
-    /// They must have a valid token, or a trusted address.
+    /// Engines must have a valid token, or a trusted address.
     Require,
 }
 
 /// `cluster.peer-authentication`: whether peers prove that they have the shared secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerAuthentication {
-    /// They prove nothing.
+    /// Peers prove nothing.
     Off,
-    /// They prove it if they can. Peers without a proof are accepted, as long as a group is changed
-    /// node by node.
+    /// Peers prove it if they can. Peers without a proof are accepted, for the time in which a
+    /// group is changed node by node.
     Permissive,
-    /// They must prove it.
+    /// Peers must prove it.
     Require,
 }
 
@@ -74,7 +74,8 @@ pub enum PeerAuthentication {
 pub struct SharedSecrets {
     /// The secrets.
     pub list: SecretList,
-    /// The file to read again; `None`: the secret is in the configuration.
+    /// The file from which the secrets are read again. `None` if the secret is in the
+    /// configuration.
     pub file: Option<PathBuf>,
 }
 

@@ -53,7 +53,7 @@ pub struct Settings {
     /// to the coordinator.
     pub max_header_bytes: Option<usize>,
     /// `discovery.hold-time`: maximum time for which a lookup is held (long poll) if the client
-    /// already has its result; 0: lookups are not held.
+    /// already has the result. With 0, lookups are not held.
     pub hold_time_ms: u64,
     /// `discovery.announce-interval`, in whole seconds; `None`: clients use their own interval.
     pub announce_interval_s: Option<u64>,
@@ -110,8 +110,8 @@ const ADDRESS_SOURCES: &[(&str, InternalAddressSource)] = &[
 
 const DAY_MS: u64 = 86_400_000;
 
-/// Maximum hold time. It is less than a minute, because airlift's client and nginx both consider a
-/// connection dead if it is silent for that long.
+/// Maximum hold time, which is less than a minute. airlift's client and nginx consider a connection
+/// dead after a minute of silence.
 const HOLD_TIME_MAX_MS: u64 = 50_000;
 
 /// Reads and validates the configuration.
@@ -183,7 +183,7 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
             bounded_ms(0, DAY_MS),
         ),
         max_announcement_bytes: sources.read("discovery.max-announcement-size", 1 << 20, |text| {
-            // The maximum is 16 MB, since a larger announcement would delay all those behind it in
+            // The maximum is 16 MB, because a larger announcement would delay all later entries of
             // the log.
             bounded_bytes(1 << 10, 16 << 20)(text).map(|bytes| bytes as usize)
         }),
@@ -218,8 +218,8 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
 impl Settings {
     /// Checks the relations between values.
     ///
-    /// - The election timeout is at least three heartbeats: one lost or late packet must not cost
-    ///   the leader its role.
+    /// - The election timeout is at least three heartbeats, because one lost or late packet must
+    ///   not cost the leader its role.
     /// - The maximum age of an announcement is at least twice the time between two renewals.
     ///   Clients renew after 0.8 of `discovery.announce-interval`.
     /// - The recovery gap is at least twice the maximum election timeout, because a mere change of

@@ -82,8 +82,8 @@ impl Sources {
         Ok(())
     }
 
-    /// Adds a property of a source in which airlift ignores unknown keys, because it passes them to
-    /// Java as system properties.
+    /// Adds a property of `node.properties` or `-D`. An unknown key is ignored with a notice,
+    /// because airlift passes these properties to Java as system properties.
     fn add_optional(&mut self, key: String, value: String, location: SourceLocation) {
         if keys::effect(&key).is_some() {
             self.properties.insert(key, Sourced { value, location });
@@ -153,7 +153,7 @@ impl Sources {
         }
     }
 
-    /// Checks the keys that no part of the server reads, and adds one notice that lists those
+    /// Checks the keys that no part of the server reads. Adds one notice that lists the keys
     /// without effect.
     fn check_ignored(&mut self) {
         let mut idle = Vec::new();

@@ -21,7 +21,7 @@ pub struct HttpRecord {
     pub user_agent: Option<HeaderValue>,
     /// The status of the response.
     pub status: u16,
-    /// The `Content-Length` of the request; 0 if there is no body or it is chunked.
+    /// The `Content-Length` of the request; 0 if the body is missing or chunked.
     pub request_bytes: u64,
     /// The length of the response body.
     pub response_bytes: u64,
@@ -29,5 +29,6 @@ pub struct HttpRecord {
     pub latency: Duration,
 }
 
-/// A callback that receives each record. It runs in the request's task, so it must not block.
+/// A callback that receives each record. The callback runs in the request's task, and must not
+/// block.
 pub type AccessLog = Arc<dyn Fn(HttpRecord) + Send + Sync>;

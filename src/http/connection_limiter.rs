@@ -1,6 +1,6 @@
-//! The limit on the number of connections. Each connection holds a permit. When all permits are
-//! taken, the connection that has been idle longest is closed. Otherwise, clients could lock out
-//! the other nodes (docs/decisions/0010).
+//! The limit on the number of connections, each of which holds a permit. When all permits for
+//! clients are taken, the connection that has been idle longest is closed. Without the limit,
+//! clients could lock out the other nodes (docs/decisions/0010).
 
 use crate::locks::lock;
 use std::collections::{BTreeMap, HashMap};
@@ -34,12 +34,12 @@ struct LimiterShared {
 
 /// The limiter's state.
 ///
-/// - `leaving` is the number of permits whose connections were asked to close while they were idle.
-///   `total` is the number of all other [`ConnectionPermit`]s.
-/// - `unproven` is the number of permits, for each address, whose connections have not sent a whole
+/// - `leaving` counts the permits whose connections were asked to close while they were idle.
+/// - `total` counts all other [`ConnectionPermit`]s.
+/// - `unproven` counts, for each address, the permits whose connections have not sent a whole
 ///   request yet. An address without such permits has no entry, which bounds the size of the map.
 /// - `idle` holds the idle connections, in the order in which they became idle.
-/// - A permit whose number was removed from `idle` by another connection is leaving.
+/// - A permit is leaving if another connection has removed its number from `idle`.
 #[derive(Default)]
 struct LimiterState {
     total: usize,
@@ -83,9 +83,9 @@ impl ConnectionLimiter {
         }))
     }
 
-    /// Acquires a permit for a new connection. If no permit for clients is left, the connection
-    /// that has been idle longest is asked to close. That connection is between requests, so
-    /// nothing is lost.
+    /// Acquires a permit for a new connection. If no permit for clients is left, asks the
+    /// connection that has been idle longest to close. No request is lost, because an idle
+    /// connection is between two requests.
     ///
     /// # Errors
     /// If there is no permit.
@@ -124,8 +124,8 @@ impl ConnectionLimiter {
         self.0.lock().total
     }
 
-    /// Whether [`CLOSING_MAX`] connections are about to close. A new connection must then wait
-    /// until one of them has closed.
+    /// Whether [`CLOSING_MAX`] connections are about to close. If they are, a new connection must
+    /// wait until one of them has closed.
     pub(super) fn is_closing(&self) -> bool {
         self.0.lock().leaving >= CLOSING_MAX
     }
@@ -157,8 +157,8 @@ impl LimiterState {
         }
     }
 
-    /// Removes a permit from the idle ones. Returns false if its connection was asked to close in
-    /// the meantime.
+    /// Removes a permit from the idle permits. Returns false if the permit's connection was asked
+    /// to close in the meantime.
     fn is_still_idle(&mut self, number: u64) -> bool {
         self.idle.remove(&number).is_some()
     }
@@ -170,8 +170,8 @@ impl ConnectionPermit {
         self.0.for_peers
     }
 
-    /// Records that the connection sent a whole request, so that it no longer counts against the
-    /// limit of its address.
+    /// Records that the connection sent a whole request. From then on, the connection does not
+    /// count against the limit of its address.
     pub(super) fn mark_active(&self) {
         if !self.0.proven.swap(true, Ordering::Relaxed) {
             self.0.shared.lock().forget_unproven(self.0.address);
@@ -189,8 +189,8 @@ impl ConnectionPermit {
         }
     }
 
-    /// Records that the connection is busy. If it was asked to close, it finishes its request
-    /// first.
+    /// Records that the connection is busy. A connection that was asked to close finishes its
+    /// request first.
     pub(super) fn busy(&self) {
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
             return;
@@ -325,8 +325,8 @@ mod tests {
         assert!(limiter.0.lock().idle.is_empty());
     }
 
-    /// At most `CLOSING_MAX` connections are about to close at once. A new connection then waits
-    /// until one of them has closed.
+    /// At most `CLOSING_MAX` connections are about to close at once. At this limit, a new
+    /// connection waits until one of them has closed.
     #[test]
     fn few_are_leaving_at_once() {
         let limiter = ConnectionLimiter::new(4 * CLOSING_MAX, usize::MAX);

@@ -54,9 +54,9 @@ pub(super) enum ApiError {
     PeerProofRequired,
     /// 431 with the limit in bytes.
     HeadersTooLarge(usize),
-    /// 431: the headers exceed the maximum that hyper reads, or there are too many of them.
+    /// 431: the headers are too large or too many for hyper.
     UnreadableHeaders,
-    /// 500: the failure is not the client's fault; the text describes it.
+    /// 500 with a text that describes the failure, which is not the client's fault.
     Internal(String),
     /// 503 for a request that is not a write, with the reason.
     Unavailable(String),

@@ -1,14 +1,14 @@
 //! The HTTP server: airlift's endpoints and the cluster's own, on one port.
 //!
-//! `connection` accepts connections, enforces their time limits and parks the idle ones, and
-//! `connection_limiter` counts them. `service` checks the host of each request, the size of its
-//! head, and its path. It also checks that the process was not suspended since the connection was
-//! opened, and that the client has proved what `authentication` demands. It then passes the request
-//! to the handler that `router` selects. The two most frequent kinds of request, lookups and
-//! announcements, bypass the router.
-//!
-//! `error` defines the error responses. `request::airlift_compat` lists the behaviour that
-//! airlift's clients depend on.
+//! - `connection` accepts connections, enforces their time limits, and parks idle connections.
+//!   `connection_limiter` counts the connections.
+//! - `service` checks the host of each request, the size of its head, and its path. `service` also
+//!   rejects requests if the process was suspended since the connection was opened, or if the
+//!   client has not proved what `authentication` demands.
+//! - `router` selects the handler of a request. The two most frequent kinds of request, lookups and
+//!   announcements, bypass the router.
+//! - `error` defines the error responses.
+//! - `request::airlift_compat` lists the behaviour that airlift's clients depend on.
 
 mod access_record;
 mod authentication;

@@ -1,5 +1,5 @@
-//! The router: the table that maps each path and method to its handler, and to what its client must
-//! prove. Plain lookups and announcements bypass the router, but not its policy
+//! The router, which maps each path and method to a handler, and to the proof that the client must
+//! give. Plain lookups and announcements bypass the router, but not the check of the proof
 //! ([`super::service::RootService::answer`]).
 
 use super::authentication::{PolicyTable, Rule, Rules};
@@ -16,9 +16,9 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::ALLOW;
 
-/// Builds the router, and the policy with the rules of all its routes. The router expects canonical
-/// paths (see [`super::request::airlift_compat::canonical_path`]); the extractors decode the path
-/// segments.
+/// Builds the router, and the policy with the rules of all routes. The router expects canonical
+/// paths (see [`super::request::airlift_compat::canonical_path`]), whose segments the extractors
+/// decode.
 pub(super) fn router<D: Backend>(app: App<D>) -> (Router, PolicyTable) {
     let routes = match app.settings.coordinator_redirect {
         true => engine_routes(RouteTable::default()),
@@ -141,8 +141,8 @@ fn cluster_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
         )
 }
 
-/// Adds the routes of the engine (Presto or Trino) itself, which redirect its SQL clients to its
-/// coordinator. They are open, because the coordinator authenticates these clients.
+/// Adds the routes of the engine (Presto or Trino) itself, which redirect SQL clients to the
+/// coordinator. The routes are open, because the coordinator authenticates the clients.
 fn engine_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
     let open = Rules::only(Rule::Open);
     routes
@@ -197,7 +197,7 @@ fn checked<D: Backend>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> {
         .fallback(async || ApiError::MethodNotAllowed("GET, OPTIONS"))
 }
 
-/// Adds what Jersey adds to every resource: OPTIONS, and 405 with `Allow`. Only the response to
+/// Adds OPTIONS, and 405 with `Allow`, as Jersey does for every resource. Only the response to
 /// OPTIONS lists HEAD in `Allow`.
 fn resource<S: Clone + Send + Sync + 'static>(
     refused_allow: &'static str,

@@ -1,5 +1,6 @@
-//! The entry point of every HTTP request: checks it and its client, and passes it to its handler,
-//! directly for plain lookups and announcements, and through `router` otherwise.
+//! The entry point of every HTTP request, which checks the request and its client, and calls a
+//! handler. Plain lookups and announcements go directly to their handlers, and other requests go
+//! through `router`.
 
 use super::authentication::{self, PolicyTable, Rule};
 use super::backend::Backend;
@@ -95,8 +96,8 @@ impl<D: Backend> RootService<D> {
         Either::Left(Either::Right(answered.map(IntoResponse::into_response)))
     }
 
-    /// Admits a request: checks its host, the size of its head, its path and its connection, and
-    /// returns it with a canonical path.
+    /// Checks the host of a request, the size of its head, its path and its connection. Returns the
+    /// request with a canonical path.
     ///
     /// # Errors
     /// The error response of the first check that fails.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Default time after which an idle connection is parked: its buffers are released until its next
-/// request. Most clients send one request every few seconds.
+/// Default time after which an idle connection is parked. The buffers of a parked connection are
+/// released until its next request. Most clients send one request every few seconds.
 const PARKED_AFTER: Duration = Duration::from_secs(1);
 
 /// `discovery.coordinator-choice`: the coordinator to return when there are several.

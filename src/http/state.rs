@@ -23,9 +23,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 /// The header with the log index at which a lookup was read or a write was applied.
 pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 
-/// Maximum time to wait for the cluster before responding 503. It is shorter than the documented
-/// limit of 2 s from the client's call. The difference leaves time for the network and for a busy
-/// machine.
+/// Maximum time to wait for the cluster before responding 503. The documented limit is 2 s from the
+/// client's call. The difference leaves time for the network and for a busy machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
 /// Maximum number of large lookups rendered at once. Each occupies a processor, and as much memory
@@ -68,14 +67,14 @@ pub(super) struct AppState<D> {
 pub(super) struct ConnectionInfo {
     /// The client's address.
     pub(super) address: SocketAddr,
-    /// The `PauseDetector` epoch (the detector's count of suspensions) when the accept backlog was
-    /// last empty before this connection was accepted. The connection was opened in this epoch or a
-    /// later one.
+    /// The earliest `PauseDetector` epoch (count of suspensions) in which the connection can have
+    /// been opened. This is the epoch in which the accept backlog was last empty before the
+    /// connection was accepted.
     pub(super) opened_epoch: u64,
 }
 
-/// The request target as the client sent it. It is an extension (`http::Extensions`) of each
-/// request whose path was not canonical.
+/// The request target as the client sent it. Each request whose path was not canonical has this
+/// extension (`http::Extensions`).
 #[derive(Debug, Clone)]
 pub(super) struct RequestTarget(pub(super) Uri);
 
@@ -153,12 +152,12 @@ impl<D: Backend> AppState<D> {
         stopped(&mut self.stop.clone()).await;
     }
 
-    /// Runs a write for a request on the connection `connection_info`. The write completes by its
-    /// deadline ([`Backend`]), so there is no timeout here.
+    /// Runs a write for a request on the connection `connection_info`. There is no timeout here,
+    /// because the write completes by its deadline ([`Backend`]).
     ///
     /// # Errors
     /// [`ApiError::ProcessResumed`], before anything is proposed, if the process was suspended
-    /// since the connection was opened. This is checked here, after the body is read, because the
+    /// since the connection was opened. The check comes after the body is read, because the
     /// suspension may have happened while the body arrived.
     pub(super) async fn write<F>(
         &self,
@@ -177,7 +176,8 @@ impl<D: Backend> AppState<D> {
         Ok(write(deadline).await?)
     }
 
-    /// Runs a lookup. It completes by its deadline ([`Backend`]), so there is no timeout here.
+    /// Runs a lookup. There is no timeout here, because the lookup completes by its deadline
+    /// ([`Backend`]).
     ///
     /// # Errors
     /// If the cluster does not respond in time, or reports why it cannot serve the lookup.

@@ -18,7 +18,7 @@ pub struct WireUsage {
     pub waiting_max: usize,
 }
 
-/// A gauge of the HTTP server's usage. It is empty until the server starts and fills it.
+/// A gauge of the HTTP server's usage, which is empty until the server starts and fills it.
 #[derive(Clone, Default)]
 pub struct UsageGauge(Arc<OnceLock<Box<dyn Fn() -> WireUsage + Send + Sync>>>);
 

@@ -63,8 +63,8 @@ impl BenchFigures {
         if !is_in(began) {
             return;
         }
-        // The latency of a failed request counts as the whole timeout even if it failed soon,
-        // because it was not served.
+        // A failed request is recorded with a latency of at least the timeout, because the request
+        // was not served.
         let least = if is_served { Duration::ZERO } else { TIMEOUT };
         let latency_ns = began.elapsed().max(least).as_nanos() as u64;
         // The histogram resizes itself, so it accepts any value.

@@ -31,8 +31,8 @@ pub struct LoadRunner {
     pub clients: u32,
     pub workload: Workload,
     pub mix: Mix,
-    /// Requests per second; `None` if each client sends its next request when the last one is
-    /// answered.
+    /// The number of requests per second. With `None`, each client sends its next request as soon
+    /// as the last response arrives.
     pub rate: Option<u32>,
     pub warm_up: Duration,
     pub duration: Duration,
@@ -173,7 +173,7 @@ impl BenchClient {
     }
 
     /// Returns the nodes that only this client writes. If there are fewer nodes than clients,
-    /// returns one node, which other clients write too.
+    /// returns one node, which other clients may write too.
     fn own_nodes(&self) -> impl Iterator<Item = u32> + Clone + use<> {
         let count = self.nodes.count();
         let first = self.number % count;
@@ -186,7 +186,7 @@ impl BenchClient {
 mod tests {
     use super::*;
 
-    /// A request that was never sent counts if it was due in the measured window. It does not count
+    /// A request that was never sent counts as missed if it was due in the measured window, but not
     /// if it was due in the warm-up.
     #[test]
     fn the_warm_up_is_not_missed() {

@@ -30,8 +30,8 @@ pub struct SimulatedEngines {
     services: u32,
     /// The number of changes of each node, which its services carry as a property.
     tokens: Vec<AtomicU64>,
-    /// One lock per node, so that a node has one writer at a time, as with an engine. Of two
-    /// concurrent writes of one node through different servers, one is refused.
+    /// A lock for each node. Like a real engine, a node sends one write at a time. If two writes of
+    /// a node were sent through different servers at the same time, one write would be refused.
     write_locks: Vec<Mutex<()>>,
 }
 
@@ -215,8 +215,9 @@ pub struct Renewing {
 }
 
 impl Renewing {
-    /// Stops the renewals and returns how many failed. Waits for those in flight, because a renewal
-    /// that arrives after the withdrawal of its node would announce the node again.
+    /// Stops the renewals and returns the number of failed renewals. Waits for the renewals in
+    /// flight, because a renewal that arrives after the withdrawal of its node would announce the
+    /// node again.
     pub async fn stop(self) -> u64 {
         self.stop.send_replace(true);
         self.tasks.join_all().await.into_iter().sum()

@@ -73,8 +73,8 @@ impl FromStr for Mix {
 }
 
 impl Workload {
-    /// Returns the n-th request of a load. A mix has the same order in each run, and its kinds of
-    /// requests alternate evenly.
+    /// Returns the n-th request of a load. In a mix, the kinds of requests alternate evenly, in the
+    /// same order in each run.
     pub fn step(self, mix: Mix, n: u64) -> BenchStep {
         /// Coprime to 100, so that consecutive requests rarely fall into the same share.
         const STRIDE: u64 = 37;

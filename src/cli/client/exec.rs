@@ -53,9 +53,8 @@ fn code_of(status: ExitStatus) -> u8 {
 /// A command that runs for one coordinator after another.
 ///
 /// - At most one run is active at a time.
-/// - If several coordinators are reported during a run, the command then runs only for the newest
-///   of them. Exception: the command does not run if the run that ended was for the same
-///   coordinator.
+/// - After a run, the command runs for the newest coordinator that was reported during the run,
+///   unless the run was already for that coordinator.
 pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,
@@ -88,8 +87,8 @@ impl Hook {
         self.served = Some(coordinator);
     }
 
-    /// Waits until the current run has ended, and starts the next one if another coordinator was
-    /// reported meanwhile. This method is cancel safe.
+    /// Waits until the current run has ended. Starts the next run if another coordinator was
+    /// reported during the current run. This method is cancel safe.
     ///
     /// # Errors
     /// Fails when there is no `sh`.

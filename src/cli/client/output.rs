@@ -33,8 +33,9 @@ pub fn print_error(text: &str) {
 /// Waits until the reader of standard output has closed the pipe, so that
 /// `quorate watch ... | head -1` ends. Never returns for a file or a terminal.
 pub async fn reader_gone() {
-    // `from_owned_fd` is not used, because it would make writes to standard output fail when the
-    // reader is slow. A file cannot be polled, but it has no reader that could close it.
+    // The unchecked constructor is used, because `from_owned_fd` would make writes to standard
+    // output fail when the reader is slow. For a file, the call fails, because a file cannot be
+    // polled. A file has no reader that could close it.
     let pipe = io::stdout()
         .as_fd()
         .try_clone_to_owned()

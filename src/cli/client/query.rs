@@ -20,8 +20,9 @@ pub struct ServerList {
     pub server: Vec<String>,
 }
 
-/// Parses a server, given as `host:port` or as a URL with `http` or `https`, a host and a port. A
-/// URL with any other part, such as a path, is refused, because it is not that of a quorate server.
+/// Parses a server, given as `host:port` or as a URL. A URL consists of `http` or `https`, a host
+/// and a port. A URL with any other part, such as a path, does not belong to a quorate server, and
+/// is refused.
 fn server(text: &str) -> Result<String, String> {
     const EXAMPLE: &str = "expected http://host:port";
     let wrong = |what: &str| Err(format!("{what}; {EXAMPLE}"));
@@ -29,7 +30,7 @@ fn server(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return wrong("it is empty");
     }
-    // The URL parser skips these characters, or reads them as slashes.
+    // The URL parser would skip some of these characters, and would read `\` as a slash.
     if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
         return wrong("it contains a character that is not allowed in an address");
     }
@@ -92,7 +93,7 @@ pub fn time_limit(text: &str) -> Result<Duration, String> {
 pub fn name(text: &str) -> Result<String, String> {
     match text {
         "" => Err("it is empty".to_owned()),
-        // URLs treat these as relative path segments, even if they are percent-encoded.
+        // URLs treat `.` and `..` as relative path segments, even if the dots are percent-encoded.
         "." | ".." => Err(format!("'{text}' is not allowed in a path")),
         _ => Ok(text.to_owned()),
     }
@@ -206,7 +207,7 @@ mod tests {
         }
     }
 
-    /// A type or a pool stays one segment or one value, regardless of its characters.
+    /// A type or a pool is always encoded as one path segment or one query value.
     #[test]
     fn questions_are_encoded() {
         let url = |query: Query, server: &str| query.url(server).map(String::from);

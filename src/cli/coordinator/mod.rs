@@ -111,7 +111,7 @@ async fn once(
     Ok(exit_code::OK)
 }
 
-/// Follows the coordinator: prints it, or runs the `--exec` command, now and whenever it changes.
+/// Prints the coordinator, or runs the `--exec` command, now and after each change.
 async fn follow(arguments: &CoordinatorArguments, mut events: EventReader) -> anyhow::Result<u8> {
     let mut known = LastCoordinator::default();
     let mut hook = arguments.exec.as_deref().map(Hook::new);

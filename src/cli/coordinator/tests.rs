@@ -40,9 +40,9 @@ const A_WITH_MORE: &str =
 const B: &str = r#"{"uri":"http://b:1"}"#;
 const NONE: &str = r#"{"reason":"none is announced"}"#;
 
-/// A repeated state is not reported. Another address, another node at the same address, and the
-/// lack of any coordinator are reported. A change of properties is reported only with `--json`,
-/// which prints them.
+/// A repeated state is not reported. The reported changes are another address, another node at the
+/// same address, and the lack of any coordinator. A change of properties is reported only with
+/// `--json`, which prints the properties.
 #[test]
 fn only_changes_are_news() {
     let series = [
@@ -85,8 +85,8 @@ fn all_are_one_line() {
     );
 }
 
-/// An address is printed as one word, even if the announced one contains blanks or line breaks. A
-/// response without an address is an error.
+/// An address is printed as one word, even if the announced address contains blanks or line breaks.
+/// A response without an address is an error.
 #[test]
 fn addresses_are_one_word() {
     let found = coordinators(r#"{"uri":"http://a:1/x y\nz"}"#, false).expect("one");

@@ -6,8 +6,8 @@
 //! - `start` and `restart` read the configuration before they start or stop anything.
 //! - `start` checks for a moment that the server stays up.
 //! - `stop` signals once and waits for a limited time.
-//! - `run` fails when the server is already running, so that a supervisor does not mistake this for
-//!   a clean stop.
+//! - `run` fails when the server is already running. A supervisor would mistake success for a clean
+//!   stop.
 
 mod error;
 mod pid_file;
@@ -44,7 +44,7 @@ const START_WATCH_TIME: Duration = Duration::from_secs(1);
 /// start.
 const LOG_TAIL_BYTES: u64 = 4096;
 
-/// The result of a command. It displays as airlift's launcher prints it.
+/// The result of a command. `Display` writes the text that airlift's launcher prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LauncherOutcome {
     /// `status`: the server is running with this pid.
@@ -108,8 +108,8 @@ pub fn kill(paths: &Paths) -> anyhow::Result<LauncherOutcome> {
     }))
 }
 
-/// Starts the server in its own session. The caller should have validated the configuration:
-/// otherwise an error in it shows only in a server that ends right away.
+/// Starts the server in its own session. The caller should validate the configuration first.
+/// Otherwise, the server starts with an invalid configuration, and ends immediately.
 ///
 /// # Errors
 /// Fails when the server cannot be started, or ends within a second.
@@ -164,9 +164,9 @@ fn abandon(mut child: Child, pid_file: &mut PidFile) {
 /// Maximum time that a detached server waits for its launcher to record its pid.
 const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until the pid file names this process, which [`start`] has started. If the launcher was
-/// killed in between, for example, the file never names this process. This process could then not
-/// be stopped later, so it must not run.
+/// Waits until the pid file names this process, which [`start`] has started. The file never names
+/// this process if, for example, the launcher was killed in between. In that case this process must
+/// not run, because `stop` could not find it.
 ///
 /// # Errors
 /// Fails when the pid file does not name this process in time.
@@ -208,8 +208,8 @@ fn running(paths: &Paths) -> Result<Option<(PidFile, Pid)>, LauncherError> {
     }
 }
 
-/// Sends the signal to the server and waits for it to end. Returns its pid, or `None` if it was not
-/// running.
+/// Sends the signal to the server and waits for the server to end. Returns the pid, or `None` if
+/// the server was not running.
 fn end(paths: &Paths, signal: Signal, limit: Duration) -> Result<Option<Pid>, LauncherError> {
     let Some((mut pid_file, pid)) = running(paths)? else {
         return Ok(None);
@@ -267,8 +267,8 @@ fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, Launc
 
 fn child_arguments(options: &CommandLine, paths: &Paths) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["run".into(), "--detached".into()];
-    // The options from `--node-config` on are passed only if they were given. This is so because
-    // their default files may not exist, or a property may take precedence over these files.
+    // The options from `--node-config` on are passed only if they were given. Their default files
+    // need not exist, and a property may take precedence over a default file.
     let given = [
         ("--etc-dir", Some(&paths.etc_dir)),
         ("--config", Some(&paths.config)),
@@ -335,8 +335,8 @@ fn last_line(log: &Path, start: u64) -> io::Result<Option<String>> {
 mod tests {
     use super::*;
 
-    /// The child gets absolute paths, the optional ones only if they were given, and the properties
-    /// in order.
+    /// The child gets absolute paths, and the properties in order. Optional paths are passed only
+    /// if they were given.
     #[test]
     fn the_child_gets_the_same_configuration() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -363,7 +363,8 @@ mod tests {
         assert_eq!(arguments.join(" "), expected);
     }
 
-    /// The reason for a failed start is the last line of this start, not of an earlier one.
+    /// The reason for a failed start is the last line that this start logged, not a line of an
+    /// earlier start.
     #[test]
     fn last_line_is_of_this_start() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,8 +1,8 @@
-//! The pid file, whose lock tells whether the server is running.
+//! The pid file, whose lock shows whether the server is running.
 //!
-//! The lock belongs to the open file, which the server inherits and keeps open until it exits. When
-//! the server ends in any way, the lock is released. The content of the file therefore counts only
-//! while the lock is held, and a stale pid does no harm.
+//! The server inherits the open file with its lock, and never closes the file. When the server ends
+//! in any way, the lock is released. The pid in the file counts only while the lock is held, so a
+//! stale pid does no harm.
 
 use super::error::LauncherError;
 use quorate::clock;
@@ -23,12 +23,12 @@ const HANDOVER_TIME_LIMIT: Duration = Duration::from_secs(1);
 /// Time between two checks of the lock.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Maximum number of bytes that are read: more than any pid has. The rest of a wrong file is not
-/// read.
+/// Maximum number of bytes that are read, which is more than any pid has. The rest of a longer file
+/// is ignored.
 const PID_BYTES_MAX: u64 = 64;
 
-/// Placeholder as long as the longest pid with its line end. It reserves the space before the pid
-/// is known.
+/// Placeholder that reserves the space before the pid is known. The placeholder is as long as the
+/// longest pid with its line end.
 const RESERVED: &str = "           \n";
 
 /// An open pid file.
@@ -219,8 +219,8 @@ fn open(path: &Path, create: bool) -> io::Result<PidFile> {
     })
 }
 
-/// Returns whether the process exists. `PERM` means that it belongs to another user: it exists,
-/// although it cannot be signalled.
+/// Returns whether the process exists. `PERM` means that the process exists, but belongs to another
+/// user.
 fn is_alive(pid: Pid) -> bool {
     matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
 }

@@ -25,7 +25,7 @@ impl Coding {
     /// Parses the codings of `Content-Encoding`, in the order in which they were applied.
     ///
     /// # Errors
-    /// Fails when one of them cannot be decoded, or there are too many.
+    /// Fails when a coding cannot be decoded, or there are too many codings.
     pub(super) fn of_headers<'a>(
         values: impl IntoIterator<Item = &'a HeaderValue>,
     ) -> Result<Vec<Coding>, String> {
@@ -52,8 +52,8 @@ fn unknown(what: &str) -> String {
     format!("the server answered with Content-Encoding {what}, which was not requested")
 }
 
-/// Decodes the codings, and then gzip if the first bytes indicate a compressed file. A result that
-/// exceeds the maximum size of an inventory is cut off one byte after [`INVENTORY_BYTES_MAX`].
+/// Decodes the codings. Also decodes gzip if the decoded bytes begin like a gzip file. A result
+/// that is too large is cut off one byte after [`INVENTORY_BYTES_MAX`].
 ///
 /// # Errors
 /// Fails when the bytes do not match their coding.

@@ -22,7 +22,7 @@ fn serve(answer: Vec<u8>) -> String {
         let (mut socket, _) = listener.accept().expect("a client");
         let mut request = [0; 4096];
         let _read = socket.read(&mut request).expect("a request");
-        // This fails if the body is too long, since the client then closes the connection.
+        // The write fails if the body is too long, because the client closes the connection.
         let _sent = socket.write_all(&answer);
     });
     format!("http://127.0.0.1:{port}/inventory.json")

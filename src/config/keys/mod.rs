@@ -1,8 +1,8 @@
 //! The configuration keys and their effects.
 //!
-//! The keys are our own and all those that airlift's discovery server 1.34 (airlift 233) accepts.
-//! The keys that newer airlift added to the same families are included. For each key, this module
-//! knows whether it has an effect here, and otherwise what kind of value it must have.
+//! The keys are quorate's own keys and the keys of airlift's discovery server 1.34 (airlift 233).
+//! The keys that newer airlift added to the same families are included. The value of a key is
+//! checked even if the key has no effect.
 
 mod tables;
 
@@ -14,8 +14,7 @@ use tables::{ACTING, CLIENTS, DEFUNCT, HTTP_CLIENT, IGNORED, REFUSED, RENAMED, S
 pub enum KeyEffect {
     /// The key is read by [`crate::config::load`].
     Acts,
-    /// The key is accepted and its value is checked, but it has no effect. This is logged once at
-    /// start.
+    /// The key has no effect, which is logged once at start. The value is still checked.
     None(ValueKind),
     /// The key is an old name of the given key.
     Renamed(&'static str),

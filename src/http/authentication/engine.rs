@@ -74,8 +74,8 @@ impl EngineCheck {
         )
     }
 
-    /// Checks the client of an announcement or a withdrawal. `address` is that of the socket: a
-    /// header that names another address proves nothing.
+    /// Checks the client of an announcement or a withdrawal. `address` is the address of the
+    /// socket, because a header that names an address proves nothing.
     ///
     /// # Errors
     /// 401 if the token is missing or invalid, and 403 if it belongs to another node.
@@ -157,7 +157,8 @@ impl EngineCheck {
     }
 }
 
-/// Returns the one token of a request with the name of its header, or `None` without a token.
+/// Returns the token of a request and the name of its header, or `None` if the request has no
+/// token.
 ///
 /// # Errors
 /// 401 if there are several tokens.

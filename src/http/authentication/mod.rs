@@ -1,6 +1,6 @@
-//! The check of who may send a request, made before anything else is done for it.
+//! The check of a request's client, made before anything else is done for the request.
 //!
-//! `policy` says for each route what its client must prove, and `engine` checks the proofs of
+//! `policy` says for each route what the client must prove, and `engine` checks the proofs of
 //! engines.
 
 mod engine;
@@ -18,8 +18,8 @@ use http::{HeaderMap, HeaderName, Request};
 /// The header by which a browser says from where a request comes.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Checks whether the client of a request with a canonical path has proved what the rule of its
-/// route demands.
+/// Checks whether the client has proved what the rule of the route demands. The path of the request
+/// is canonical.
 ///
 /// # Errors
 /// The error response, with the reason. Nothing was done for the request.
@@ -62,9 +62,9 @@ pub(super) fn check<D: Backend, B>(
     checked
 }
 
-/// Refuses a write that a browser sends for a web page. The page may belong to a stranger, whose
-/// requests reach nodes inside a network that the stranger cannot reach (CVE-2018-1099 of etcd).
-/// Engines and commands send neither header.
+/// Refuses a write that a browser sends for a web page. Otherwise, the page of a stranger could
+/// reach nodes inside a network that the stranger cannot reach (CVE-2018-1099 of etcd). Engines and
+/// commands send neither `Origin` nor `Sec-Fetch-Site`.
 fn not_from_a_browser(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_from_browser =
         headers.contains_key(http::header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE);

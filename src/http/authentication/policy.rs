@@ -36,8 +36,8 @@ impl Rules {
     }
 }
 
-/// The rules of all routes. It matches paths exactly as the router does, because both use the same
-/// crate with the same patterns.
+/// The rules of all routes. The table matches paths exactly as the router does, because both use
+/// the same crate with the same patterns.
 #[derive(Debug, Default)]
 pub(in crate::http) struct PolicyTable(matchit::Router<Rules>);
 

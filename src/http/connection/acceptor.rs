@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 /// s), and 1 s to send it.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The response to a connection that gets no permit from the [`ConnectionLimiter`]. It is sent only
-/// if the socket accepts it immediately.
+/// The response to a connection that gets no permit from the [`ConnectionLimiter`]. The response is
+/// sent only if the socket accepts it immediately.
 const LIMIT_RESPONSE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
@@ -86,8 +86,8 @@ pub async fn serve<D: Backend>(
     drain(connections).await;
 }
 
-/// Admits an accepted connection: acquires its permit and returns the future that serves it. If
-/// there is no permit, rejects the connection and returns `None`.
+/// Acquires a permit for an accepted connection, and returns the future that serves the connection.
+/// If there is no permit, rejects the connection and returns `None`.
 fn admit<D: Backend>(
     accepted: AcceptedConnection,
     limiter: &ConnectionLimiter,

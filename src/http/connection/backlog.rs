@@ -1,7 +1,8 @@
-//! The listener, which accepts connections from the kernel's backlog. For each connection, it
-//! determines the earliest [`PauseDetector`] epoch (its count of suspensions) in which the
-//! connection can have been opened. The epoch is needed because a request from before a suspension
-//! of the process is not served (docs/decisions/0004).
+//! The listener, which accepts connections from the kernel's backlog.
+//!
+//! A request from before a suspension of the process is not served (docs/decisions/0004). The
+//! listener therefore determines the earliest [`PauseDetector`] epoch in which each connection can
+//! have been opened. The epoch is the detector's count of suspensions.
 
 use crate::clock::{Instant, PauseDetector, now};
 use socket2::{SockRef, TcpKeepalive};
@@ -13,12 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// Pause in accepting after an error of the process itself, such as no free file descriptor. The
-/// connection that could not be accepted stays in the backlog, so an immediate retry would spin.
+/// connection stays in the backlog, so an immediate retry would fail again.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Range of idle times, in seconds, after which a connection is probed (TCP keepalive). A dead
-/// connection is detected within 30 s, which frees its permit for another client. The times differ,
-/// because thousands of connections opened together would otherwise be probed together while
-/// clients wait for responses.
+/// connection is detected within 30 s, which frees its permit for another client. The range spreads
+/// the probes of connections that were opened together. Otherwise, thousands of probes would be
+/// sent together while clients wait for responses.
 const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
 /// Time between two probes of a connection that does not respond.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -36,13 +37,12 @@ pub(super) struct AcceptedConnection {
 
 /// The acceptor of connections from the kernel's backlog.
 ///
-/// - A connection that waited in the backlog while the process was suspended has an epoch from
+/// - A connection that waited in the backlog during a suspension of the process has an epoch from
 ///   before the suspension.
 /// - `emptied_epoch` advances only when the kernel itself reports an empty backlog. The runtime's
-///   view does not suffice: just after a resume, the runtime may not know yet of a connection that
-///   waits in the backlog.
-/// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
-///   the kernel last reported an empty backlog.
+///   view does not suffice, because just after a resume the runtime may not know of a waiting
+///   connection.
+/// - `emptied` is true from such a report until a connection arrives or the process resumes.
 pub(super) struct Backlog {
     listener: TcpListener,
     pause_detector: PauseDetector,
@@ -145,8 +145,7 @@ impl Backlog {
     }
 
     /// Configures an accepted connection. `TCP_NODELAY` sends responses without delay. Keepalive
-    /// detects a peer or client whose machine has failed. Its connection would otherwise keep its
-    /// permit forever.
+    /// detects a failed machine, whose connection would otherwise keep its permit forever.
     fn configure(
         &mut self,
         stream: TcpStream,
@@ -232,10 +231,9 @@ mod tests {
         assert_eq!(probed_after, expected);
     }
 
-    /// A connection that waited while the process was suspended has the epoch from before the
-    /// suspension. This holds even when the connection is accepted after the `PauseDetector`
-    /// noticed the resume. A connection that is opened afterwards has the new epoch, even if no
-    /// other connection arrived in between.
+    /// A connection that waited during a suspension has the epoch from before the suspension, even
+    /// if it is accepted after the `PauseDetector` noticed the resume. A connection opened after
+    /// the resume has the new epoch, even if it is the first one since the resume.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

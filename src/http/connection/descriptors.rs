@@ -1,5 +1,5 @@
-//! The number of connections that the process's file descriptors allow. Clients could use up all of
-//! Debian's default of 1,024 file descriptors. The process would then refuse the other nodes too.
+//! The number of connections that the process's file descriptors allow. Debian's default limit is
+//! 1,024 file descriptors. Clients that used up all of them would lock out the other nodes too.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -58,8 +58,8 @@ fn fitting_connections(wanted: usize, descriptors: Option<u64>) -> usize {
 mod tests {
     use super::*;
 
-    /// The number of connections that fit is the number of file descriptors less those reserved for
-    /// other uses, within its bounds.
+    /// The number of connections that fit is the number of file descriptors minus the reserved
+    /// ones. The result has a minimum and a maximum.
     #[test]
     fn the_cap_fits_the_descriptors() {
         assert_eq!(fitting_connections(20_000, Some(1_024)), 896);

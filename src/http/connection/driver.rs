@@ -29,14 +29,13 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// Maximum time until the first byte of a new connection. hyper's buffers are allocated only after
-/// that byte. The documented limit for a client that sends nothing, or sends too slowly, is 10 s;
-/// the remaining 2 s are for a last response (such as 408) and for a node that is busy with many
-/// such clients.
+/// Maximum time until the first byte of a new connection. The documented limit for a silent or slow
+/// client is 10 s. The other 2 s are for a last response (such as 408), and for a node that is busy
+/// with many such clients. hyper's buffers are allocated only after the first byte.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Like [`FIRST_BYTE_TIMEOUT`], for a connection with a permit reserved for peers. It is shorter,
-/// because peers send their first byte immediately.
+/// Like [`FIRST_BYTE_TIMEOUT`], for a connection with a permit reserved for peers. The time is
+/// shorter, because peers send their first byte immediately.
 const PEER_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time without activity after which a connection counts as idle, so that it may be closed to make
@@ -48,16 +47,16 @@ const PARK_AFTER: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time that a new connection has to send its first byte after the process resumes. A request that
-/// was sent during the suspension is read in this time, and rejected with a reason; a silent
+/// was sent during the suspension is read in this time, and rejected with a reason. A silent
 /// connection is closed.
 const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Maximum time that a connection whose client has half-closed is kept for its response. It is
-/// longer than any request takes, except for held lookups.
+/// Maximum time that a connection whose client has half-closed is kept for its response. No request
+/// takes longer, except for a held lookup.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Minimum size of the buffer for a request's head. The buffer is larger than the limit on heads. A
-/// head over the limit can thus be read, and rejected with a line of text.
+/// Minimum size of the buffer for a request's head. The buffer is larger than the limit on heads,
+/// so that a head over the limit can be read, and rejected with a line of text.
 const HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Maximum number of concurrent requests on an HTTP/2 connection.
@@ -201,8 +200,8 @@ async fn wait_for_next_request(
     is_asked
 }
 
-/// Drives a connection until it ends, is to be parked, or its client has disconnected. Once `ended`
-/// completes, shuts the connection down gracefully.
+/// Drives a connection until it ends or is to be parked, or until its client has disconnected. Once
+/// `ended` completes, shuts the connection down gracefully.
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
@@ -211,8 +210,8 @@ async fn serve<C: Future>(
 ) -> Step {
     while drive(connection.as_mut(), &shut_down, tracked, ended).await == Step::Parked {
         // Another thread may have dropped an incomplete request body since hyper was last polled.
-        // Bytes that arrive now belong to that body and are not a request. hyper notices this when
-        // it is polled again, and ends the connection.
+        // Bytes that arrive now belong to that body and are not a request. This poll lets hyper
+        // notice the drop and end the connection.
         if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
             break;
         }
@@ -256,8 +255,8 @@ async fn drive<C: Future>(
                     return Step::Over;
                 }
             }
-            // This wait is polled each time, because the socket keeps the waker of only one reader,
-            // and another future may have replaced that waker.
+            // This wait is polled in every pass, because another future may have replaced its
+            // waker. The socket keeps the waker of only one reader.
             step = idle_or_gone.as_mut() => return if ending { Step::Over } else { step },
         }
     }
@@ -272,7 +271,7 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
         permit,
     } = parts;
     loop {
-        // While a request waits for its response, no timer runs, since ten thousand lookups may be
+        // No timer runs while a request waits for its response, because ten thousand lookups may be
         // held. The response or a disconnect ends this wait.
         let waits = state.is_answering() && !state.is_sending();
         if waits && abandoned(stream, state).await {
@@ -295,17 +294,17 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
     }
 }
 
-/// Waits as long as requests wait for their responses and no response is being sent. (Once a
-/// response is being sent, the limit for stalled clients applies instead.) Returns true if the
-/// client closes its side, and this state then lasts for another [`HALF_CLOSED_TIMEOUT`].
+/// Waits until the waiting requests are answered or abandoned. Returns true if the client closes
+/// its side, and no response begins within [`HALF_CLOSED_TIMEOUT`]. Once a response is being sent,
+/// the limit for stalled clients applies instead.
 async fn abandoned(stream: &PeekableStream, state: &ConnectionState) -> bool {
     tokio::select! {
         () = state.answered() => return false,
         () = stream.closed() => {}
     }
-    // A client that has only half-closed may still wait for its response. A client that has
-    // disconnected looks the same, and its held lookup must not keep a permit, so the wait is
-    // limited.
+    // A client that has only half-closed may still wait for its response. The wait is limited,
+    // because a client that has disconnected looks the same. The held lookup of such a client must
+    // not keep a permit.
     tokio::select! {
         () = state.answered() => false,
         () = tokio::time::sleep(HALF_CLOSED_TIMEOUT) => true,

@@ -7,15 +7,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The start of an error response that hyper sends itself. Its empty body (`EMPTY`) distinguishes
-/// it from the error responses of the handlers, which all have a body.
+/// The start of an error response that hyper sends itself. The body of such a response is empty
+/// (`EMPTY`), while all error responses of the handlers have a body.
 const BEGIN: &[u8] = b"HTTP/1.1 4";
 const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 
 /// A writer that adds a body to an error response without one, and forwards everything else.
 ///
 /// - hyper writes its own error response in one piece, and writes nothing after it.
-/// - No other output begins with [`BEGIN`] and has an empty body: the handlers' error responses
+/// - No other output begins with [`BEGIN`] and has an empty body. The handlers' error responses
 ///   have bodies, and the peer protocol begins with a length.
 pub(super) struct ErrorBodies<IO> {
     io: IO,

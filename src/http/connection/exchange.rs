@@ -25,8 +25,8 @@ pub(super) struct ServerContext<D> {
     pub(super) parked_after: Duration,
 }
 
-/// Answers a request. Everything that does not wait is done before the future is created. The
-/// temporaries of this work would otherwise be part of the future, and occupy memory for each of
+/// Answers a request. All work that does not wait is done before the future is created. Otherwise,
+/// the temporaries of this work would be part of the future, and would occupy memory for each of
 /// ten thousand held lookups.
 pub(super) fn respond<D: Backend>(
     shared: Arc<ServerContext<D>>,
@@ -44,9 +44,9 @@ pub(super) fn respond<D: Backend>(
         .then(|| Box::new(request_record(connection_info, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
-        // The connection is marked as active before the response. Otherwise, a held lookup would
-        // count against the limit of its address until it is answered. A proxy that serves all
-        // engines would then be locked out by 1,024 held lookups.
+        // The connection is marked as active before the response, so that a held lookup does not
+        // count against the limit of its address. Otherwise, 1,024 held lookups would lock out a
+        // proxy that serves all engines.
         permit.mark_active();
     }
     let body = match body.is_end_stream() {

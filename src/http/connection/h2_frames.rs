@@ -1,8 +1,8 @@
 //! Tracking of the responses in progress on an HTTP/2 connection, by parsing its frames.
 //!
-//! hyper does not report which responses wait for the flow-control window, and on the socket a PING
-//! looks like progress. The frames show which responses are in progress: a response is in progress
-//! from its HEADERS to the frame that ends its stream.
+//! A response is in progress from its HEADERS to the frame that ends its stream. hyper does not
+//! report which responses wait for the flow-control window. Progress on the socket proves nothing,
+//! because a PING looks like progress too.
 
 use crate::clock::Instant;
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +10,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 /// Time after which a client that takes next to nothing of its response is cut off. The documented
-/// limit is 30 s; the remaining 5 s are for a busy node.
+/// limit is 30 s, and the remaining 5 s are for a busy node.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Minimum progress of a reader within [`STALL_TIMEOUT`] while data is available: 330 bytes per
@@ -30,14 +30,13 @@ const RST_STREAM: u8 = 3;
 /// Flag of the last frame of a stream.
 const END_STREAM: u8 = 1;
 
-/// Minimum progress of the reader of an event stream within [`STALL_TIMEOUT`]. The heartbeats sent
-/// in that time, one every 3 s, exceed this minimum together, so a reader that takes less takes
-/// nothing at all.
+/// Minimum progress of the reader of an event stream within [`STALL_TIMEOUT`]. The heartbeats of
+/// that time, one every 3 s, are together larger than this minimum. A reader that takes less
+/// therefore takes nothing at all.
 const ALIVE_BYTES: usize = 64;
 
-/// Maximum number of streams that are remembered because the client has reset them. Frames that
-/// were on their way to the socket at the reset may still be written. They must not count as a
-/// response in progress.
+/// Maximum number of remembered streams that the client has reset. A frame that was on its way to
+/// the socket at the reset may still be written, and must not count as a response in progress.
 const RESET_MAX: usize = 256;
 
 /// The responses in progress on a connection.
@@ -124,8 +123,8 @@ impl FrameTracker {
     }
 
     /// Returns the time of the next check for stalled readers. Returns `at` if a reader is stalled
-    /// now, and `None` if no response is in progress. `streams` is the number of event streams
-    /// among the responses, whose readers may be slow.
+    /// now, and `None` if no response is in progress. `streams` is the number of responses that are
+    /// event streams, whose readers may be slow.
     pub(super) fn stalled_at(&mut self, streams: usize, at: Instant) -> Option<Instant> {
         let mut slow = 0;
         for taken in self.under_way.values_mut() {
@@ -261,8 +260,8 @@ mod tests {
         assert!(!frames.are_owed());
     }
 
-    /// A reader that takes nothing is stalled. Only the readers of event streams may be slow: if
-    /// more readers are slow than there are event streams, the connection counts as stalled.
+    /// A reader that takes nothing is stalled. Only the readers of event streams may be slow. A
+    /// connection with more slow readers than event streams counts as stalled.
     #[test]
     fn a_reader_that_takes_little_is_late() {
         let began = now();

@@ -1,4 +1,4 @@
-//! Request bodies whose rest is discarded when they are dropped before their end.
+//! Request bodies whose unread bytes are discarded when the body is dropped early.
 
 use super::idle::BodyGuard;
 use bytes::Bytes;
@@ -16,11 +16,11 @@ const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Maximum time for which the rest of a body is read and discarded.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A body whose rest is read and discarded, within limits, when it is dropped before its end. A
-/// client that is still sending then receives the response (413, for example); if the connection
-/// were closed immediately, the client would see a reset.
+/// A body whose unread bytes are read and discarded, within limits, when the body is dropped early.
+/// If the connection were closed immediately, a client that is still sending would see a reset
+/// instead of the response (413, for example).
 ///
-/// Until the rest is discarded, the body holds its [`BodyGuard`], so that the incoming bytes are
+/// Until all bytes are discarded, the body holds its [`BodyGuard`], so that the incoming bytes are
 /// not taken for a request.
 pub(super) struct LingeringBody {
     body: Option<(Incoming, BodyGuard)>,

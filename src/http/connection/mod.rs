@@ -1,6 +1,9 @@
-//! Connections: `acceptor` accepts them, `driver` enforces their time limits, parks the idle ones
-//! and ends them, and `exchange` answers their requests. `peer_tls` performs the TLS handshakes of
-//! peers.
+//! Connections.
+//!
+//! - `acceptor` accepts connections.
+//! - `driver` enforces time limits, parks idle connections, and ends connections.
+//! - `exchange` answers requests.
+//! - `peer_tls` performs the TLS handshakes of peers.
 
 mod acceptor;
 mod backlog;

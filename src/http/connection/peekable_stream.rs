@@ -26,7 +26,7 @@ impl PeekableStream {
     }
 
     /// Waits until the other side has closed, or at least half-closed. While there are unread
-    /// bytes, this is noticed only at the next check, after [`RECHECK_AFTER`].
+    /// bytes, a close is noticed only at the next check, after [`RECHECK_AFTER`].
     ///
     /// Must be awaited by the task that reads, because a socket stores the waker of only one
     /// reader. Support for a second waiter would cost memory for each connection.
@@ -52,7 +52,7 @@ impl PeekableStream {
             if ready!(self.0.poll_read_ready(cx)).is_err() {
                 return Poll::Ready(false);
             }
-            // Readiness may be stale. `try_io` clears it when there is nothing to read.
+            // `try_io` clears stale readiness when there is nothing to read.
             match self.0.try_io(Interest::READABLE, || self.peek()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 peeked => return Poll::Ready(matches!(peeked, Ok(1..))),
@@ -70,10 +70,9 @@ impl PeekableStream {
         SockRef::from(&*self.0).peek(&mut [MaybeUninit::uninit()])
     }
 
-    /// Reads the available bytes. After a short read the socket is empty, and epoll reports the
-    /// arrival of more bytes. The socket is therefore marked as not ready without another read.
-    /// Another read would be one more system call for each request. tokio's own `poll_read` also
-    /// marks the socket in this way.
+    /// Reads the available bytes. After a short read, marks the socket as not ready, as tokio's own
+    /// `poll_read` does. The socket is empty after a short read, and epoll reports the arrival of
+    /// more bytes. A second read would be one more system call for each request.
     fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let room = buf.remaining();
         let mut has_read = false;

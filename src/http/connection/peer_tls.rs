@@ -1,5 +1,5 @@
-//! The TLS handshake of a peer, which is told from other clients by the ALPN protocol that it asks
-//! for.
+//! The TLS handshake of a peer. The ALPN protocol in the handshake distinguishes a peer from other
+//! clients.
 
 use super::exchange::ServerContext;
 use crate::http::backend::Backend;
@@ -48,8 +48,8 @@ pub(super) async fn serve<D: Backend>(
             Some(key) => {
                 permit.mark_active();
                 let (app, epoch) = (app.clone(), connection_info.opened_epoch);
-                // A task of its own, since peers are served until the group has stopped, and the
-                // HTTP server stops before it.
+                // Runs in its own task, because peers are served until the group has stopped, and
+                // the HTTP server stops before the group.
                 tokio::spawn(async move {
                     app.backend
                         .serve_peer(stream, PeerProof::Key(key), epoch)

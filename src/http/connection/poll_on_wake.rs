@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A future that is polled only if it was itself woken. A connection is polled twice for each
-/// request. Without this type, each of these polls would also poll the events that end the
-/// connection. That would be a considerable part of the cost of a small response.
+/// A future that is polled only after its own wake-up. A connection is polled twice for each
+/// request. Without this type, each poll would also poll the events that end the connection, which
+/// is a considerable part of the cost of a small response.
 ///
 /// - The future belongs to one task, whose waker must stay the same.
 /// - The future must not wait on a resource whose waker another future of the task can replace. A
@@ -73,8 +73,8 @@ mod tests {
     use std::time::Duration;
     use tokio::sync::oneshot;
 
-    /// The inner future is polled the first time, and then only after its own wake-up, however
-    /// often the task is polled. A wake-up of the future also wakes the task.
+    /// The inner future is polled once at first, and later only after its own wake-up, however
+    /// often the task is polled. A wake-up of the inner future also wakes the task.
     #[tokio::test(start_paused = true)]
     async fn it_is_polled_when_it_wakes() {
         let (tell, mut asked) = oneshot::channel::<()>();

@@ -9,8 +9,8 @@ use tokio::task::coop::unconstrained;
 /// The start of every HTTP/2 connection. No HTTP/1 request begins this way.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The first byte of every TLS connection: its first record is a handshake. No HTTP request begins
-/// this way.
+/// The first byte of every TLS connection, whose first record is a handshake. No HTTP request
+/// begins with this byte.
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// The protocol of a connection.
@@ -32,9 +32,9 @@ pub(super) enum Protocol {
 pub(super) async fn detect(stream: &TcpStream, takes_tls: bool) -> io::Result<Protocol> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
-        // A prefix that fits both versions is treated as nothing to read, so that the next bytes
+        // A prefix that fits both HTTP versions counts as nothing to read, so that the next bytes
         // cause a new event. The peek runs inside `try_io`, so that clearing the readiness does not
-        // affect bytes that arrive after it.
+        // affect bytes that arrive after the peek.
         let looked = stream.try_io(Interest::READABLE, || peek(stream, ready.is_read_closed()));
         match looked {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -16,9 +16,9 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Request, StatusCode};
 
 /// Returns the node id of a `PUT` that takes the shortcut past the router. The shortcut is for
-/// canonical paths with nothing to decode, which most requests of a running cluster have; see
-/// [`super::service::direct_lookup`]. Announcements and renewals both take the shortcut, and only
-/// [`put`] distinguishes them.
+/// canonical paths with nothing to decode, as in [`super::service::direct_lookup`]. Most requests
+/// of a running cluster have such paths. Renewals take the shortcut too, because only [`put`]
+/// distinguishes them from announcements.
 pub(in crate::http) fn direct_put(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
@@ -54,8 +54,8 @@ pub(in crate::http) async fn announce<D: Backend>(
 }
 
 /// Proposes an announcement, or only its renewal if the registry already has the same announcement.
-/// Responds 202 once the proposal is committed and applied. A body that is in the cache is not
-/// parsed again.
+/// Responds 202 once the proposal is committed and applied. A cached body is parsed again only if
+/// the registry does not have its announcement.
 async fn put<D: Backend>(
     app: &App<D>,
     connection_info: ConnectionInfo,

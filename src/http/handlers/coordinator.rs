@@ -121,8 +121,8 @@ struct Followed<D> {
     question: CoordinatorQuestion,
     lookups: Vec<Lookup>,
     watcher: Watcher,
-    /// The hash of the content that the reader has; `None` before the first event. Only the hash is
-    /// kept, because slow readers would otherwise keep many old contents in memory.
+    /// The hash of the content that the reader has, or `None` before the first event. If the
+    /// content itself were kept, slow readers would keep many old contents in memory.
     shown: Option<u128>,
 }
 

@@ -1,4 +1,4 @@
-//! Redirects from the engine's own paths to its coordinator. SQL clients are configured with the
+//! Redirects from the engine's own paths to the coordinator. SQL clients are configured with the
 //! address of a quorate node, and follow the coordinator wherever it moves.
 
 use super::coordinator::find;
@@ -18,10 +18,11 @@ pub(in crate::http) fn leads_away(path: &str) -> bool {
     matches!(path, "/" | "/ui" | "/v1/info" | "/v1/statement") || path.starts_with("/ui/")
 }
 
-/// Handles `POST /v1/statement`, `GET /v1/info` (which PrestoSQL's JDBC driver requests for the
-/// version), `GET /` and `GET /ui...`: responds 307, which keeps method and body.
+/// Handles `POST /v1/statement`, `GET /v1/info`, `GET /` and `GET /ui...`: responds 307, which
+/// keeps the method and the body. PrestoSQL's JDBC driver requests `/v1/info` for the version.
 ///
-/// If both engines are announced, a client is redirected to its own engine, which its headers name.
+/// If both engines are announced, a client is redirected to its own engine, which the client's
+/// headers name.
 pub(in crate::http) async fn to_coordinator<D: Backend>(
     State(app): State<App<D>>,
     sent: Option<Extension<RequestTarget>>,

@@ -28,20 +28,20 @@ use std::time::Duration;
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
 /// Interval until the next lookup of airlift's clients, sent when that lookup can be held. 1 s is
-/// the shortest interval that they accept: they treat 0 as absent, and wait 10 s
+/// the shortest interval that these clients accept. The clients treat 0 as absent, and wait 10 s
 /// (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
 /// Interval until the next lookup of airlift's clients, sent when that lookup cannot be held. 10 s
-/// is the clients' own default. An interval of 1 s would cause ten times the load, which is worst
-/// when all permits for held lookups are taken.
+/// is the clients' own default. With 1 s, the load would be ten times as high, even while all
+/// permits for held lookups are taken.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
 /// Capacity reserved for all headers of a 200 response, including those that hyper adds.
 const WHOLE_HEADERS: usize = 12;
 
 /// Returns the lookup of a `GET` that takes the shortcut past the router. The shortcut is for
-/// canonical paths with nothing to decode, which most requests have. The router serves the same
-/// paths, but routing is a considerable part of the cost of a small response.
+/// canonical paths with nothing to decode, which most requests have. Routing would be a
+/// considerable part of the cost of a small response.
 pub(in crate::http) fn direct_lookup(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
     let below = path.strip_prefix("/v1/service")?;
@@ -110,8 +110,10 @@ pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     serve(&app, lookup, asked, &method, &headers).await
 }
 
-/// Runs a lookup and responds 200 with its result, or 304 if the client has that result. With
-/// `?index=`, waits for a change after that index. A lookup that carries the current tag is held.
+/// Runs a lookup and responds 200 with its result, or 304 if the client has that result.
+///
+/// - With `?index=`, waits for a change after that index.
+/// - If the request carries the current tag, holds the lookup.
 async fn serve<D: Backend>(
     app: &App<D>,
     lookup: Lookup,
@@ -152,7 +154,7 @@ async fn serve<D: Backend>(
     };
     let next = if may_hold && held { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
-    // Both headers are set on a 304 too, since airlift's client reads them from it.
+    // A 304 has both headers too, because airlift's client reads them from it.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);
@@ -191,7 +193,7 @@ async fn at_once<D: Backend>(
 }
 
 /// Holds a lookup whose current result the client has, until the result changes or the hold time
-/// has passed. Also returns whether there was a permit to hold it.
+/// has passed. Also returns whether there was a permit to hold the lookup.
 async fn hold<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
@@ -209,7 +211,7 @@ async fn hold<D: Backend>(
 }
 
 /// Waits until a lookup has changed after a log index. Does not wait if this node has not reached
-/// the index even after a linearizable read: the index then belongs to another cluster, or to a
+/// the index even after a linearizable read. Such an index belongs to another cluster, or to a
 /// state that was lost with all disks.
 async fn after<D: Backend>(
     app: &App<D>,

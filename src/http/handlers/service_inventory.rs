@@ -13,13 +13,14 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Uri};
 use serde_json::{Value, json};
 
-/// Returns the inventory, immediately and even without a quorum, in the format that airlift's
-/// `service-inventory.uri` reads every 10 s. airlift shuffles the entries and takes the first of
-/// type `discovery` that is `RUNNING`, so the inventory contains only such entries.
+/// Returns the inventory in the format of airlift's `service-inventory.uri`, which airlift reads
+/// every 10 s. The response is immediate, even without a quorum. airlift shuffles the entries and
+/// takes the first entry of type `discovery` that is `RUNNING`, so the inventory contains only such
+/// entries.
 ///
 /// Unless `?all` is given, a node omits itself while it reaches other members. Otherwise, an engine
-/// that has chosen this node would lose its discovery server and its inventory together when this
-/// node fails. The engine would then have to wait until the node is back.
+/// could choose this node as its discovery server. If this node failed, the engine would lose its
+/// discovery server and its inventory together, and would have to wait until the node is back.
 pub(in crate::http) async fn inventory<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,

@@ -71,15 +71,15 @@ pub(in crate::http) async fn remove<D: Backend>(
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }
 
-/// Returns a random id. It is drawn here and never in the registry, because all nodes must compute
-/// the same state.
+/// Returns a random id. The id is drawn here and not in the registry, because all nodes must
+/// compute the same state.
 fn random_id() -> Result<String, ApiError> {
     random_uuid().map_err(|error| ApiError::Internal(error.to_string()))
 }
 
-/// Returns the `Location` of a new static service. Only here is the value of `Host` used, because
-/// airlift names the service by the address that the client used. Without a valid authority, the
-/// path alone is returned, which is equivalent.
+/// Returns the `Location` of a new static service. airlift names the service by the address that
+/// the client used, so only this function uses the value of `Host`. Without a valid authority,
+/// returns only the path, which is equivalent.
 fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
     let path = format!("/v1/announcement/static/{id}");
     let host = || headers.get(HOST)?.to_str().ok();

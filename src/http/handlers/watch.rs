@@ -62,11 +62,11 @@ async fn watch<D: Backend>(
     Ok(sse::answer(&app, tracked, first, index, permit))
 }
 
-/// Parses the position from which a reconnecting client resumes its stream: `Last-Event-ID`, or
-/// else `?from=`.
+/// Parses the position from which a reconnecting client resumes its stream. The position is in
+/// `Last-Event-ID`, or else in `?from=`.
 ///
 /// # Errors
-/// 400 if it is not a position.
+/// 400 if the text is not a position.
 fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
     let parameters = Parameters::of(uri)?;
     let (name, text) = match (headers.get(LAST_EVENT_ID), parameters.get("from")) {
@@ -92,8 +92,9 @@ struct WatchedLookup<D> {
 }
 
 impl<D: Backend> WatchedLookup<D> {
-    /// Writes the first events: the whole state, or only the changes after `from` when the reader
-    /// resumes. If the changes are no longer available, writes the state as a `reset`.
+    /// Writes the first events of a stream. A new stream begins with the whole state, and a resumed
+    /// stream with the changes after `from`. If the changes are not available, a resumed stream
+    /// begins with the whole state as a `reset`.
     fn begin(&mut self, from: Option<Position>, answer: &LookupResult, events: &mut EventBuffer) {
         let Some(from) = from else {
             return self.push_state("state", answer, events);

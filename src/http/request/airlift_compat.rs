@@ -1,26 +1,26 @@
-//! The quirks of airlift's server on which its clients depend. Each is listed with its reason or
-//! source, and the test that pins it. `tests/wire/` checks each against real clusters too.
+//! The quirks of airlift's server on which airlift's clients depend. Each quirk has its reason or
+//! source, and the name of its test. `tests/wire/` checks each quirk against real clusters too.
 //!
-//! - A trailing slash is ignored: JuiceFS requests `/v1/service/presto/`. Pinned by
+//! - A trailing slash is ignored, because JuiceFS requests `/v1/service/presto/`. Test:
 //!   `slashes_collapse`.
-//! - Double slashes count as one: prestodb's fork with a `discovery.uri` that ends in `/` requests
-//!   `//v1/service/..`. Pinned by `slashes_collapse`.
-//! - `;name=value` in a segment is dropped, `%3B` is not: JAX-RS matrix parameters. Pinned by
+//! - Double slashes count as one. prestodb's fork requests `//v1/service/..` if its `discovery.uri`
+//!   ends in `/`. Test: `slashes_collapse`.
+//! - `;name=value` in a segment is dropped as a JAX-RS matrix parameter, but `%3B` is not. Test:
 //!   `matrix_parameters_are_dropped`.
-//! - `Allow` of a 405 lists OPTIONS and not HEAD, and `Allow` of a response to OPTIONS lists both:
-//!   Jersey's recorded responses. Pinned by `tests/wire/rules.json`.
-//! - A body without a `Content-Type` is 415, and no body at all is 400: Jersey's recorded
-//!   responses. Pinned by `body::tests::content_type_comes_before_the_body`.
-//! - `*` alone and `q=.2` are accepted: `java.net.URL` sends `Accept: text/html, *; q=.2`. Pinned
-//!   by `content_negotiation::tests`.
-//! - JSON has `X-Content-Type-Options: nosniff`: airlift's JSON writer. Pinned by
+//! - `Allow` of a 405 lists OPTIONS and not HEAD, and `Allow` of a response to OPTIONS lists both.
+//!   The source is Jersey's recorded responses. Test: `tests/wire/rules.json`.
+//! - A body without a `Content-Type` is 415, and no body at all is 400. The source is Jersey's
+//!   recorded responses. Test: `body::tests::content_type_comes_before_the_body`.
+//! - `*` alone and `q=.2` are accepted, because `java.net.URL` sends `Accept: text/html, *; q=.2`.
+//!   Test: `content_negotiation::tests`.
+//! - JSON has `X-Content-Type-Options: nosniff`, which airlift's JSON writer adds. Test:
 //!   `tests::server::json_is_not_sniffed`.
-//! - The node id in the path is used and the one in the body is ignored; the location may be
-//!   missing; scalars count as strings: C++ workers send such announcements. Pinned by
+//! - The node id in the path is used, and the id in the body is ignored. The location may be
+//!   missing, and scalars count as strings. C++ workers send such announcements. Test:
 //!   `crate::model`.
 //!
-//! Not supported: `?jsonp=` and `?pretty`, which no client sends, and `/v1/store`, which only
-//! airlift's own servers use.
+//! `?jsonp=` and `?pretty` are not supported, because no client sends them. `/v1/store` is not
+//! supported, because only airlift's own servers use it.
 
 use std::borrow::Cow;
 use thiserror::Error;
@@ -34,9 +34,9 @@ pub(in crate::http) const JSON: &str = "application/json";
 #[error("The path is not valid percent-encoded UTF-8")]
 pub(in crate::http) struct BadPath;
 
-/// Returns the path in the form that the router expects: one slash between segments and none at the
-/// end, no matrix parameters, and valid percent-encodings, which the router decodes once per
-/// segment.
+/// Returns the path in the form that the router expects. This form has one slash between segments,
+/// no slash at the end, and no matrix parameters. Percent-encodings are valid, and stay encoded,
+/// because the router decodes them once per segment.
 ///
 /// # Errors
 /// If a percent-encoding is malformed.

@@ -30,7 +30,7 @@ pub(in crate::http) enum Encoding {
 /// headers and body, as in Jersey.
 ///
 /// # Errors
-/// 400 if there is no body, or 415 if it is not JSON or its encoding is unknown.
+/// 400 if there is no body, or 415 if the body is not JSON or its encoding is unknown.
 pub(in crate::http) fn json_encoding(
     headers: &HeaderMap,
     body: &Body,
@@ -55,8 +55,8 @@ pub(in crate::http) fn json_encoding(
     }
 }
 
-/// A body that was read. Must be kept until the outcome of its write is known, because it counts
-/// against the budget only as long as it exists.
+/// A body that was read. Must be kept until the outcome of its write is known, because the body
+/// counts against the budget only as long as it exists.
 #[derive(Debug)]
 pub(in crate::http) struct ReadBody {
     bytes: Bytes,
@@ -80,12 +80,11 @@ pub(in crate::http) struct BodyLimits<'a> {
     pub(in crate::http) budget: &'a Budget,
 }
 
-/// Reads a body and returns it decompressed. The size is limited to `max_bytes`, both as received
-/// and decompressed. Reading stops at the limit, so that a larger body is never in memory as a
-/// whole.
+/// Reads a body and returns it decompressed. Reading stops at `max_bytes`, both as received and
+/// decompressed, so that a larger body is never in memory as a whole.
 ///
 /// # Errors
-/// 400 if the body is malformed, 408 if it is too slow, or 413 if it is too large. 503 if all
+/// 400 if the body is malformed, 408 if it is too slow, 413 if it is too large, or 503 if all
 /// bodies together are too large.
 pub(in crate::http) async fn read(
     headers: &HeaderMap,
@@ -297,8 +296,8 @@ mod tests {
         assert_eq!(unknown, Err(ApiError::UnknownEncoding));
     }
 
-    /// Without a `Content-Type`, a body is rejected because of its type, and an empty body because
-    /// it is missing, as in Jersey.
+    /// Without a `Content-Type`, a body is rejected because of its type. A request without a body
+    /// is rejected because the body is missing, as in Jersey.
     #[tokio::test]
     async fn content_type_comes_before_the_body() {
         let none = HeaderMap::new();

@@ -1,16 +1,16 @@
-//! A limit on the total size of request bodies in memory: those being read, and those whose write
-//! is undecided.
+//! A limit on the total size of request bodies in memory. A body counts from its first byte until
+//! the outcome of its write is known.
 
 use crate::http::error::ApiError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Maximum size of a body that may use the entire budget. A larger body is rejected once three
-/// quarters are taken. Otherwise, clients that send large bodies slowly could keep engines from
-/// announcing themselves.
+/// quarters of the budget are taken. Otherwise, clients that send large bodies slowly could keep
+/// engines from announcing themselves.
 const SMALL_BYTES: usize = 64 << 10;
 
-/// The budget, in bytes. Its clones share one count.
+/// The budget, in bytes, whose clones share one count.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Budget {
     max_bytes: usize,
@@ -32,8 +32,8 @@ impl Budget {
         }
     }
 
-    /// Returns a share of 0 bytes. It grows by the bytes received: a `Content-Length` reserves
-    /// nothing.
+    /// Returns a share of 0 bytes, which grows by the bytes received. A `Content-Length` alone
+    /// reserves nothing.
     pub(in crate::http) fn share(&self) -> Share {
         Share {
             budget: self.clone(),
@@ -78,8 +78,8 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    /// Large bodies may take three quarters of the budget, and small bodies all of it. Every byte
-    /// is released, including those of rejected bodies.
+    /// Large bodies may take three quarters of the budget, and small bodies the whole budget. Every
+    /// byte is released, including the bytes of rejected bodies.
     #[test]
     fn bodies_share_a_budget() {
         let budget = Budget::new(4 * SMALL_BYTES);

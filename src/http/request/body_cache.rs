@@ -1,16 +1,16 @@
-//! A cache of recently parsed announcement bodies, which maps each to the digest of its
+//! A cache of recently parsed announcement bodies, which maps each body to the digest of its
 //! announcement.
 //!
-//! A node announces the same bytes every few seconds. Parsing and digesting them again is a
-//! considerable part of the cost of a renewal (docs/PERFORMANCE.md).
+//! A node announces the same bytes every few seconds. Without the cache, parsing and digesting
+//! these bytes would be a considerable part of the cost of a renewal (docs/PERFORMANCE.md).
 
 use crate::locks::lock;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::sync::Mutex;
 
-/// Number of slots. With 10,000 bodies, one in seven finds its slot taken by another body. The
-/// slots take 2 MB together.
+/// Number of slots, which together take 2 MB. With 10,000 bodies, one body in seven finds its slot
+/// taken by another body.
 const SLOTS: usize = 1 << 16;
 
 /// A cache that maps bodies to digests, with one slot for each hash value modulo `SLOTS`.
@@ -71,8 +71,8 @@ impl BodyHash {
 mod tests {
     use super::*;
 
-    /// A body is found only once it is noted, and only with all of its bytes and its node id. Its
-    /// hash differs between processes.
+    /// A body is found only after it was stored, and only with all of its bytes and the same node
+    /// id. Two caches compute different hashes.
     #[test]
     fn a_body_is_known_by_all_of_it() {
         let bodies = BodyCache::new();

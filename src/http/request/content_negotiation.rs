@@ -13,7 +13,8 @@ pub(in crate::http) enum BodyType {
     Other,
 }
 
-/// Returns the type of the body. Parameters are ignored: JSON is UTF-8, regardless of `charset`.
+/// Returns the type of the body. Parameters are ignored, because JSON is UTF-8 regardless of
+/// `charset`.
 pub(in crate::http) fn body_type(headers: &HeaderMap) -> BodyType {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return BodyType::None;
@@ -41,8 +42,8 @@ pub(in crate::http) fn prefers_json(headers: &HeaderMap) -> bool {
     json > 0 && (json, json_rank) > (text, text_rank)
 }
 
-/// Whether the client accepts a media type. The most specific range that matches it decides, and
-/// `q=0` rejects it.
+/// Whether the client accepts a media type. The most specific range that matches the type decides.
+/// A range with `q=0` rejects the type.
 pub(in crate::http) fn accepts(headers: &HeaderMap, of: &str, name: &str) -> bool {
     rank(headers, of, name).1 > 0
 }
@@ -98,8 +99,8 @@ fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str
         })
 }
 
-/// Returns the weight of a parameter like `q=0.5`, in thousandths; `java.net.URL` writes `q=.2`. A
-/// malformed weight counts as absent.
+/// Returns the weight of a parameter like `q=0.5`, in thousandths. Also accepts `q=.2`, which
+/// `java.net.URL` writes. A malformed weight counts as absent.
 fn weight_parameter(parameter: &str) -> Option<u16> {
     let (name, value) = parameter.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("q") {
@@ -156,8 +157,8 @@ mod tests {
         assert!(accepts_json(&HeaderMap::new()));
     }
 
-    /// JSON is preferred to text only if its range in `Accept` has a higher weight than the range
-    /// of text. If the weights are equal, JSON is preferred only if its range is more specific.
+    /// JSON is preferred to text only if the range of JSON in `Accept` has a higher weight. At
+    /// equal weights, JSON is preferred only if its range is more specific.
     #[test]
     fn json_is_preferred_only_when_it_is_named() {
         for accept in [

@@ -19,7 +19,7 @@ pub(in crate::http) enum TagMatch {
 /// that airlift's client sends back.
 const TAG_HEADERS: [HeaderName; 2] = [IF_NONE_MATCH, ETAG];
 
-/// Compares the tags of a request with the current one. The comparison is weak, since nginx and
+/// Compares the tags of a request with the current tag. The comparison is weak, because nginx and
 /// gzip turn a tag into a weak one (`W/`).
 pub(in crate::http) fn match_tag(headers: &HeaderMap, tag: &str) -> TagMatch {
     let mut known = TagMatch::None;
@@ -44,8 +44,8 @@ fn opaque(element: &str) -> Option<&str> {
     quoted.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// Returns the `ETag` header of a response. With gzip it is a weak tag, because two encodings of
-/// one body must not share a strong tag.
+/// Returns the `ETag` header of a response. The tag of a gzip response is weak, because two
+/// encodings of one body must not share a strong tag.
 pub(in crate::http) fn header(of: &Rendered, gzip: bool) -> HeaderValue {
     let value = match gzip {
         true => HeaderValue::try_from(format!("W/\"{}\"", of.tag())),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Default of `wait`: maximum time that `?index=` waits.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
-/// Maximum `wait`: less than the time after which proxies consider a connection dead. A client that
-/// wants to wait for an hour repeats the request sixty times.
+/// Maximum `wait`, which is less than the time after which proxies consider a connection dead. To
+/// wait for an hour, a client repeats the request sixty times.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Minimum `wait`: a shorter wait gains nothing, and 0 looks like a mistake for "forever".
 const WAIT_MIN: Duration = Duration::from_millis(1);
@@ -76,7 +76,7 @@ impl Parameters {
     /// Whether a boolean parameter is set: `?watch` or `?watch=true`.
     ///
     /// # Errors
-    /// If it has a value other than `true` or `false`.
+    /// If the parameter has a value other than `true` or `false`.
     pub(in crate::http) fn switch(&self, name: &str) -> Result<bool, ApiError> {
         match self.get(name) {
             None | Some("false") => Ok(false),

@@ -1,9 +1,9 @@
 //! Renders large lookups on threads of their own, and sends them in pieces.
 //!
 //! Rendering a hundred megabytes, computing their tag and compressing them takes about a second. On
-//! a thread of the runtime, all other tasks would wait for it, heartbeats included. Writing a
-//! hundred megabytes to a socket takes a tenth of a second. hyper does not yield in that time if
-//! the body is one piece.
+//! a thread of the runtime, all other tasks, including heartbeats, would wait for that second.
+//! Writing a hundred megabytes to a socket takes a tenth of a second, in which hyper yields only if
+//! the body is in several pieces.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -25,8 +25,8 @@ const PIECE_BYTES: usize = 128 << 10;
 const UNDIVIDED_BYTES_MAX: usize = 1 << 20;
 
 impl<D: Backend> AppState<D> {
-    /// Renders the result of a lookup and its tag, and its gzip if `with_gzip`, on another thread.
-    /// Does nothing if they are already rendered, or small.
+    /// Renders the result of a lookup on another thread, with its tag, and with its gzip if
+    /// `with_gzip`. Does nothing if the result is small or already rendered.
     ///
     /// # Errors
     /// If rendering cannot start in time, because too many other lookups are being rendered.
@@ -56,7 +56,8 @@ impl<D: Backend> AppState<D> {
             // Released when rendering ends, even if the request was cancelled.
             drop(permit);
         });
-        // A panic is ignored here, because it recurs when the response asks for the same bytes.
+        // A panic is ignored here, because the same panic occurs again when the response asks for
+        // the bytes.
         let _ = made.await;
         Ok(())
     }

@@ -17,13 +17,13 @@ impl<D: Backend> AppState<D> {
         Box::pin(self.read(|deadline| self.backend.lookup(lookup, deadline))).await
     }
 
-    /// Holds a lookup (long polling): waits until its result differs from the one that the client
-    /// has, or until `until`.
+    /// Waits until the result of a lookup differs from the result that the client has, or until
+    /// `until` (long polling).
     ///
     /// Must be called after a linearizable read of the same request. A change that the watcher
-    /// reports was applied on this node after that read. The changed result was therefore current
-    /// in the cluster at some moment between call and return. This holds even on a node that lags.
-    /// If the wait ends without a change, a new linearizable read confirms the result.
+    /// reports was applied on this node after that read. Even on a node that lags, the changed
+    /// result was therefore current in the cluster at some moment between call and return. If the
+    /// wait ends without a change, a new linearizable read confirms the result.
     ///
     /// # Errors
     /// If this node no longer serves reads, because its state may be stale.

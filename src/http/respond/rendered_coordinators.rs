@@ -1,7 +1,6 @@
 //! Coordinator responses, rendered once for all readers of one state.
 //!
-//! Rendering once matters, because a coordinator may announce a megabyte of properties, and ten
-//! thousand readers may follow it.
+//! A coordinator may announce a megabyte of properties, and ten thousand readers may follow it.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -75,7 +74,7 @@ struct QuestionProgress {
 }
 
 impl CoordinatorQuestion {
-    /// Returns the lookups that the answer depends on: whenever the answer changes, at least one of
+    /// Returns the lookups that the answer depends on. Whenever the answer changes, at least one of
     /// these lookups has changed.
     pub(in crate::http) fn lookups(&self) -> Vec<Lookup> {
         Engine::ALL
@@ -96,7 +95,7 @@ impl RenderedCoordinators {
     }
 
     /// Returns the answer to a question from this node's local state, and a log index at which the
-    /// answer is valid. The answer is rendered unless it is cached. `lookups` are those of
+    /// answer is valid. The answer is rendered unless it is cached. `lookups` is the result of
     /// [`CoordinatorQuestion::lookups`].
     ///
     /// # Errors
@@ -206,8 +205,8 @@ impl CoordinatorsBody {
 }
 
 /// Returns this node's progress on all the lookups: the last index at which any of them changed,
-/// and the index at which the first one was read. A later index would be wrong, because the first
-/// lookup may change while the next ones are read.
+/// and the index at which the first lookup was read. A later index would be wrong, because the
+/// first lookup may change while the other lookups are read.
 fn progress_of<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
     let mut progress_so_far: Option<QuestionProgress> = None;
     for lookup in lookups {
@@ -259,7 +258,7 @@ pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordi
     text
 }
 
-/// Renders the coordinators, and those without a usable address, as one line of JSON.
+/// Renders the shown and the unusable coordinators as one line of JSON.
 fn json(
     shown: &[Coordinator],
     unusable: &[UnusableCoordinator],
@@ -314,8 +313,8 @@ mod tests {
         taken.await.expect("it is taken");
     }
 
-    /// Readers of one state share its rendering, each change makes a new one, and the cache stays
-    /// within its limit.
+    /// Readers of one state share a rendering. Each change causes a new rendering, and the cache
+    /// stays within its limit.
     #[tokio::test]
     async fn one_state_is_rendered_once() {
         let backend = FakeBackend::new();

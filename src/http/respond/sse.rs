@@ -70,8 +70,8 @@ impl Position {
 
 /// Events to be sent, each with its position as `id`.
 ///
-/// Large data is shared by all its readers and never copied, so a reader that takes nothing costs
-/// only its permit.
+/// Large data is shared by all readers and never copied. A reader that takes nothing therefore
+/// costs only its permit.
 #[derive(Debug, Default)]
 pub(in crate::http) struct EventBuffer {
     ready: VecDeque<Bytes>,
@@ -178,8 +178,8 @@ pub(in crate::http) fn answer<D: Backend>(
 struct EventStream<S> {
     source: S,
     /// A flag that becomes true when the server stops. Each stream has its own receiver. Otherwise,
-    /// thousands of streams that wake at the same time would clone a shared receiver and contend
-    /// for its lock.
+    /// thousands of streams that wake at the same time would clone a shared receiver, and contend
+    /// for the lock of that receiver.
     stop: watch::Receiver<bool>,
     /// Events that are not yet sent.
     events: EventBuffer,
@@ -247,8 +247,8 @@ impl<S: Source> EventStream<S> {
 mod tests {
     use super::*;
 
-    /// Large data is sent unchanged, as a chunk that is shared and not copied, between the chunks
-    /// with the other lines of its event.
+    /// Large data is sent unchanged, in a separate chunk that is shared and not copied. The chunks
+    /// before and after the data hold the other lines of the event.
     #[test]
     fn large_data_is_shared() {
         let position = Position {

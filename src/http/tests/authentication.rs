@@ -114,8 +114,8 @@ async fn each_route_has_its_rule() {
     }
 }
 
-/// An engine announces and withdraws itself with its own token alone, over every spelling of its
-/// path. Everything else that writes is refused, and reading stays open.
+/// An engine can announce and withdraw only itself, with its own token, over every spelling of its
+/// path. All other writes are refused, and reads stay open.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_writes_only_itself() {
     let server = server(true, &[]).await;

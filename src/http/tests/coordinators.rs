@@ -13,8 +13,8 @@ async fn text(server: &TestServer, path: &str) -> (u16, String) {
     (answer.status, String::from_utf8(answer.body).expect("text"))
 }
 
-/// Without a coordinator, 503 states which coordinator is missing. If there are several, the one
-/// that joined last is returned, in text or JSON, alone or with the others.
+/// Without a coordinator, 503 states which coordinator is missing. If there are several
+/// coordinators, the newest one is returned, in text or JSON, alone or with the others.
 #[tokio::test]
 async fn the_newest_coordinator_is_answered() {
     let server = TestServer::start().await;
@@ -79,8 +79,8 @@ async fn the_oldest_coordinator_is_answered_on_demand() {
     assert_eq!(text(&server, PATH).await.1, "http://c2:1\n");
 }
 
-/// A stream shows the current coordinator, each change of it, and its absence; a change of workers
-/// causes no event.
+/// A stream shows the current coordinator, each change of the coordinator, and its absence. A
+/// change of workers causes no event.
 #[tokio::test]
 async fn a_coordinator_is_followed() {
     let server = TestServer::start().await;
@@ -172,9 +172,9 @@ async fn sql_clients_are_led_to_the_coordinator() {
     }
 }
 
-/// A coordinator with an unusable address is never returned, and the next usable one is returned
-/// instead. JSON responses list the unusable coordinator beside the usable ones. If there is no
-/// usable coordinator, the error names the unusable one.
+/// A coordinator with an unusable address is never returned. The next usable coordinator is
+/// returned instead, and JSON responses also list the unusable one. If there is no usable
+/// coordinator, the error names the unusable one.
 #[tokio::test]
 async fn unusable_addresses_are_told_and_not_handed_on() {
     let server = TestServer::start().await;

@@ -259,7 +259,6 @@ impl Backend for FakeBackend {
         }
     }
 
-    /// Writes the epoch, then echoes the bytes that it reads.
     fn peer_keys(&self) -> Option<Arc<PeerKeys>> {
         None
     }
@@ -268,6 +267,7 @@ impl Backend for FakeBackend {
         true
     }
 
+    /// Writes the epoch, and echoes all bytes that it reads.
     async fn serve_peer<IO>(&self, mut io: IO, _proof: PeerProof, opened_epoch: u64)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -26,8 +26,8 @@ pub(super) fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n")
 }
 
-/// Announces one service of a node. `http`, the address of the service, distinguishes the
-/// announcements of one node.
+/// Announces one service of a node. Different addresses (`http`) make different announcements of
+/// the same node.
 pub(super) fn announce(server: &TestServer, node_id: &str, service_type: &str, http: &str) -> u64 {
     server.backend.apply(|seen| Command::Announce {
         seen,
@@ -258,9 +258,9 @@ async fn past_the_places_nobody_is_held() {
     );
 }
 
-/// A lookup with `?index=` returns once its result has changed after the index. It returns
-/// immediately if the result has already changed, or if the index is not from this cluster. At the
-/// end of `wait`, it returns the unchanged result.
+/// A lookup with `?index=` is answered once its result has changed after the index. The answer is
+/// immediate if the result has already changed, or if the index is not from this cluster. At the
+/// end of `wait`, the unchanged result is returned.
 #[tokio::test]
 async fn an_index_is_waited_for() {
     let server = TestServer::start().await;
@@ -315,7 +315,7 @@ async fn an_index_is_waited_for() {
 }
 
 /// Connections with held lookups do not count against the limit of their address, because they have
-/// sent a whole request. One proxy may therefore hold lookups for a whole cluster.
+/// sent a whole request. The lookups of a whole cluster can therefore be held behind one proxy.
 #[tokio::test]
 async fn held_lookups_do_not_count_against_their_address() {
     let server = TestServer::with(HttpSettings {
@@ -335,8 +335,8 @@ async fn held_lookups_do_not_count_against_their_address() {
     }
 }
 
-/// A client that has disconnected keeps its permit for seconds at most, though its hold may last
-/// for minutes.
+/// A disconnected client keeps its permit for seconds at most, even if its lookup could be held for
+/// minutes.
 #[tokio::test]
 async fn an_abandoned_lookup_gives_its_place_back() {
     let server = TestServer::with(settings(600_000, 2)).await;
@@ -360,8 +360,8 @@ async fn an_abandoned_lookup_gives_its_place_back() {
     assert_eq!(answer(&mut kept).await.status, 200);
 }
 
-/// When a server stops, it first answers the waiting clients with a confirmed result. It does not
-/// wait for their deadlines.
+/// When a server stops, it answers the waiting clients with a confirmed result, and does not wait
+/// for their deadlines.
 #[tokio::test]
 async fn a_stop_ends_holds_with_an_answer() {
     let server = TestServer::start().await;

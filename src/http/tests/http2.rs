@@ -58,8 +58,8 @@ impl Http2 {
     }
 }
 
-/// One port accepts both HTTP versions. Several HTTP/2 lookups are held on one connection. One
-/// change answers them and a lookup that is held on HTTP/1.
+/// One port accepts both HTTP versions. Several lookups are held on one HTTP/2 connection. One
+/// change answers these lookups, and a lookup that is held on HTTP/1.
 #[tokio::test]
 async fn lookups_are_held_on_both() {
     let server = TestServer::start().await;

@@ -40,8 +40,7 @@ async fn send(stream: &mut TcpStream, bytes: &str) {
     sent.expect("the server reads");
 }
 
-/// A connection that was parked serves its next request, and also two requests that then arrive
-/// together.
+/// A parked connection serves its next request, and also two requests that arrive together.
 #[tokio::test]
 async fn a_connection_is_served_again_after_a_silence() {
     let server = start().await;

@@ -73,7 +73,7 @@ async fn a_request_without_one_host_is_refused() {
 }
 
 /// The head of a request may have 64 kB on paths that redirect to the coordinator, and 8 kB on
-/// other paths. The limits are the same on HTTP/2. A configured limit replaces both.
+/// other paths. HTTP/2 has the same limits. A configured limit applies to all paths.
 #[tokio::test]
 async fn the_head_of_a_request_has_a_limit() {
     let mut set = HttpSettings::new("test");
@@ -131,9 +131,9 @@ async fn put_of(server: &TestServer, nth: usize, sent_bytes: usize) -> TcpStream
     stream
 }
 
-/// Bodies that are being read share a budget. A write whose body exceeds it is rejected as not
-/// applied, and large bodies are rejected earlier than small ones. A `Content-Length` alone takes
-/// nothing. Once the bodies are dropped, the budget is free again.
+/// Bodies that are being read share a budget. A write whose body exceeds the budget is rejected as
+/// not applied, and large bodies are rejected earlier than small ones. A `Content-Length` alone
+/// takes nothing. Once the bodies are dropped, the budget is free again.
 #[tokio::test]
 async fn bodies_share_their_room() {
     let server = TestServer::with(HttpSettings {
@@ -166,7 +166,7 @@ async fn bodies_share_their_room() {
         (503, "no")
     );
     assert_eq!(server.ask(&put_small).await.status, 202, "small ones may");
-    // The other bodies are read to their end, and are not valid announcements.
+    // The remaining bodies are read to their end, and are not valid announcements.
     drop(others);
     under_way.remove(nth);
     for stream in &mut under_way {

@@ -216,7 +216,7 @@ async fn nothing_old_is_proposed_after_a_wake() {
     assert_eq!(ask(&mut kept, put(BODY, "")).await.status, 202);
     let applied = server.backend.applied();
 
-    // The runtime has one thread, and until the next await nothing else runs on it, as in a
+    // The runtime has one thread, on which nothing else runs until the next await, as in a
     // suspended process.
     assert_eq!(
         kept.try_write(&put(BODY, "")).expect("the kernel takes it"),
@@ -364,7 +364,7 @@ async fn a_beginning_that_comes_in_pieces_is_understood() {
     assert_eq!(frame[3], 4, "{frame:?}");
 }
 
-/// HTTP/1.0 closes the connection, HTTP/1.1 keeps it, requests may be pipelined, and a client that
+/// HTTP/1.0 closes the connection, and HTTP/1.1 keeps it. Requests may be pipelined. A client that
 /// half-closes gets its response.
 #[tokio::test]
 async fn connections_live_as_http_says() {

@@ -14,8 +14,8 @@ fn announce(backend: &FakeBackend) {
     backend.apply(|seen| Command::Announce { seen, announcement });
 }
 
-/// A lookup that bypasses the router gets the same response as a lookup with another spelling of
-/// the path, which the router decodes. The headers and errors are the same too.
+/// Every spelling of a lookup's path gets the same response, with the same headers and errors. The
+/// plain spelling bypasses the router, which decodes the other spellings.
 #[tokio::test]
 async fn every_spelling_has_one_answer() {
     let server = TestServer::start().await;
@@ -59,8 +59,8 @@ async fn every_spelling_has_one_answer() {
     }
 }
 
-/// An announcement that bypasses the router gets the same response as one whose path is spelled
-/// differently and decoded by the router.
+/// Every spelling of an announcement's path gets the same response. The plain spelling bypasses the
+/// router, which decodes the other spellings.
 #[tokio::test]
 async fn every_spelling_announces() {
     let server = TestServer::start().await;

@@ -103,9 +103,8 @@ fn withdraw(server: &TestServer, node_id: &str) -> u64 {
     })
 }
 
-/// A stream shows the state and then each change of its own lookup, until its reader disconnects.
-/// Each change has the index of the log entry that made the change. A type without services has an
-/// empty state.
+/// A stream shows the state and each later change of its own lookup, until its reader disconnects.
+/// Each change has the index of its log entry. A type without services has an empty state.
 #[tokio::test]
 async fn a_stream_shows_the_state_and_each_change() {
     let server = TestServer::start().await;
@@ -154,9 +153,9 @@ async fn a_stream_shows_the_state_and_each_change() {
     followed(&server, 0).await;
 }
 
-/// A reader that reconnects with the id of an event or a heartbeat resumes: it gets only the
-/// changes that it missed. The id may come in `Last-Event-ID` or in `?from=`. If the lookup has not
-/// changed since, the id works even after the history is discarded.
+/// A reader that reconnects with the id of an event or a heartbeat gets only the changes that it
+/// missed. The id may be in `Last-Event-ID` or in `?from=`. If the lookup has not changed since the
+/// id, the id works even after the history is discarded.
 #[tokio::test]
 async fn a_stream_goes_on_from_an_id() {
     let server = TestServer::start().await;
@@ -193,9 +192,9 @@ async fn a_stream_goes_on_from_an_id() {
     assert!(last < next);
 }
 
-/// A stream begins with a `reset` and the whole state if its reader cannot resume from the id. The
-/// id may be from another cluster, too old, or of an index that this node has not reached. A
-/// snapshot that replaces the state also resets an open stream. A malformed id is rejected.
+/// If a reader cannot resume from its id, the stream begins with a `reset` and the whole state.
+/// Such an id is from another cluster, is too old, or has an index that this node has not reached.
+/// A snapshot that replaces the state also resets an open stream. A malformed id is rejected.
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_by_the_state() {
     let server = TestServer::start().await;
@@ -285,9 +284,8 @@ async fn a_stream_that_cannot_be_is_refused() {
     assert_eq!(server.ask(get(PATH, "")).await.status, 503);
 }
 
-/// A reader that takes nothing is cut off once the connection's time limit for stalled clients has
-/// passed. Its permit is then free again. Until then, no changes accumulate in memory for this
-/// reader.
+/// A reader that takes nothing is cut off after the connection's time limit for stalled clients,
+/// which frees its permit. Until the reader is cut off, no changes accumulate in memory for it.
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut() {
     let server = TestServer::with(settings(20_000, 1)).await;

@@ -72,11 +72,11 @@ struct ServerState {
 /// A client that asks several servers, one after another in the given order, until one answers.
 ///
 /// - The server that answered last is asked first.
-/// - After a server that does not answer, the next one is asked at once. There is a pause only
-///   after all servers have been asked.
-/// - An invalid request is sent once. After a server that does not know the endpoint, the next one
-///   is asked too, because the server may be of an older release. The search ends once no server
-///   knows the endpoint.
+/// - If a server does not answer, the next server is asked immediately. There is a pause only after
+///   all servers have been asked.
+/// - An invalid request is sent to only one server.
+/// - If a server does not know the endpoint, the next server is asked, because the first server may
+///   be of an older release. The search ends once no server knows the endpoint.
 pub struct FailoverClient {
     client: Client,
     timeouts: Timeouts,
@@ -155,7 +155,7 @@ impl FailoverClient {
         }
     }
 
-    /// Returns one line per failed server: why it did not answer the last time.
+    /// Returns the last error of each failed server, as one line with the server's URL.
     pub fn errors(&self) -> Vec<String> {
         self.servers
             .iter()
@@ -166,8 +166,8 @@ impl FailoverClient {
             .collect()
     }
 
-    /// Asks until a server gives a response that `read` accepts. Each server may take at most an
-    /// equal share of the remaining time, so that all of them are asked.
+    /// Asks the servers until `read` accepts a response. Each request may take at most an equal
+    /// share of the remaining time, so that all servers are asked.
     ///
     /// # Errors
     /// Fails when the request is invalid, or no server has answered within `limit`. Each server is
@@ -190,8 +190,8 @@ impl FailoverClient {
                         return Ok(answer);
                     }
                     Err(error) => {
-                        // If `limit` cut this request short, report the server's earlier error
-                        // instead, because it says more than a timeout.
+                        // If `limit` cut this request short, the server's earlier error is kept,
+                        // because it says more than a timeout.
                         let cut_short = each < self.timeouts.answer && error == late(each);
                         let before = self.error().filter(|_| cut_short).cloned();
                         self.next_server(before.unwrap_or(error))?;
@@ -205,7 +205,7 @@ impl FailoverClient {
         }
     }
 
-    /// Asks the current server once, and returns its response as `read` accepts it.
+    /// Asks the current server once, and returns the result of `read` for the response.
     async fn ask_one<T>(
         &self,
         query: &Query,

@@ -78,7 +78,7 @@ async fn a_wrong_question_is_asked_once() {
 }
 
 /// Servers that do not know the endpoint, or whose response cannot be read, are skipped if another
-/// server answers. Their error is returned only if all servers fail in one of these two ways.
+/// server answers. If all servers fail in one of these two ways, the last error is returned.
 #[tokio::test]
 async fn strangers_are_passed_by() {
     let older = FakeServer::saying(404, "");
@@ -94,8 +94,8 @@ async fn strangers_are_passed_by() {
     assert_eq!(exit_code_of(&error), 2);
 }
 
-/// After the time limit the error has one line per server, with the server's own message if it sent
-/// one.
+/// After the time limit, the error has one line per server. The line quotes the server's message if
+/// the server sent one.
 #[tokio::test]
 async fn each_says_why_it_did_not_answer() {
     let busy = FakeServer::saying(503, "no coordinator is announced\n");

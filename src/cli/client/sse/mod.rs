@@ -50,25 +50,27 @@ pub struct BreakReason {
     pub reason: String,
 }
 
-/// A broken stream, with its cause as far as it is known.
+/// The error of a broken stream, with the cause if it is known.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct BrokenStream(String);
 
 /// A reader of the events of one request, which are read from one server after another.
 ///
-/// - Heartbeats advance the id that is sent to the next server. They are not returned.
-/// - When a server ends its stream or is silent, the next one is asked at once.
-/// - When no server answers, a notice is printed to standard error, and another one when a server
-///   answers again. Once a stream was open, the reader never gives up.
+/// - Heartbeats are not returned. Their ids only advance the id that is sent to the next server.
+/// - When a server ends its stream or is silent, the next server is asked immediately.
+/// - When no server answers, a notice is printed to standard error. Another notice is printed once
+///   a server answers again.
+/// - Once a stream has been open, the reader never gives up.
 pub struct EventReader {
     failover: FailoverClient,
     query: Query,
     resume: Resume,
     last_id: Option<String>,
     open: Option<OpenStream>,
-    /// Number of servers in a row that opened no stream, or one that broke within the pause time.
-    /// When all servers were tried, the reader pauses before it tries them again.
+    /// Number of servers tried in a row. The count starts again at 1 when a stream breaks that was
+    /// open for at least the pause time. When all servers were tried, the reader pauses before the
+    /// next attempt.
     tried: usize,
     /// Number of servers in a row that did not open a stream.
     unanswered: usize,
@@ -101,11 +103,11 @@ impl EventReader {
 
     /// Returns the next event with data.
     ///
-    /// If the future is dropped, nothing that was read is lost, but a connection attempt starts
+    /// If the future is dropped, no data that was read is lost, but a connection attempt starts
     /// over.
     ///
     /// # Errors
-    /// Fails when the request is invalid, or no server knows its endpoint.
+    /// Fails when the request is invalid, or no server knows the endpoint.
     pub async fn next(&mut self) -> anyhow::Result<SseEvent> {
         loop {
             let Some(open) = &mut self.open else {
@@ -126,8 +128,8 @@ impl EventReader {
         }
     }
 
-    /// Interprets a block of lines by the rules of server-sent events, and returns its event if it
-    /// has data.
+    /// Interprets a block of lines by the rules of server-sent events. Returns an event if the
+    /// block has data.
     fn take_in(&mut self, block: Sse) -> Result<Option<SseEvent>, String> {
         if block.id.is_some() {
             self.last_id = block.id;
@@ -191,9 +193,9 @@ impl EventReader {
         Ok(())
     }
 
-    /// Makes an error temporary if a stream was open before. The cause may be that the node
-    /// restarts and a proxy answered in its place. Another possible cause is a node of a release
-    /// with another form of ids. Before the first stream, the error stays as it is.
+    /// Makes an error temporary if a stream was open before, and returns any other error unchanged.
+    /// A proxy may have answered in place of a node that restarts. A node of another release may
+    /// use another form of ids.
     fn bearable(&mut self, error: RequestError) -> RequestError {
         match error {
             RequestError::Invalid(line) if self.has_begun => {

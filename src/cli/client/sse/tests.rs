@@ -75,7 +75,7 @@ async fn an_endless_event_breaks_the_stream() {
     assert!(blocks.next().await.is_none());
 }
 
-/// A broken stream resumes at the next server after the last received id, which may be that of a
+/// A broken stream resumes at the next server after the last received id, even if that id is from a
 /// heartbeat. An incomplete event is dropped. Ids may have any form.
 #[tokio::test]
 async fn a_broken_stream_goes_on_at_the_next_server() {

@@ -1,5 +1,6 @@
-//! Idle limits of a connection, which depend on its current activity, and the decision when to park
-//! it. The parking itself is in `driver` (`wait_for_next_request`).
+//! The idle limits of a connection, and the decision when to park the connection. The limits depend
+//! on the connection's current activity. The parking itself is in `driver`
+//! (`wait_for_next_request`).
 
 use super::h2_frames::{FrameTracker, PROGRESS_BYTES, STALL_TIMEOUT};
 use super::protocol::Protocol;
@@ -26,10 +27,9 @@ const NEVER: u64 = u64::MAX;
 /// The activity of a connection. The IO and the requests of the connection record their activity
 /// here, and the task of the connection checks the time limits.
 ///
-/// - While a request is in flight, the time limits of its handler apply instead of the
-///   connection's.
-/// - On HTTP/2, a byte between requests need not begin a request (it may be a PING), so only
-///   [`IDLE_TIMEOUT`] applies between requests.
+/// - While a request is in flight, the time limits of its handler replace the connection's limits.
+/// - On HTTP/2, only [`IDLE_TIMEOUT`] applies between requests, because a byte may belong to a PING
+///   and not to a request.
 /// - A body that is, or may be, transferred in parts holds a [`BodyGuard`].
 pub(super) struct ConnectionState {
     began: Instant,
@@ -111,7 +111,7 @@ impl ConnectionState {
     }
 
     /// Whether the last HTTP/1 request is complete, with its body and its response, and no byte of
-    /// the next one has arrived.
+    /// the next request has arrived.
     fn is_between_requests(&self) -> bool {
         !self.is_answering()
             && self.exchanges.load(Ordering::SeqCst) == 0
@@ -161,9 +161,9 @@ impl ConnectionState {
         self.in_flight.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits until no request is in flight, or a response is being sent. Supports only one waiter,
-    /// which must be the task that writes to the socket, because no waker signals the beginning of
-    /// a response. That task checks the condition again after each of its writes.
+    /// Waits until no request is in flight, or a response is being sent. Only the task that writes
+    /// to the socket may wait here, because no waker signals the beginning of a response. That task
+    /// checks the condition again after each of its writes.
     pub(super) async fn answered(&self) {
         std::future::poll_fn(|cx| {
             self.answered.register(cx.waker());
@@ -196,8 +196,8 @@ impl ConnectionState {
         }
     }
 
-    /// Returns the time when the client counts as stalled, unless it takes more of its responses
-    /// before then. Returns `None` if no response is being sent.
+    /// Returns the time at which the client counts as stalled, unless the client takes more bytes
+    /// earlier. Returns `None` if no response is being sent.
     fn stalled_at(&self, at: Instant) -> Option<Instant> {
         let waits_since_ms = self.write_waits_since_ms.load(Ordering::Relaxed);
         let of_socket =
@@ -223,7 +223,8 @@ impl ConnectionState {
         if let Some(mut frames) = self.frames() {
             frames.read(bytes);
         }
-        // During a request, or while the rest of its body is discarded, bytes do not begin a head.
+        // Bytes that arrive during a request, or while the rest of its body is discarded, do not
+        // begin a head.
         if self.in_flight.load(Ordering::Relaxed) == 0 && self.exchanges.load(Ordering::SeqCst) == 0
         {
             let _ = self.head_since_ms.compare_exchange(

@@ -21,9 +21,9 @@ fn a_trickling_head_is_cut_off() {
     assert!(closed(&state, began + HEAD_TIMEOUT));
 }
 
-/// A connection between requests may stay idle for 200 s. On HTTP/1, a byte then begins a head,
-/// which has its own limit; on HTTP/2 a byte need not begin a head, so the connection may stay idle
-/// for another 200 s.
+/// A connection between requests may stay idle for 200 s. On HTTP/1, the next byte begins a head,
+/// which has its own limit. On HTTP/2, a byte need not begin a head, so the connection may stay
+/// idle for another 200 s.
 #[test]
 fn an_idle_connection_may_wait() {
     for http2 in [false, true] {
