@@ -1,13 +1,14 @@
-//! A target that applies the announcement of a body to a registry, changes it and withdraws it.
+//! A target that applies the announcement of a body to a registry, changes the announcement and
+//! withdraws it.
 
 use quorate::model::{Announcement, Lookup, Service};
 use quorate::registry::{Batch, Command, LEVEL, Outcome, Registry};
 
 const NODE: &str = "node";
 
-/// Applies the announcement of a body, and then variations of it: with other ids, types, pools and
-/// locations, and with fewer services. Does so at the lowest feature level of commands, which has
-/// no limits, and again at the highest.
+/// Applies the announcement of a body and variations: other ids, types, pools and locations, and
+/// fewer services. Applies them at the lowest feature level of commands, which has no limits, and
+/// again at the highest level.
 pub(crate) fn applied(body: &[u8]) {
     let Ok(announcement) = Announcement::from_json(NODE, body, "test") else {
         return;

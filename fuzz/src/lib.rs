@@ -1,10 +1,11 @@
-//! Fuzz targets: one function for every entry point that accepts bytes from outside. The function
+//! Fuzz targets: one function for every entry point that accepts bytes from outside. Each function
 //! takes any bytes and must return.
 //!
-//! A target panics when the product breaks a guarantee. The product must not panic, must not answer
-//! with a 5xx, and must be able to output accepted data again. The corpora in `corpus/` are
-//! replayed by `cargo test`, together with mutations of them; `scripts/fuzz` continues from them
-//! with coverage guidance.
+//! A target panics if the product breaks a guarantee. The product must not panic, must not answer
+//! with a 5xx, and must be able to output accepted data again.
+//!
+//! `cargo test` replays the corpora in `corpus/`, together with mutations of their inputs.
+//! `scripts/fuzz` continues from the corpora with coverage guidance.
 
 #![deny(clippy::self_named_module_files)]
 
@@ -43,8 +44,8 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
     }
 }
 
-/// Maximum memory for parsing a small body: base and bytes per byte of input. For large bodies,
-/// `tests/shapes.rs` checks that parsing takes at most twice their size, plus a constant.
+/// Maximum memory for parsing a small body: base and bytes per byte of input. For a large body,
+/// `tests/shapes.rs` checks that parsing takes at most twice the size of the body, plus a constant.
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All targets.
@@ -116,8 +117,8 @@ fn log_frame(body: &[u8]) {
     }
 }
 
-/// Returns the records of a frame. A frame consists of the length of the committed log id, that log
-/// id, and the records.
+/// Returns the records of a frame. A frame consists of the length of the committed log id, the
+/// committed log id, and the records.
 fn records_of(frame: &[u8]) -> Option<&[u8]> {
     let (length, rest) = frame.split_first_chunk()?;
     rest.get(u32::from_le_bytes(*length) as usize..)

@@ -24,7 +24,7 @@ fn started() -> (Runtime, Wire) {
     (runtime, wire)
 }
 
-/// Parses and sends a request, and checks the response. The text has the form `METHOD target`, then
+/// Parses and sends a request, and checks the response. `text` consists of a line `METHOD target`,
 /// lines `name: value`, an empty line, and the body.
 pub(crate) fn request(text: &[u8]) {
     let Some(request) = parse(text) else { return };

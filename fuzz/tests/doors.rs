@@ -5,9 +5,9 @@ use quorate_fuzz::TARGETS;
 use quorate_fuzz::shapes::shapes;
 use std::time::Duration;
 
-/// Maximum time that a target takes for one body. This limit is about ten times the time of the
-/// slowest target for the largest body. It is a fifth of the time that a quadratic comparison of
-/// services would take.
+/// Maximum time that a target takes for one body. The limit is about ten times the time of the
+/// slowest target for the largest body. A quadratic comparison of services would take five times
+/// the limit.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
 
 /// No target takes long for the largest body, whatever its shape.

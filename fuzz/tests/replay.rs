@@ -35,9 +35,9 @@ fn run(target: &Target, input: &[u8]) -> usize {
     MEMORY.peak_usage().saturating_sub(before)
 }
 
-/// No input of a corpus, and no mutation of an input, causes a panic or a 5xx response. Each takes
-/// at most the memory that its size allows. This is the only test of this file, since memory is
-/// counted for the whole process.
+/// No input of a corpus, and no mutation of an input, causes a panic or a 5xx response. Each input
+/// takes at most the memory that its size allows. This is the only test of this file, since memory
+/// is counted for the whole process.
 #[test]
 fn no_input_does_harm() {
     for target in &TARGETS {

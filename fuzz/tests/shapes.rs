@@ -21,8 +21,9 @@ fn peak(call: impl FnOnce() -> bool) -> (bool, usize) {
     (done, MEMORY.peak_usage().saturating_sub(before))
 }
 
-/// Parsing an announcement takes at most twice its size, plus a constant, whatever its shape. This
-/// is the only test of this file, since memory is counted for the whole process.
+/// The memory for parsing an announcement is at most twice the size of its body, plus a constant.
+/// The shape of the body does not matter. This is the only test of this file, since memory is
+/// counted for the whole process.
 #[test]
 fn no_shape_of_a_body_takes_more_than_twice_its_size() {
     for (name, body, is_taken) in shapes() {

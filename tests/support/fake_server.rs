@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Maximum number of unsent events of a stream. It is more than any test writes before it waits.
+/// Maximum number of unsent events of a stream. No test writes more events before it waits.
 const QUEUE: usize = 64;
 
 /// Time limit for each step. It is far beyond the duration of any step on a busy machine.
@@ -132,7 +132,7 @@ impl Drop for FakeServer {
     /// Stops the listener. From then on new connections are refused, while open streams stay open.
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        // This connection wakes the listener, which then ends.
+        // This connection wakes the listener, which ends as a result.
         let _woken = TcpStream::connect(self.address);
         if let Some(listener) = self.listener.take() {
             let _ended = listener.join();

@@ -1,8 +1,8 @@
 //! Real quorate processes for tests: groups of them in temporary directories, clients that
 //! implement the protocols independently, and one way to wait.
 //!
-//! The tests use processes rather than tasks, because they are about kills, freezes and disks. Of
-//! the product, they link only its clock and its exit codes.
+//! The tests use processes rather than tasks, because they are about kills, freezes and disks. They
+//! link only the clock and the exit codes of the product.
 
 mod clients;
 #[cfg(target_os = "linux")]

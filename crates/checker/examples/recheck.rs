@@ -1,9 +1,9 @@
 //! Judges a recorded history again.
 //!
-//! Usage: `recheck HISTORY MAX_AGE_MS [LOG [TOKEN_PROPERTY]]`. LOG is the output of
-//! `quorate log DIR`, and TOKEN_PROPERTY is the service property that contains the token (`token`
-//! by default). The exit code is 0 if both layers of the checker (`groups` and `certificate`)
-//! accept the history. There is no time limit: a run that takes too long must be stopped by hand.
+//! Usage: `recheck HISTORY MAX_AGE_MS [LOG [TOKEN_PROPERTY]]`. LOG is the output of `quorate log
+//! DIR`. TOKEN_PROPERTY is the service property that contains the token (`token` by default). The
+//! exit code is 0 if both layers of the checker (`groups` and `certificate`) accept the history.
+//! The program has no time limit, so a run that takes too long must be stopped by hand.
 
 use quorate_checker::MaxAge;
 use quorate_checker::certificate::certify;

@@ -60,8 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Draws a history. Two of every four cases are correct, one comes from a registry with a bug, and
-/// one is garbled.
+/// Draws the history of a case. Of every four cases, two are correct, one comes from a registry
+/// with a bug, and one is garbled.
 fn draw(seed: u64, case: u64) -> Vec<Operation> {
     let shape = PlanShape {
         clients: 3 + (case % 6) as u32,

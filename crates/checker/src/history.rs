@@ -1,6 +1,6 @@
 //! The history of a run: the requests of clients, their answers and their times.
 //!
-//! It is stored as JSON lines, so that a run can be kept and judged again.
+//! A history is stored as JSON lines, so that a run can be judged again.
 
 use crate::lines::{LineError, values};
 use serde::{Deserialize, Serialize};
@@ -23,10 +23,10 @@ pub struct Operation {
     pub server: u32,
     /// The time just before the request was sent.
     pub call_ns: u64,
-    /// A time by which the server had certainly received a change, because it had then answered a
-    /// request that was sent after the change. `None` for a lookup, and for a change that is not
-    /// known to have arrived this way. The answer to the change itself does not count as a proof.
-    /// See [`crate::certificate`] for the rule that depends on it.
+    /// A time by which the server had certainly received a change. At this time, the server had
+    /// answered a request that was sent after the change. The answer to the change itself does not
+    /// count. `None` for a lookup, and for a change without this proof. [`crate::certificate`]
+    /// explains the rule that uses this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrived_ns: Option<u64>,
     /// The time just after the answer was read. `None` if there was no answer.
@@ -127,7 +127,7 @@ impl From<RecordedService> for (Name, Name, Name, u64) {
 }
 
 impl Operation {
-    /// Returns the time by which the operation was certainly over, including its effects. It is
+    /// Returns the time by which the operation and its effects were certainly over. Returns
     /// `u64::MAX` (never) for a change with an unknown outcome, since the change may be applied
     /// long after its client gave up.
     #[must_use]
@@ -216,8 +216,8 @@ pub enum ReadError {
     /// A line cannot be read, or is not an operation.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// An impossible operation: a lookup with `Acked` or an arrival, or a change with `Found`. Also
-    /// a return or an arrival before the call, or an answer without a return.
+    /// An impossible operation: a lookup with `Acked` or with an arrival, a change with `Found`, a
+    /// return or an arrival before the call, or an answer without a return.
     #[error("line {line}: an outcome that does not go with its request, or a time that does not")]
     Impossible {
         /// The line number, counted from 1.
@@ -237,11 +237,11 @@ pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the output of [`write()`]. The history comes from a test harness of this project, so its
-/// length is limited only by memory.
+/// Reads the output of [`write()`]. Only memory limits the length of the history, since it comes
+/// from a test harness of this project.
 ///
 /// # Errors
-/// At the first line that is not an operation, or that contains an impossible operation.
+/// Fails at the first line that is not an operation, or that contains an impossible operation.
 pub fn read(from: impl BufRead) -> Result<Vec<Operation>, ReadError> {
     let mut operations = Vec::new();
     let mut names = HashSet::new();

@@ -3,8 +3,8 @@
 //! In a healthy cluster, a silent node disappears within max-age plus an allowance (2 s) after its
 //! last accepted renewal.
 //!
-//! This is a separate pass, since the promise holds only in spans without faults. Outside these
-//! spans, cluster time may stop, and a late expiry is always legal.
+//! This check is separate, since the promise holds only in spans without faults. Outside these
+//! spans, a late expiry is always legal, since cluster time may stop.
 
 use crate::history::{Input, Name, Operation, RequestOutcome};
 use crate::window::Window;
@@ -26,9 +26,9 @@ pub struct Overstay {
 /// Returns every lookup within a span without faults that shows a node too late.
 ///
 /// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over.
-/// Silence before the span does not count. `longest_ns` is the sum of max-age and the allowance.
-/// After an announcement with an unknown outcome, its node is no longer checked: the announcement
-/// may have renewed it.
+/// Silence before the span does not count. `longest_ns` is the sum of max-age and the allowance. A
+/// node is not checked after an announcement with an unknown outcome, since the announcement may
+/// have renewed the node.
 #[must_use]
 pub fn overstays(history: &[Operation], span: Window, longest_ns: u64) -> Vec<Overstay> {
     let renewals = renewals(history);
@@ -65,7 +65,7 @@ pub fn overstays(history: &[Operation], span: Window, longest_ns: u64) -> Vec<Ov
 #[derive(Debug, Clone, Copy)]
 struct Renewal {
     call_ns: u64,
-    /// The time by which this announcement and all earlier ones of the node were over.
+    /// The time by which this announcement and all earlier announcements of the node were over.
     over_by_ns: u64,
     operation: usize,
 }

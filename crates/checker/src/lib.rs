@@ -1,6 +1,6 @@
 //! Checkers that judge the observations of the clients of a quorate cluster.
 //!
-//! They do not trust the cluster, and share no code with it. Promises a to f are those of
+//! The checkers do not trust the cluster, and share no code with it. Promises a to f are those of
 //! docs/PROMISES.md.
 //!
 //! | module | contents |
@@ -14,12 +14,12 @@
 //! | [`simulated`] | random histories, correct and broken, for tests of the checkers |
 //!
 //! The second layer is fast and exact, but relies on the server's indexes as a first guess. The
-//! first layer never reads them. A history that passes both is therefore explained twice, by two
-//! methods that share nothing but [`history`].
+//! first layer never reads these indexes. A history that passes both layers is therefore explained
+//! twice, by two methods that share nothing but [`history`].
 //!
-//! Times are nanoseconds of one monotonic clock, that of the test harness. Nothing in this crate
-//! reads a clock. A caller that needs a time limit passes a closure that decides when to give up.
-//! An undecided history counts as a failure.
+//! Times are nanoseconds of one monotonic clock, the clock of the test harness. Nothing in this
+//! crate reads a clock. A caller that needs a time limit passes a closure that decides when to give
+//! up. An undecided history counts as a failure.
 
 pub mod certificate;
 pub mod groups;

@@ -141,10 +141,11 @@ enum LoggedOutcome {
 impl CommittedLog {
     /// Reads the output of `quorate log DIR`. Every service of the test carries its token in the
     /// property `token_property`. Announcements without a token come from other clients and are
-    /// omitted. Their expiries are kept, but have no effect.
+    /// omitted. The expiries of other clients' nodes are kept, but have no effect.
     ///
     /// # Errors
-    /// At the first line that is not an entry, or whose index does not follow the previous one.
+    /// Fails at the first line that is not an entry, or whose index does not follow the previous
+    /// one.
     pub fn read(from: impl BufRead, token_property: &str) -> Result<Self, LogError> {
         let mut log = Self::default();
         let mut last_index = None;
@@ -168,15 +169,14 @@ impl CommittedLog {
         Ok(log)
     }
 
-    /// Joins this log with the part of the same log that another node knows. Either part may begin
-    /// and end earlier than the other.
+    /// Joins two parts of one log that two nodes know. Either part may begin or end earlier than
+    /// the other part.
     ///
-    /// If one part begins after the end of the other with entries missing in between, the result is
-    /// the later part alone.
+    /// Returns the later part alone if entries are missing between the two parts.
     ///
     /// # Errors
-    /// If the two parts differ at an index that both contain, because two nodes committed different
-    /// entries.
+    /// Fails if the two parts differ at an index that both contain, because two nodes committed
+    /// different entries.
     pub fn joined(self, other: Self) -> Result<Self, Differs> {
         let (mut first, second) = match self.from_index <= other.from_index {
             true => (self, other),
@@ -223,7 +223,7 @@ impl CommittedLog {
     fn take(&mut self, line: LogLine, token_property: &str) -> Result<(), &'static str> {
         let Some(outcomes) = line.outcomes else {
             // The entry is covered by a snapshot, so its outcome is no longer known. The known part
-            // of the log begins after it.
+            // of the log begins after this entry.
             self.is_complete = false;
             self.from_index = line.index + 1;
             self.entries.clear();
@@ -253,8 +253,8 @@ impl CommittedLog {
 }
 
 impl LoggedCommand {
-    /// Returns the effect of an applied command, or `None` if it changes no announcement or its
-    /// announcement has no token.
+    /// Returns the effect of an applied command. Returns `None` if the command changes no
+    /// announcement, or if its announcement has no token.
     fn applied(self, token_property: &str) -> Option<Applied> {
         let Some(announcement) = self.announce else {
             let renewed = self.renew.map(|node| Applied::Renew { node });

@@ -9,12 +9,12 @@
 //! | a lookup shows k | k is stored | unchanged |
 //! | a lookup omits the node | absent, or the lookup's return >= `low` + 99 % of max-age | absent |
 //!
-//! `low` is a lower bound on the time at which the announcement was accepted: the time of its call,
-//! or the `low` of the previous announcement if that is later. The registry expires an announcement
-//! at least max-age after accepting it, and the lookup that no longer shows the node returns after
-//! that. A history that keeps the promises is therefore never rejected. An early expiry, a node
-//! that reappears, a stale lookup and a lost change are never accepted. Expiries are not separate
-//! events, so the search need not guess their times.
+//! `low` is a lower bound on the time at which the announcement was accepted: the later one of the
+//! time of its call and the `low` of the previous announcement. The registry expires an
+//! announcement at least max-age after accepting it. A lookup that no longer shows the node returns
+//! after the expiry. A history that keeps the promises is therefore never rejected. An early
+//! expiry, a node that reappears, a stale lookup and a lost change are never accepted. Expiries are
+//! not separate events, so the search need not guess their times.
 //!
 //! A lookup reads all nodes of the group in one step. A mixture of two states is therefore
 //! detected, which a separate model for each node would miss.
@@ -125,10 +125,9 @@ impl Model for GroupModel {
         }
     }
 
-    /// A lookup needs a change of each node whose stored state differs from the result of the
-    /// lookup, and of no other node. It never needs a renewal of a stored announcement. A renewal
-    /// only delays the time from which a lookup may omit the node, so it makes some lookups illegal
-    /// and none legal.
+    /// Returns the changes that a lookup needs: one of each node whose stored state differs from
+    /// the result. A lookup never needs a renewal of a stored announcement. A renewal delays the
+    /// time from which lookups may omit the node, so it can only make lookups illegal.
     fn needs(&self, state: &Self::State, op: &GroupOp) -> Option<Vec<Need>> {
         let GroupOp::Lookup { found, return_ns } = op else {
             return Some(Vec::new());

@@ -24,8 +24,8 @@ impl Window {
         self.longest_gap_ns(acked.filter_map(|operation| operation.return_ns))
     }
 
-    /// Returns the longest span within the window that contains none of the given times. They may
-    /// be in any order. The edges of the window count as given times.
+    /// Returns the longest span within the window that contains none of the given times. The times
+    /// may be in any order. The edges of the window count as given times.
     #[must_use]
     pub fn longest_gap_ns(self, times_ns: impl IntoIterator<Item = u64>) -> u64 {
         let mut times_ns: Vec<u64> = times_ns
@@ -38,10 +38,10 @@ impl Window {
         gaps.max().unwrap_or(0)
     }
 
-    /// Returns the time to the first answer of each server that received a lookup within the
-    /// window, in nanoseconds. It is measured from the beginning of the window to the first
-    /// successful answer to a lookup that was called within it. `None` if there was no such answer
-    /// before the end.
+    /// Returns the time from the beginning of the window to the first successful answer to a lookup
+    /// of each server, in nanoseconds. Only lookups that were called within the window count, and
+    /// servers without such lookups are omitted. `None` means that no successful answer came before
+    /// the end of the window.
     #[must_use]
     pub fn first_lookups_ns(self, history: &[Operation]) -> BTreeMap<u32, Option<u64>> {
         let mut first: BTreeMap<u32, Option<u64>> = BTreeMap::new();
@@ -109,7 +109,7 @@ impl Summary {
 }
 
 /// Returns a percentile of sorted values, by the nearest-rank method: the least value that
-/// `percent` of 100 values do not exceed. It is a measured value, never an interpolated one.
+/// `percent` of 100 values do not exceed. The result is one of the values, never interpolated.
 /// Returns `None` if there are no values.
 ///
 /// `percent` is at most 100.

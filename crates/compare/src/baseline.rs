@@ -1,5 +1,5 @@
-//! The baseline, which is the upper bound for a discovery server: an axum server that returns the
-//! same bytes to the same clients on this machine, without replication.
+//! The baseline: an axum server that returns the same bytes to the same clients on this machine,
+//! without replication. Its speed is the upper bound for a discovery server.
 
 use crate::measure::tasks::{TASKS, Task};
 use axum::Router;
@@ -32,8 +32,8 @@ pub struct BaselineArguments {
     services: Option<u32>,
 }
 
-/// An announcement. The baseline parses it, although it does not use it, because any discovery
-/// server has to parse it.
+/// An announcement. The baseline does not use the content, but parses it, because any discovery
+/// server has to parse announcements.
 #[derive(Debug, Deserialize)]
 #[expect(
     dead_code,
@@ -56,8 +56,8 @@ struct BaselineService {
 
 /// The state of one server of the baseline.
 struct Baseline {
-    /// Whether a load has announced its services. Lookups before that must find none, because
-    /// `quorate bench` refuses to start if services of its type exist.
+    /// Whether a load has announced its services. Lookups before the announcement must find no
+    /// services, because `quorate bench` refuses to start if services of the load's type exist.
     announced: AtomicBool,
     bodies: Bodies,
 }
@@ -118,7 +118,7 @@ async fn lookup(State(baseline): State<Arc<Baseline>>, Path(of_type): Path<Strin
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// Parses an announcement and discards it. From then on, lookups find services.
+/// Parses and discards an announcement. Later lookups find services.
 async fn announce(
     State(baseline): State<Arc<Baseline>>,
     Json(_): Json<BaselineAnnouncement>,
@@ -127,7 +127,7 @@ async fn announce(
     StatusCode::ACCEPTED
 }
 
-/// Accepts a withdrawal. From then on, lookups find no services.
+/// Accepts a withdrawal. Later lookups find no services.
 async fn withdraw(State(baseline): State<Arc<Baseline>>) -> StatusCode {
     baseline.announced.store(false, Ordering::Relaxed);
     StatusCode::NO_CONTENT

@@ -73,8 +73,8 @@ async fn asked_to_stop() {
         signal(SignalKind::terminate()),
         signal(SignalKind::hangup()),
     ) else {
-        // A handler cannot be installed, so the default action of that signal remains in effect.
-        // The signal then ends this process at once, and may leave the nodes running.
+        // A handler cannot be installed, so the default action of its signal remains in effect. The
+        // signal ends this process at once, and may leave the nodes running.
         return std::future::pending().await;
     };
     tokio::select! {

@@ -103,7 +103,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Starts all nodes. Returns before they serve. None of them may be running.
+    /// Starts all nodes, and returns before they serve. No node may be running.
     ///
     /// # Errors
     /// Fails if a process cannot be started.

@@ -1,8 +1,8 @@
 //! Runs all loads on all servers: `scripts/bench`.
 //!
-//! All servers are started and warmed up. Then each load runs on each server in turn, and the loads
-//! are repeated in a different order of servers. A minute in which the machine is slow therefore
-//! affects all servers alike.
+//! All servers are started and warmed up before the first load. Each load runs on each server in
+//! turn, so a slow minute of the machine affects all servers alike. The order of the servers
+//! differs between loads and between repeats.
 
 use crate::machine::Machine;
 use crate::measure::tasks::{ALL, Length, Name, Task, selected};

@@ -104,11 +104,11 @@ pub fn many_services(prefix: &str, count: usize, shape: RegistryShape) -> Announ
 /// The way in which the services of one node differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistryShape {
-    /// They differ only in their ids.
+    /// The services differ only in their ids.
     OneType,
-    /// Each has its own type.
+    /// Each service has its own type.
     TypeEach,
-    /// They have the same type, and a property that differs between versions.
+    /// The services have the same type, and a property that differs between versions.
     Versioned(usize),
 }
 

@@ -1,4 +1,4 @@
-//! One run: faults, then healing, with the checks after every step.
+//! One run: faults, healing, and checks after every step.
 
 use crate::faults::{Condition, SimFault, draw};
 use crate::host::process;
@@ -47,8 +47,8 @@ struct SimCluster {
     torn: usize,
 }
 
-/// Limits with which a node makes a snapshot as often as possible, and then purges its log up to
-/// that snapshot.
+/// Limits that make a node take snapshots as often as possible, and purge its log up to each
+/// snapshot.
 const NEXT_TO_NO_LOG: LogRetention = LogRetention {
     snapshot_every_bytes: 1,
     max_bytes: 1,

@@ -1,12 +1,12 @@
 //! Simulates a whole cluster in one thread, determined by one seed.
 //!
-//! It combines the real registry, façade ([`quorate::raft::Node`]), store and openraft with
-//! turmoil's network and clocks and with simulated disks. The seed determines the size of the
+//! The simulation combines the real registry, façade ([`quorate::raft::Node`]), store and openraft
+//! with turmoil's network and clocks and with simulated disks. The seed determines the size of the
 //! cluster, its network, every fault, every client, and the order of everything.
 //!
 //! | file | purpose |
 //! |---|---|
-//! | `cluster` | one run: faults, then healing, with the checks after every step |
+//! | `cluster` | one run: faults, healing, and checks after every step |
 //! | `faults` | the injected faults, and their distribution |
 //! | `host` | one node's process, its device, and its clients |
 //! | `network` | the replacement of TCP |
@@ -34,9 +34,9 @@
 //! - *acknowledged writes*: the entry at the acknowledged index contains the write.
 //! - *linearizable lookups*: the result of a lookup is the state of the committed log at the index
 //!   of the result. Before the lookup began, no client had received a higher index.
-//! - *order of writes*: after an acknowledged write, no write of the same node id has an effect if
-//!   it began before the acknowledged write. A client requested each change in the log, and none of
-//!   these requests was refused.
+//! - *order of writes*: no write has an effect after an acknowledged write of the same node id that
+//!   began later. A client requested each change in the log, and none of these requests was
+//!   refused.
 //! - *refusals in time*: no lookup and no write takes longer than its client waits.
 //! - *no early expiry*: no node expires before max-age has passed since its last renewal was
 //!   committed.

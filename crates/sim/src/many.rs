@@ -1,7 +1,8 @@
 //! Runs many seeds on all cores, each in its own process.
 //!
 //! Separate processes are needed because futures-util's `select!` uses a thread-local random
-//! generator that cannot be seeded. Its state is the same only in fresh processes.
+//! generator that cannot be seeded. The state of this generator is the same only in fresh
+//! processes.
 
 use crate::report::SimReport;
 use crate::settings::Planted;
@@ -16,15 +17,15 @@ use std::time::Duration;
 /// Number of trace lines that are shown for a failed seed.
 const LINES_SHOWN: usize = 100;
 
-/// Timeout of a seed. A seed takes about a second. A seed that takes this long is stuck, even on a
-/// busy machine.
+/// Timeout of a seed. A seed takes about a second, so a seed that reaches the timeout is stuck,
+/// even on a busy machine.
 const LONGEST: Duration = Duration::from_secs(90);
 
 /// The result of a seed: its report, or the last lines of its trace with the error.
 pub type Said = Result<SimReport, String>;
 
-/// Runs the program of this package for each of these seeds, and passes each result to `each`,
-/// which returns whether to continue.
+/// Runs the program of this package for each of these seeds, and passes each result to `each`.
+/// Stops early once `each` returns false.
 pub fn run_seeds(
     program: &Path,
     seeds: Range<u64>,
@@ -82,8 +83,8 @@ pub fn run_apart(program: &Path, seed: u64, planted: Planted) -> (Said, String) 
     (said, text)
 }
 
-/// Waits for a process. Returns whether it succeeded, and its output. Kills it after [`LONGEST`],
-/// since its simulated time no longer advances then.
+/// Waits for a process. Returns whether it succeeded, and its output. Kills a process that runs
+/// longer than [`LONGEST`], since the simulated time of such a process no longer advances.
 fn until_ended(mut process: Child) -> io::Result<(bool, String)> {
     let (ended, watched) = sync_channel::<()>(1);
     let mut stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Number of memberships that are remembered. During a membership change, the last entries may have
-/// been committed by a quorum of any of three memberships: the old one, the joint one or the new
-/// one.
+/// been committed by a quorum of the old, the joint or the new membership.
 const MEMBERSHIPS: usize = 3;
 
 type Voters = Vec<BTreeSet<RaftId>>;
@@ -112,8 +111,8 @@ impl SimNodes {
         Ok(())
     }
 
-    /// Checks a node against its previous state, and adds the entries that it considers committed
-    /// to the history.
+    /// Checks a node against its previous state. Adds to the history the entries that the node
+    /// considers committed.
     fn look_at(
         &mut self,
         host: usize,

@@ -70,8 +70,8 @@ pub struct SimWorld {
     phase: Mutex<Phase>,
 }
 
-/// Size of every device, in bytes: 1 GiB. A node refuses writes while less than 64 MiB is free, or
-/// less than an eighth of a small disk. At this size, the 64 MiB apply.
+/// Size of every device, in bytes: 1 GiB. On a device of this size, a node refuses writes while
+/// less than 64 MiB is free. On a small disk, the limit is an eighth of the disk.
 const DEVICE_BYTES: u64 = 1 << 30;
 
 impl SimWorld {

@@ -4,8 +4,9 @@ use quorate_sim::{Planted, SimReport, run_apart, run_seeds};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// An environment variable with words of a failure after which no further seeds are run.
-/// `scripts/planted` sets it, since only the failure that finds the planted error matters there.
+/// An environment variable that ends the test early. If a failure contains the words in the
+/// variable, no further seeds are run. `scripts/planted` sets the variable, since it needs only the
+/// failure that finds the planted error.
 const UNTIL: &str = "QUORATE_SEEDS_UNTIL";
 
 /// No invariant is violated under the faults of a hundred seeds, every cluster serves requests once
@@ -52,9 +53,10 @@ fn a_hundred_seeds_hold() {
     }
 }
 
-/// Seeds that once found a bug, which is fixed now. Seed 230: an announcement that waited for its
-/// majority expired early. The simulator has since changed how it draws numbers, so the seed leads
-/// to a different run now. The unit test `earlier_time_is_one_step_at_most` covers the fix.
+/// Seeds that once found a bug, which is fixed now. Seed 230 found the early expiry of an
+/// announcement that had waited for its majority. The simulator draws its numbers differently now,
+/// so the seed leads to another run. The unit test `earlier_time_is_one_step_at_most` covers the
+/// fix.
 const FOUND: &[u64] = &[230];
 
 /// No invariant is violated with the seeds that once found a bug. The test is useful only while a

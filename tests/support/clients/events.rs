@@ -24,8 +24,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Opens a stream. With an id, the stream resumes after that event. The request uses HTTP/1.0,
-    /// so that the body is not chunked.
+    /// Opens a stream. The stream resumes after the event with the given id, if there is an id. The
+    /// request uses HTTP/1.0, so that the body is not chunked.
     pub fn open(
         to: SocketAddr,
         path: &str,

@@ -34,8 +34,8 @@ pub fn request(
     send(to, method, path, body, limit)?.answer()
 }
 
-/// Sends a request, without waiting for its answer. This succeeds even if the process at the other
-/// end is stopped, because the kernel accepts the connection.
+/// Sends a request, without waiting for its answer. Sending succeeds even if the process at the
+/// other end is stopped, because the kernel accepts the connection.
 pub fn send(
     to: SocketAddr,
     method: &str,

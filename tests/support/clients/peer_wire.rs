@@ -206,7 +206,7 @@ impl PeerWire {
         self.raw(body)
     }
 
-    /// Sends the length of a frame that has this many bytes, but not its body.
+    /// Sends only the length of a frame with this many bytes, without the body.
     pub fn claim(&mut self, length: u32) -> Result<(), Error> {
         self.raw(&length.to_be_bytes())
     }

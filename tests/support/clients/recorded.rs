@@ -20,15 +20,15 @@ use std::time::Duration;
 const POOL: &str = "general";
 /// Pause after a request that was not served, similar to that of real clients.
 const BACK_OFF: Duration = Duration::from_millis(20);
-/// After one in this many served requests, a client moves to the next server. After a request that
-/// was not served, it moves at once, as the engines' clients do. If clients chose a server at
-/// random each time, all of them would soon wait for a frozen one.
+/// A client moves to the next server after one in this many served requests, on average. After an
+/// unserved request, the client moves at once, as the engines' clients do. Clients do not choose a
+/// server at random each time, since all clients would soon wait for a frozen server.
 const STAYS: u64 = 400;
 /// One in this many lookups requests the services of all types and pools.
 const EVERYTHING: u64 = 30;
-/// Time between the writes of a pair, which is longer than a write takes in a healthy cluster. In
-/// half of all cases the second client waits for this time, and then makes sure that the first
-/// client's write has arrived.
+/// Head start of the first write of a pair, longer than a write takes in a healthy cluster. In half
+/// of all cases, the second client waits for this time, and tries to prove that the first client's
+/// write has arrived.
 const HEAD_START: Duration = Duration::from_millis(25);
 
 /// The number of clients, and what they write.
@@ -36,8 +36,8 @@ const HEAD_START: Duration = Duration::from_millis(25);
 pub struct Workload {
     pub clients: u32,
     pub groups: u32,
-    /// Number of node ids of each client. It is more than one, so that each node id is idle at
-    /// times, while the client writes and observes its other node ids.
+    /// Number of node ids of each client. With more than one, each node id is idle at times, while
+    /// the client writes and observes its other node ids.
     pub nodes_per_client: u64,
     /// Number of additional pairs of clients. Both clients of a pair write the same node ids,
     /// through different servers.
@@ -45,7 +45,7 @@ pub struct Workload {
     pub seed: u64,
 }
 
-/// The running clients. They stop when this is dropped.
+/// The running clients, which stop on drop.
 pub struct Recorded {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<Vec<Operation>>>,
@@ -130,9 +130,10 @@ struct Client {
     /// The number of the server that the client currently sends requests to.
     server: u32,
     /// All names in the client's operations. Equal names share one allocation, because a long
-    /// history has many names but few different ones.
+    /// history repeats few different names.
     names: HashSet<Name>,
-    /// The number of node ids that this client has used. It increases when a node id is given up.
+    /// The number of node ids that this client has used. It increases when the client gives up a
+    /// node id.
     generation: u64,
     operations: Vec<Operation>,
 }
@@ -197,7 +198,7 @@ impl Client {
     }
 
     /// Writes one of the client's node ids: a new announcement, a renewal, or a withdrawal. Returns
-    /// whether it was acknowledged.
+    /// whether the write was acknowledged.
     fn write(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
         let held = self.nodes[at].token;
@@ -236,7 +237,7 @@ impl Client {
     }
 
     /// Writes one node id as two clients through different servers. The second write is sent before
-    /// the first one is answered. Returns whether both were acknowledged.
+    /// the answer to the first write is read. Returns whether both writes were acknowledged.
     fn write_as_two(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
         let inputs = [self.next_input(at), self.next_input(at)];
@@ -266,7 +267,8 @@ impl Client {
         self.learn(at, &operations);
         let served = operations.iter().all(Operation::succeeded);
         let acked = operations.iter().filter(|operation| operation.succeeded());
-        // If both writes succeeded, the caller counts one of them, so it is not counted here.
+        // If both writes succeeded, the caller counts one of them, so only the other write is
+        // counted here.
         let acked = acked.count().saturating_sub(usize::from(served));
         self.shared
             .served
@@ -358,7 +360,7 @@ impl Client {
     }
 
     /// Returns the services that these clients announced, as a history records them. Leaves out the
-    /// nodes' own services and those of the [`Workers`](super::workers::Workers).
+    /// nodes' own services and the services of the [`Workers`](super::workers::Workers).
     fn services_of(&mut self, found: &[serde_json::Value]) -> Vec<RecordedService> {
         let announced = found
             .iter()

@@ -46,12 +46,12 @@ impl<'a> Ask<'a> {
 }
 
 impl Underway<'_> {
-    /// Waits for proof that the node has received the write. After a pause, a later request is
-    /// sent: if the node answers the later request, it has received the write too. The pause is far
+    /// Waits for proof that the node has received the write. Sends a later request after a pause.
+    /// If the node answers the later request, the node has received the write too. The pause is far
     /// longer than the time for which the operating system may delay a thread that is ready to run.
     ///
-    /// The time of arrival stays unknown if the node does not answer the later request, or if it
-    /// has already answered the write.
+    /// The time of arrival stays unknown if the node does not answer the later request, or has
+    /// already answered the write.
     pub fn prove_arrival(&mut self, pause: Duration) {
         let Ok(pending) = &self.sent else { return };
         let_pass(pause);

@@ -122,8 +122,8 @@ impl Done {
             .unwrap_or(Duration::MAX)
     }
 
-    /// Panics unless every node shows each node id with its last acknowledged token, or a later
-    /// token that was sent. Also panics unless all nodes show the same.
+    /// Panics unless every node shows each node id with its last acknowledged token, or with a
+    /// later token that was sent. Also panics unless all nodes show the same tokens.
     pub fn assert_nothing_lost_anywhere(&self, seen: &[Tokens]) {
         for (i, seen) in seen.iter().enumerate() {
             self.assert_nothing_lost(seen, &format!("running node {i}"));
@@ -134,8 +134,8 @@ impl Done {
         );
     }
 
-    /// Panics unless each node id shows its last acknowledged token, or a later one that was sent.
-    /// `by` describes the source in the message.
+    /// Panics unless each node id has its last acknowledged token in `seen`, or a later token that
+    /// was sent. `by` describes the source of `seen` in the message.
     pub fn assert_nothing_lost(&self, seen: &Tokens, by: &str) {
         let acked: Vec<_> = acknowledged(&self.tokens).collect();
         assert_shows(seen, &acked, by);

@@ -60,13 +60,12 @@ impl Stage {
         fs::write(&log, bytes).expect("a killed node's log can be written");
     }
 
-    /// Ends a node in whose log a bit was flipped, and replaces its disk.
+    /// Ends a node in whose log or database a bit was flipped, and replaces its disk.
     ///
-    /// Either such a node has refused to start, or it has not read the wrong bit. If the bit is in
-    /// the last batch, which was not sealed yet, it looks like a torn write: the node starts
-    /// without that batch, and the other nodes refuse this node. The disk is replaced in every
-    /// case. Otherwise too few undamaged disks could be left if a bit of a second disk were flipped
-    /// later.
+    /// The node has refused to start, or it has not read the wrong bit. A wrong bit in the last
+    /// batch, which was not sealed yet, looks like a torn write. In this case the node starts
+    /// without the batch, and the other nodes refuse the node. The disk is replaced in every case.
+    /// Otherwise a later flipped bit on a second disk could leave too few undamaged disks.
     pub(super) fn replace_flipped(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         if node.is_alive() {

@@ -11,8 +11,8 @@ pub enum Kind {
     /// Kills the leader and enough others that no majority remains.
     KillMajority,
     KillAll,
-    /// Stops all nodes one after the other with SIGTERM. Each must serve again before the next is
-    /// stopped.
+    /// Stops all nodes one after the other with SIGTERM. Each node must serve again before the next
+    /// node is stopped.
     StopEachInTurn,
     FreezeLeader,
     FreezeFollower,
@@ -26,7 +26,7 @@ pub enum Kind {
     /// Loses all requests of the leader, which still receives those of others.
     DumbLeader,
     /// Cuts links: two halves are connected by only one node. Neither half has a majority without
-    /// it.
+    /// this node.
     Bridge,
     /// Cuts links: the nodes are in a chain, in which each reaches only its neighbours.
     Chain,
@@ -56,15 +56,15 @@ pub enum Kind {
     Throttled,
 }
 
-/// The effect of a fault on the service, from which it follows which guarantees hold.
+/// The effect of a fault on the service, which determines the guarantees that hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Harm {
     /// A majority with working links remains, so writes continue within two seconds.
     Minority,
     /// Everything works, but slower.
     Slows,
-    /// Service may stop. Only the answers are guaranteed to be right: 503, or no answer from a node
-    /// that is down.
+    /// Service may stop, but no answer is wrong. Nodes answer with 503, and nodes that are down do
+    /// not answer.
     Outage,
 }
 

@@ -11,8 +11,8 @@ pub type Link = (usize, usize);
 /// The delay of a retransmission. It is the minimum retransmission timeout of Linux.
 const RESENT: Duration = Duration::from_millis(200);
 
-/// Returns the pace of the links under a fault that slows them, or `None` for a fault that cuts
-/// them.
+/// Returns the pace of the links under a fault that slows links, or `None` for a fault that cuts
+/// links.
 pub fn pace(kind: Kind) -> Option<Pace> {
     match kind {
         Kind::LossyLinks => Some(Pace::Lossy {

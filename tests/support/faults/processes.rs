@@ -29,8 +29,9 @@ impl Stage {
         victims.iter().for_each(|i| self.cluster.nodes[*i].resume());
     }
 
-    /// Advances a rolling stop: restarts a node that has stopped, and stops the next one once that
-    /// node serves again. Returns whether all nodes were stopped and serve again.
+    /// Advances a rolling stop. Restarts the current node after it has stopped, and stops the next
+    /// node once the current node serves again. Returns whether all nodes were stopped and serve
+    /// again.
     pub(super) fn next_turn(&mut self, fault: &mut Fault) -> bool {
         debug_assert_eq!(fault.kind, Kind::StopEachInTurn);
         let Some(victim) = fault.victims.get(fault.turn).copied() else {

@@ -27,8 +27,8 @@ pub enum Struck {
     Surely,
     /// A node was asked to stop, and has not stopped yet. The fault has had no effect so far.
     Stopping,
-    /// The effect is unknown until the end of the fault. Then the report of the links or of the
-    /// disk shows it.
+    /// The effect is unknown until the end of the fault, when the report of the links or of the
+    /// disk shows the effect.
     ByReport,
 }
 

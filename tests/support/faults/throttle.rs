@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Time for which a throttled process runs before it is stopped for [`RESTS`]. It is a tenth of
-/// both together.
+/// Time for which a throttled process runs before it is stopped for [`RESTS`]. The process runs for
+/// a tenth of the total time.
 const RUNS: Duration = Duration::from_millis(10);
 const RESTS: Duration = Duration::from_millis(90);
 
-/// A throttle on a process: it is stopped nine tenths of the time, until this is dropped.
+/// A throttle on a process. Until drop, the process is stopped nine tenths of the time.
 pub struct Throttle {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,

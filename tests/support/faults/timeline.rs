@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Interval between two steps of the faults in progress.
 const LOOK: Duration = Duration::from_millis(20);
-/// Time after the planned end of a fault at which a failing disk is mended ([`Stage::give_up`]).
-/// The disk is mended even if nothing was written to it. Otherwise the fault might never end.
+/// Time after the planned end of a fault at which a failing disk is mended even if nothing was
+/// written to it ([`Stage::give_up`]). Without this limit, the fault might never end.
 const STRIKES_WITHIN: Duration = Duration::from_secs(5);
 /// Timeout of a burst, and of the recovery after it. It is far above the documented limits, because
 /// the measured times are checked elsewhere.
@@ -31,10 +31,10 @@ const PROBE: Duration = Duration::from_millis(50);
 pub struct Pattern {
     /// Duration of a fault before it is mended.
     pub lasts: Range<Duration>,
-    /// Time between the beginning of a fault and the beginning of the next one in the same burst.
+    /// Time between the beginnings of two consecutive faults of a burst.
     pub staggers: Range<Duration>,
-    /// Percentage of bursts that have a second fault. The same percentage of these has a third, and
-    /// so on.
+    /// Probability that a burst has one more fault, in percent. The draw is repeated after each
+    /// fault.
     pub more_percent: u64,
     /// Maximum number of faults in a burst.
     pub most: usize,
@@ -50,9 +50,9 @@ pub struct Happened {
     /// may have recovered later.
     pub mended_ns: u64,
     pub over_ns: u64,
-    /// Whether another fault was in progress at any time during this one.
+    /// Whether another fault was in progress at any time during this fault.
     pub overlapped: bool,
-    /// Whether the fault had its intended effect. If not, it does not count.
+    /// Whether the fault had its intended effect. A fault without effect does not count.
     pub has_struck: bool,
 }
 
@@ -108,8 +108,8 @@ impl Timeline {
             let now = clock::now();
             assert!(now < gives_up_at, "not over: {:?}", kinds(&under_way));
             if begun < size && now >= next_at {
-                // If no further fault is possible beside those in progress, the burst ends with
-                // them.
+                // If no further fault is possible beside the faults in progress, the burst gets no
+                // more faults.
                 if let Some(new) = self.begin(stage, clients, !under_way.is_empty()) {
                     under_way.iter_mut().for_each(|one| one.overlapped = true);
                     under_way.push(new);
@@ -171,7 +171,7 @@ fn kinds(under_way: &[UnderWay]) -> Vec<Kind> {
     under_way.iter().map(|one| one.fault.kind).collect()
 }
 
-/// Mends a fault when its time has come, and returns whether it is over.
+/// Mends a fault once its planned end has passed. Returns whether the fault is over.
 fn look_after(stage: &mut Stage, clients: &Recorded, one: &mut UnderWay) -> bool {
     let now = clock::now();
     if now >= one.mend_at {

@@ -1,8 +1,8 @@
 //! A disk of a real process that fails on demand. A small library intercepts the writes, syncs,
 //! truncations and renames that the process makes, through the C library, below one directory.
 //!
-//! The library reports the failures that it caused, so that no test passes without one. It also
-//! keeps the data that a power cut would remove: see [`FailingDisk::cut_power`].
+//! The library reports the failures that it caused, so that no test passes without a failure. It
+//! also keeps the data that a power cut would remove: see [`FailingDisk::cut_power`].
 
 use super::power_cut::{self, Cut};
 use super::preloaded::preload;
@@ -34,8 +34,8 @@ pub struct Order {
 }
 
 impl Order {
-    /// Lets the next operation of these kinds fail, and all later ones succeed. This is the hardest
-    /// case, because the process could continue as if nothing had happened.
+    /// Lets the next operation of these kinds fail, and all later operations succeed. This is the
+    /// hardest case, because the process could continue as if nothing had happened.
     pub fn once(kinds: &'static str, name: &'static str, errno: i32) -> Order {
         Order {
             kinds,

@@ -2,8 +2,8 @@
 //! synced.
 //!
 //! The library of [`FailingDisk`](super::failing_disk::FailingDisk) keeps the earlier contents of
-//! all writes and truncations since a file's last sync. Creating and renaming files is not undone
-//! here; the simulated disk of the storage crate tests that.
+//! all writes and truncations since a file's last sync. The creation and renaming of files is not
+//! undone here. The simulated disk of the storage crate tests these operations.
 
 use quorate_checker::random::Random;
 use std::fs::{self, OpenOptions};

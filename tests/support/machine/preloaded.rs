@@ -1,6 +1,7 @@
-//! Builds small libraries that a node loads before the C library, whose functions they replace.
+//! Builds small libraries that replace functions of the C library in a node. The node loads them
+//! before the C library.
 //!
-//! They are built by `cc`, which the build of the product needs too.
+//! The libraries are built by `cc`, which the build of the product needs too.
 
 use crate::support::node::Node;
 use std::ffi::OsString;
@@ -8,8 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Builds a library from its source in tests/support/machine. The node loads it from its next start
-/// on.
+/// Builds a library from its source in tests/support/machine. The node loads the library from its
+/// next start on.
 ///
 /// # Panics
 /// When the library cannot be built.

@@ -44,7 +44,7 @@ impl Resolver {
         format!("{node_id}.test")
     }
 
-    /// Replaces the orders of the name server by these lines: `NAME ADDRESS`, `NAME fail`, `NAME
+    /// Replaces the rules of the name server by these lines: `NAME ADDRESS`, `NAME fail`, `NAME
     /// hang` or `NAME slow MS`.
     pub fn order(&self, lines: &str) {
         // The file is replaced atomically, since the processes may read it at any time.

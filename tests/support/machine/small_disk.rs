@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 /// The unit in which a file system allocates space, in bytes.
 const STEP: u64 = 4096;
 
-/// The mount namespace of all disks. It disappears when this is dropped, and when the test dies.
+/// The mount namespace of all disks, which disappears on drop, and when the test dies.
 pub struct SmallDisks {
     holder: Child,
     _held_open: ChildStdin,

@@ -26,7 +26,8 @@ pub enum Stopped {
 
 /// The clocks of one process, from which pauses can be subtracted.
 pub struct StoppedClock {
-    /// The file that the process has mapped. It contains the times by which its clocks are behind.
+    /// The file that the process has mapped. It contains the times by which the process's clocks
+    /// are behind.
     behind: PathBuf,
     monotonic: Duration,
     boottime: Duration,

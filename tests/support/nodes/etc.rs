@@ -17,7 +17,7 @@ pub struct Etc {
     pub port: u16,
     /// The lines of config.properties, except for the port and the inventory.
     pub settings: Vec<(String, String)>,
-    /// The nodes of the inventory, each with its port. If there are none, no inventory is written.
+    /// The nodes of the inventory, each with its port. Without nodes, no inventory is written.
     pub inventory: Vec<(String, u16)>,
 }
 

@@ -163,8 +163,8 @@ impl Node {
 
     /// Returns the committed log of a node that does not run, with a line of JSON for each entry.
     ///
-    /// The log is read from a copy, because opening a database that was not closed repairs the
-    /// database. The test must not do that in place of the node.
+    /// The log is read from a copy. Opening a database that was not closed repairs the database,
+    /// which the test must leave to the node.
     pub fn committed_log(&self) -> String {
         assert!(self.child.is_none(), "a running node's log is its own");
         let copy = self.etc.dir.join("data-copy");
@@ -269,8 +269,8 @@ impl Node {
         services(&self.get(&format!("/v1/service/{kind}/general")).ok()?)
     }
 
-    /// Performs a linearizable lookup of a type and returns its tokens. Returns `None` when it was
-    /// not served.
+    /// Performs a linearizable lookup of a type and returns its tokens. Returns `None` if the
+    /// lookup was not served.
     pub fn tokens(&self, kind: &str) -> Option<Tokens> {
         Some(tokens_of(&self.lookup(kind)?))
     }

@@ -1,4 +1,4 @@
-//! A proxy in front of a node's port. It can lose every connection without closing one, or delay
+//! A proxy in front of a node's port. It can lose all data without closing a connection, or delay
 //! the data that it forwards.
 
 use crate::support::wait::let_pass;
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// A proxy that forwards a port of its own to a node. After [`Proxy::lose`], no connection accepted
-/// so far carries data any more, and neither end is notified, as if a machine had vanished.
+/// A proxy that forwards a port of its own to a node. After [`Proxy::lose`], its connections carry
+/// no data, and neither end is notified, as if a machine had vanished.
 pub struct Proxy {
     /// The port of the proxy.
     pub port: u16,
@@ -32,8 +32,8 @@ pub enum Pace {
 
 struct State {
     /// The generation, which increases with each [`Proxy::lose`] and [`Proxy::heal`]. A connection
-    /// forwards data only while the generation is the one in which it was opened, and only if that
-    /// generation is even.
+    /// forwards data only if it was opened in the current generation, and if this generation is
+    /// even.
     generation: AtomicU64,
     lost_bytes: AtomicU64,
     held_back: AtomicU64,
@@ -118,8 +118,8 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.is_over.store(true, Ordering::SeqCst);
-        // This connection wakes the listener, which then ends. It does not matter if the connection
-        // fails.
+        // This connection wakes the listener, which ends as a result. A failed connection does not
+        // matter.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         self.state.never_closed().clear();
     }

@@ -44,7 +44,7 @@ pub fn order(cluster: &Cluster) -> Vec<usize> {
 }
 
 /// Stops a node, changes it, and starts it again, under writes and lookups through the other nodes.
-/// Panics if writes stand still for too long, or if a lookup lacks an acknowledged write.
+/// Panics if no write is acknowledged for too long, or if a lookup lacks an acknowledged write.
 pub fn restart(
     cluster: &mut Cluster,
     kind: &str,

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 const SLOTS: usize = 2;
-/// Timeout for a slot. It is far longer than the whole suite takes. On a machine with many cores,
-/// all tests start to wait at the same time, and the last one waits for almost the whole run.
+/// Timeout for a slot, far longer than the whole suite takes. On a machine with many cores, all
+/// tests start to wait at the same time, and the last test waits for almost the whole run.
 const LIMIT: Duration = Duration::from_secs(3_600);
 
-/// A permit to run a cluster, which consists of slots. It is released on drop, and by the operating
-/// system when the process dies.
+/// A permit, which consists of slots, to run a cluster. The permit is released on drop, and by the
+/// operating system when the process dies.
 pub struct Slots(#[expect(dead_code, reason = "held for its lock")] Vec<File>);
 
 impl Slots {
@@ -47,7 +47,7 @@ impl Slots {
 }
 
 /// Waits for the lock that a test holds while it waits for slots. Without this lock, tests that
-/// need one slot would overtake a test that needs all of them, again and again.
+/// need one slot would overtake a test that needs all slots, again and again.
 fn queue_lock() -> File {
     until("the turn to wait for a slot", LIMIT, || try_lock("turn"))
 }

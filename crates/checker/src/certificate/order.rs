@@ -4,17 +4,18 @@ use super::report::Certificate;
 use super::violation::Violation;
 use crate::history::Operation;
 
-/// The 2xx answers sorted by index. For each index, `known` has the first answer that proves that
-/// the log had reached the index. `called` has the latest call that certainly preceded the creation
-/// of every entry with a later index.
+/// The 2xx answers of a history, sorted by index.
+///
+/// `known` gives upper bounds on the times at which the log reached its indexes. `called` gives
+/// lower bounds on the times at which log entries were created.
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],
-    /// One tuple (index, return, position) for each answer. The return is the earliest one among
-    /// the answers with this index or a later one. The position in `history` is that of the
-    /// operation with this return.
+    /// (index, return, position) for each answer. `return` is the earliest return among the answers
+    /// with this index or a later index. `position` is the position in `history` of the operation
+    /// with this return.
     known: Vec<(u64, u64, usize)>,
-    /// (index, the latest call of all answers with this index or an earlier one).
+    /// (index, the latest call among the answers with this index or an earlier index).
     called: Vec<(u64, u64)>,
 }
 
@@ -46,14 +47,14 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Returns the time of the first answer with this index or a later one, and its operation.
+    /// Returns the first answer with this index or a later index, as the time of its return and the
+    /// position of its operation.
     pub fn known(&self, index: u64) -> Option<(u64, usize)> {
         let from = self.known.partition_point(|(other, ..)| *other < index);
         self.known.get(from).map(|&(_, by_ns, at)| (by_ns, at))
     }
 
-    /// Returns the first operation that returned this index or a later one, if it returned before
-    /// `call_ns`.
+    /// Returns the operation of [`Order::known`], if it returned before `call_ns`.
     pub fn known_before(&self, index: u64, call_ns: u64) -> Option<usize> {
         self.known(index)
             .filter(|(by_ns, _)| *by_ns < call_ns)
@@ -61,15 +62,15 @@ impl<'a> Order<'a> {
     }
 
     /// Returns the latest call of all answers with an earlier index. An entry with this index was
-    /// created after that call.
+    /// created after this call.
     pub fn called_before(&self, index: u64) -> u64 {
         let end = self.called.partition_point(|(other, _)| *other < index);
         let last = end.checked_sub(1).and_then(|last| self.called.get(last));
         last.map_or(0, |&(_, call_ns)| call_ns)
     }
 
-    /// Reports answers without an index, and answers with an index earlier than that of an
-    /// operation that returned before their call.
+    /// Reports answers without an index. Also reports pairs of answers that contradict real time:
+    /// the second was requested after the first was read, but its index is too early.
     pub fn check(&self, certificate: &mut Certificate) {
         for (second, operation) in self.history.iter().enumerate() {
             if !operation.succeeded() {
@@ -79,8 +80,9 @@ impl<'a> Order<'a> {
                 certificate.report(Violation::NoIndex { operation: second });
                 continue;
             };
-            // A lookup may have the same index as an operation that returned before its call. A
-            // change needs a later index, since its entry is created only after its call.
+            // A lookup may have the same index as an operation that returned before the lookup was
+            // called. A change needs a later index, since the entry of a change is created after
+            // the call.
             let too_late = index.saturating_add(u64::from(!operation.is_write()));
             if let Some(first) = self.known_before(too_late, operation.call_ns) {
                 certificate.report(Violation::BackInTime { first, second });

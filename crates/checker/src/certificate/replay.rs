@@ -22,7 +22,8 @@ pub struct Replay<'a> {
     /// Nodes that an entry of the log has changed. From that entry on, the log contains every
     /// change of the node, so changes are no longer inferred from lookups.
     settled: HashSet<Name>,
-    /// For each node, the acknowledged change with the latest call among those replayed so far.
+    /// For each node, the change with the latest call among the replayed changes that were
+    /// acknowledged.
     called_last: HashMap<Name, usize>,
 }
 
@@ -68,8 +69,8 @@ impl<'a> Replay<'a> {
             while let Some((index, source)) = changes.next_if(|(other, _)| *other <= index) {
                 self.apply(index, source);
             }
-            // Changes are inferred from all lookups of this index before any of them is compared
-            // with the state.
+            // All lookups of this index are used to infer changes before the first of these lookups
+            // is compared with the state.
             for &(index, at) in same_index {
                 self.learn(index, at);
             }
@@ -150,9 +151,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Returns the record of an announcement or renewal. The server accepted it after `since_ns`
-    /// and after the call of `operation`. The later of the two times is therefore the lower bound
-    /// on the time of acceptance.
+    /// Returns the record of an accepted announcement or renewal. The server accepted the change
+    /// after `since_ns` and after the call of `operation`. The later of the two times is therefore
+    /// the lower bound on the time of acceptance.
     fn accepted(&self, operation: Option<usize>, since_ns: u64) -> Accepted {
         let call_ns = operation.map_or(0, |at| self.history[at].call_ns);
         Accepted {
@@ -176,8 +177,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Reports a change that has an effect although it was overtaken: a write of the same node that
-    /// was called after this change had arrived was acknowledged with an earlier index.
+    /// Reports a change that has an effect although another write of the node had overtaken it. The
+    /// other write was called after this change had arrived, and was acknowledged with an earlier
+    /// index.
     fn judge_order(&mut self, index: u64, node: &'a Name, change: WriterChange) {
         let Some(log) = self.log else {
             return;
@@ -215,7 +217,7 @@ impl<'a> Replay<'a> {
     fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
         if !self.writers.knows(applied.node()) {
             // No operation of the history changes this node, so the node belongs to a client that
-            // is not in the history. Lookups of the history must not show it.
+            // is not in the history. Lookups of the history must not show the node.
             return;
         }
         match applied {
@@ -271,9 +273,9 @@ impl<'a> Replay<'a> {
         self.settled.insert(node.clone());
     }
 
-    /// Returns the operation that requested a change in the log. Reports the change if it was not
-    /// requested or was refused. Also reports the change if its index is impossible: an answer read
-    /// before the request was sent already had this index or a later one.
+    /// Returns the operation that requested a change in the log. Reports a change that was refused
+    /// or never requested. Also reports a change with an impossible index: an answer read before
+    /// the call of the change already had this index or a later index.
     fn asked_for(&mut self, index: u64, node: &Name, change: WriterChange) -> Option<usize> {
         if let Some(at) = self.writers.take_acked(index, node, change) {
             self.note_call(at);
@@ -323,9 +325,8 @@ impl<'a> Replay<'a> {
         self.state.remove(node);
     }
 
-    /// Infers the changes without a known index that must have happened for this lookup to be
-    /// correct. They are expiries and changes with unknown outcomes. Applies them at the index of
-    /// the lookup.
+    /// Infers the expiries and the changes with unknown outcomes without which this lookup would be
+    /// wrong. Applies them at the index of the lookup.
     fn learn(&mut self, index: u64, at: usize) {
         let (missing, wrong) = self.difference(at);
         if missing.is_empty() && wrong.is_empty() {
@@ -353,15 +354,15 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Whether changes of a node may be inferred from lookups, because the log does not contain all
-    /// of them.
+    /// Whether changes of a node may be inferred from lookups. This requires that the log does not
+    /// contain every change of the node.
     fn may_guess(&self, node: &Name) -> bool {
         !self.log.is_some_and(|log| log.is_complete) && !self.settled.contains(node)
     }
 
-    /// Explains why a lookup does not show a node. If the node cannot have expired yet, applies a
-    /// change with an unknown outcome after which the lookup must omit the node. Otherwise, or if
-    /// there is no such change, applies an expiry.
+    /// Explains why a lookup does not show a node. Applies an expiry if the node can have expired.
+    /// Otherwise applies a change with an unknown outcome after which the lookup omits the node.
+    /// Without such a change, applies the expiry and reports it as early.
     fn learn_absence(&mut self, index: u64, at: usize, node: &Name) {
         let accepted_ns = self.accepted_ns(node);
         let expired_at_ns = accepted_ns.saturating_add(self.max_age.least_life_ns());
@@ -373,9 +374,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Finds a suitable change of a node among those with an unknown outcome, and applies it at an
-    /// index. `is_it` must accept the change. In addition, no operation with this index or a later
-    /// one may have returned before the change was called. Returns whether a change was applied.
+    /// Applies a suitable change of a node with an unknown outcome at an index. Returns whether
+    /// there was a suitable change. `is_it` must accept the change. In addition, no operation with
+    /// this index or a later index may have returned before the change was called.
     fn place_unknown(
         &mut self,
         index: u64,
@@ -421,8 +422,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Returns the services that a lookup should have shown but did not, and those that it should
-    /// not have shown but did.
+    /// Compares the result of a lookup with the state. Returns the services that are missing from
+    /// the result, and the services that the result should not contain.
     fn difference(&self, at: usize) -> (Vec<RecordedService>, Vec<RecordedService>) {
         let Input::Lookup { service_type, pool } = &self.history[at].input else {
             return (Vec::new(), Vec::new());
@@ -451,8 +452,8 @@ fn shows(lookup: &Input, announce: &Input) -> bool {
     }
 }
 
-/// Returns the services that are only in the first of two sorted lists, and those that are only in
-/// the second.
+/// Returns the services that are only in the first of two sorted lists, and the services that are
+/// only in the second list.
 fn difference(
     expected: Vec<RecordedService>,
     found: Vec<&RecordedService>,

@@ -3,7 +3,8 @@
 use super::violation::Violation;
 use crate::history::Operation;
 
-/// Maximum number of stored violations. The first ones are stored, since they show what happened.
+/// Maximum number of stored violations. The first violations are stored, since they show what
+/// happened.
 pub const MAX_VIOLATIONS: usize = 20;
 
 /// The verdict on a history.

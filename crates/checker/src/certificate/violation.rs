@@ -3,8 +3,8 @@
 use crate::history::{Name, Operation, RecordedService};
 use std::fmt::Write;
 
-/// A broken promise, with its letter in docs/PROMISES.md. Each operation is given by its position
-/// in the history.
+/// A broken promise, given by its letter in docs/PROMISES.md. Each operation is given by its
+/// position in the history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// A 2xx answer has no index.
@@ -41,7 +41,8 @@ pub enum Violation {
         /// The change.
         operation: usize,
     },
-    /// A change happened although its answer said that it certainly did not happen: promise f.
+    /// A refused change happened: promise f. The answer had said that the change certainly did not
+    /// happen.
     #[error("entry {index} holds a change that was refused")]
     RefusedButApplied {
         /// The refused change.
@@ -68,8 +69,9 @@ pub enum Violation {
         /// The index of the change in the log.
         index: u64,
     },
-    /// A write took effect although it was overtaken: another write of the same node id, called
-    /// after this write had arrived, was acknowledged with an earlier index: promise e.
+    /// A write took effect although another write of the same node id had overtaken it: promise e.
+    /// The other write was called after this write had arrived, and was acknowledged with an
+    /// earlier index.
     #[error(
         "the first had arrived when the second was called, and took effect at index {index}, \
          after the second"
@@ -83,8 +85,7 @@ pub enum Violation {
         /// The index at which the first write took effect.
         index: u64,
     },
-    /// A node expired before max-age was over, or disappeared before that without a withdrawal:
-    /// promise c.
+    /// A node expired, or disappeared without a withdrawal, before max-age was over: promise c.
     #[error(
         "{node} was gone at index {index}, at most {age_ms} ms after its last accepted renewal"
     )]

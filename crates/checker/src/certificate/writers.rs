@@ -36,13 +36,12 @@ struct Acked {
 pub struct Writers<'a> {
     history: &'a [Operation],
     acked: HashMap<(u64, Name), Acked>,
-    /// Changes with an unknown outcome, sorted by the time of the call. The change that was called
-    /// first is attributed first. This is so because a change that was called earlier is possible
-    /// at every index at which a later change is possible.
+    /// Changes with an unknown outcome, sorted by the time of the call. The earliest change is
+    /// attributed first, since it is possible at every index at which a later change is possible.
     unknown: HashMap<&'a str, Vec<usize>>,
-    /// All operations that may have caused a change in the log. Such an operation was acknowledged
-    /// with the index of the change, or has an unknown outcome. An operation stays in this map
-    /// after it was attributed.
+    /// Operations that may have caused a change in the log. They were acknowledged with the index
+    /// of the change, or have an unknown outcome (`None` in place of the index). Attributed
+    /// operations stay in this map.
     suspects: HashMap<(Option<u64>, &'a str, WriterChange), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,
@@ -101,8 +100,9 @@ impl<'a> Writers<'a> {
         }
     }
 
-    /// Returns the operation that arrived last among those that may have caused a change at an
-    /// index. Also returns the time by which it had certainly arrived (`u64::MAX` if unknown).
+    /// Returns the operation that arrived last among the operations that may have caused a change
+    /// at an index. Also returns the time by which the operation had certainly arrived, or
+    /// `u64::MAX` if this time is unknown.
     pub fn last_arrived(
         &self,
         index: u64,
@@ -129,8 +129,8 @@ impl<'a> Writers<'a> {
         Some(acked.waiting.swap_remove(at))
     }
 
-    /// Returns an acknowledged change of a node at an index that is not attributed yet, without
-    /// removing it.
+    /// Returns an acknowledged change of a node at an index, if the change is not attributed yet.
+    /// Does not remove the change.
     pub fn acked(&self, index: u64, node: &Name) -> Option<usize> {
         self.acked
             .get(&(index, node.clone()))?

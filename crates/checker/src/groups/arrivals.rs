@@ -1,11 +1,11 @@
 //! Promise e in the search: the order of two writes of one node.
 //!
-//! Take two writes of one node id. The first arrived at a server before the second was called, and
-//! the second was acknowledged. Then the first has no effect after the second. The first therefore
-//! comes before the second in the order, or not at all. The registry accepts the first even after
-//! the second if the first changes nothing: a renewal, or a withdrawal of an absent node. Such a
-//! write may also be ordered right before the second write: no lookup comes between the two writes,
-//! so no answer depends on this order.
+//! If write A arrived at a server before write B of the same node was called, and B was
+//! acknowledged, A has no effect after B. In the order, A therefore comes before B, or is absent.
+//!
+//! The registry accepts A after B only if A changes nothing: a renewal, or a withdrawal of an
+//! absent node. The search may place such a write right before B instead. No lookup comes between
+//! the two writes, so no answer depends on their order.
 
 use crate::history::{Operation, RequestOutcome};
 use crate::linearizable::Call;
@@ -59,10 +59,10 @@ fn acked(
     acked
 }
 
-/// Yields the acknowledged writes of a node that must follow a given write. They must follow
-/// because they were called after the given write had arrived at `arrived_ns`. Omits the writes
-/// whose place real time already determines: those called after the given write returned at
-/// `return_ns`, and those called after the return of a write that was already yielded.
+/// Yields the acknowledged writes of a node that must follow a given write, because they were
+/// called after the given write had arrived at `arrived_ns`. Omits writes whose place real time
+/// already determines. Such a write was called after the given write returned at `return_ns`, or
+/// after the return of an already yielded write.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -1,25 +1,27 @@
 //! The first layer: checks every (type, pool) of a history against [`GroupModel`].
 //!
-//! It does not trust the server.
+//! This layer does not trust the server.
 //!
 //! A history is divided into groups, one for each type and pool, and each group is judged alone. If
-//! every node announces one type in one pool and every lookup names both, each operation concerns
-//! one object. By the locality theorem of Herlihy and Wing, the whole history is then linearizable
-//! if and only if each group is. Operations that concern several groups are divided into parts, by
-//! the rules below. This raises no false alarm, but may miss a mixture of states across groups.
+//! every node announces one type in one pool, and every lookup names a type and a pool, each
+//! operation concerns a single group. In this case the whole history is linearizable if and only if
+//! each group is, by the locality theorem of Herlihy and Wing.
+//!
+//! An operation that concerns several groups is divided into parts by the rules below. The division
+//! raises no false alarm, but may miss a mixture of states across groups.
 //!
 //! - An announcement of several types is an announcement in the group of each type.
-//! - An announcement that no longer names a type is a withdrawal from that group.
-//! - Lookups that do not name both type and pool are checked by the second layer only
+//! - An announcement without the type or the pool of a group is a withdrawal from this group.
+//! - Lookups without a type or a pool are checked by the second layer only
 //!   ([`crate::certificate`]).
 //!
-//! A first write may have arrived at a server when a second write of the same node id is called. If
-//! the second write is acknowledged, the first comes before the second in the order
-//! (`groups/arrivals.rs`).
+//! Two writes of one node id keep their order (`groups/arrivals.rs`). If the first write had
+//! arrived at a server before the second write was called, and the second write was acknowledged,
+//! the first write does not come after the second.
 //!
-//! A change with an unknown outcome may take effect at any time after its call, or never.
-//! Considering all these times costs most when a history is broken. The search itself and
-//! `groups/unknown.rs` reduce that cost without changing a verdict.
+//! A change with an unknown outcome may take effect at any time after its call, or never. Trying
+//! all these times takes longest if a history is broken. The search itself and `groups/unknown.rs`
+//! reduce the number of times to try, without changing a verdict.
 
 mod arrivals;
 mod unknown;
@@ -101,8 +103,8 @@ impl BrokenGroup {
     }
 }
 
-/// Judges every group of a history. `give_up` is called from time to time. If it returns true
-/// during the search of a group, that group is undecided.
+/// Judges every group of a history. `give_up` is called repeatedly. If `give_up` returns true
+/// during the search of a group, this group is undecided.
 pub fn check_groups(
     history: &[Operation],
     max_age: MaxAge,
@@ -150,7 +152,7 @@ struct Part {
     calls: Vec<(usize, Call<GroupOp>)>,
 }
 
-/// Divides a history into groups, each with its nodes and the calls that concern it.
+/// Divides a history into groups. Each group has its own nodes and calls.
 fn divide(history: &[Operation]) -> BTreeMap<Group, Part> {
     let mut parts: BTreeMap<Group, Part> = BTreeMap::new();
     let mut groups_of: HashMap<&Name, BTreeSet<Group>> = HashMap::new();

@@ -13,17 +13,18 @@
 //!
 //! These bounds change no verdict:
 //!
-//! - Announcements: let an order explain the history, and let A be an announcement in it that no
-//!   lookup shows before the node's next change. The order without A explains the history as well:
-//!   - A lookup between A and that next change omits the node. With A, it is legal because A may
-//!     have expired. Without A, the node is absent or has an earlier announcement. The `low` of
-//!     that announcement (the lower bound of its acceptance, see [`crate::model`]) is no later than
-//!     the `low` of A. So that announcement may have expired too, and the lookup is still legal.
-//!   - The node's next announcement then gets a `low` that is no later than with A. This only makes
-//!     more omissions legal.
-//! - Withdrawals: take a lookup that was called after the end of the node's last announcement. If
-//!   this lookup does not show the node, the node is absent for good. A withdrawal then has no
-//!   effect.
+//! - Announcements: assume that an order explains the history. Let A be an announcement in this
+//!   order that no lookup shows before the node's next change. The order without A also explains
+//!   the history:
+//!   - A lookup between A and the next change omits the node. With A, the lookup is legal because A
+//!     may have expired. Without A, the node is absent or has an earlier announcement. The `low` of
+//!     the earlier announcement (the lower bound of its acceptance, see [`crate::model`]) is no
+//!     later than the `low` of A. The earlier announcement may therefore have expired too, and the
+//!     lookup is still legal.
+//!   - Without A, the `low` of the node's next announcement is no later than with A. An earlier
+//!     `low` only makes more omissions legal.
+//! - Withdrawals: if a lookup that was called after the end of the node's last announcement does
+//!   not show the node, the node is absent for good. A later withdrawal has no effect.
 
 use crate::linearizable::Call;
 use crate::model::GroupOp;

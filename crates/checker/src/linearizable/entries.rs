@@ -17,8 +17,8 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Entries {
     entries: Vec<Entry>,
-    /// For each place, the place that follows it in the list. The last element is the head of the
-    /// list: it precedes the first entry and follows the last one.
+    /// For each place, the next place in the list. The last element belongs to the head of the
+    /// list, which precedes the first entry and follows the last entry.
     next: Vec<usize>,
     before: Vec<usize>,
     /// The places of each call and of its return.
@@ -26,8 +26,8 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Creates the list of all calls. Entries with the same time are sorted: calls first, then
-    /// returns of required calls, then returns of optional calls. A required call can therefore
+    /// Creates the list of all calls. Entries with the same time are sorted: calls first, returns
+    /// of required calls second, returns of optional calls last. A required call can therefore
     /// still use an optional call that returns at the same time.
     pub(super) fn new(spans: &[Span]) -> Self {
         let mut by_time: Vec<(u64, bool, bool, usize)> = Vec::with_capacity(spans.len() * 2);

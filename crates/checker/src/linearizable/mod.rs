@@ -1,26 +1,25 @@
 //! Searches for an order that explains a history of calls, for any model.
 //!
-//! It is the search of Wing and Gong with the cache of Lowe, and follows porcupine's `checkSingle`
-//! (github.com/anishathalye/porcupine). Calls and returns form one linked list, sorted by time. The
-//! search removes a call that the model allows next, and goes back at a return whose call is still
-//! in the list. A state that was already reached with the same calls removed is not searched again.
-//! The search differs from porcupine in these points:
+//! The algorithm is the search of Wing and Gong with the cache of Lowe. It follows porcupine's
+//! `checkSingle` (github.com/anishathalye/porcupine). Calls and returns form one linked list,
+//! sorted by time. The search removes a call that the model allows next. It goes back at a return
+//! whose call is still in the list. It does not continue from a state that it has already reached
+//! with the same calls removed. The search differs from porcupine in three points:
 //!
 //! - The set of removed calls is stored as a window, not as one bit for each call of the history.
 //!   Memory therefore grows linearly with the length of the history, not quadratically.
 //! - A call with an unknown outcome is *optional*: it may take effect at any time after its call,
-//!   or not at all. Its effect is visible only in later answers. An optional call can therefore be
-//!   delayed until right before the first call whose answer needs it. The search therefore never
-//!   tries an optional call alone. It removes one only together with the call whose answer needs
-//!   it, and right before that call ([`Model::needs`]). A withdrawal with an unknown outcome stays
-//!   open for the lifetime of its node. If optional calls were tried like required ones, ten of
-//!   these withdrawals would have a thousand combinations (2^10) before each lookup.
-//! - A call may be required to come *after* other calls that are concurrent with it
-//!   ([`Call::after`]). It is removed only once all required calls among these others are removed.
-//!   Once it is removed, the optional calls among them can no longer be removed. Optional calls can
-//!   still be delayed until an answer needs them, since only writes of one node are ordered this
-//!   way (`groups/arrivals.rs`). A write replaces the effects of all earlier writes of its node, so
-//!   no answer after the write needs those effects.
+//!   or not at all. Its effect is visible only in later answers, so it can be delayed until right
+//!   before the first call whose answer needs the effect. The search removes an optional call only
+//!   together with this later call, never alone ([`Model::needs`]). Without this rule, withdrawals
+//!   with unknown outcomes would be costly, since they stay possible for the lifetime of their
+//!   nodes. Ten of them would have a thousand combinations (2^10) before each lookup.
+//! - A call may have predecessors: concurrent calls that must come before it ([`Call::after`]). The
+//!   search removes the call only after all its required predecessors. From this point on, its
+//!   optional predecessors can have no effect. Optional calls can still be delayed until an answer
+//!   needs them, since only writes of one node are ordered in this way (`groups/arrivals.rs`). A
+//!   write replaces the effects of all earlier writes of its node, so no answer after the write
+//!   needs an earlier effect.
 
 mod entries;
 mod placed;
@@ -37,8 +36,8 @@ use std::hash::Hash;
 /// the closure is called about every millisecond.
 const STEPS_PER_QUESTION: u32 = 1_024;
 
-/// Maximum number of cached states. Each takes some 100 bytes, so all of them take about 800 MB.
-/// Beyond this number, the search gives up.
+/// Maximum number of cached states, beyond which the search gives up. A state takes some 100 bytes,
+/// so the full cache takes about 800 MB.
 const MAX_CACHED: usize = 8_000_000;
 
 /// Maximum number of calls in each list of an explanation.
@@ -46,7 +45,7 @@ const MAX_NAMED: usize = 12;
 
 /// The sequential behaviour of an object, one call after the other.
 pub trait Model {
-    /// The state of the object. Equal states must behave identically from then on.
+    /// The state of the object. Equal states must behave identically in all later steps.
     type State: Clone + Eq + Hash + Debug;
     /// A request with its answer.
     type Op;
@@ -66,28 +65,27 @@ pub trait Model {
 
     /// Returns the need that an optional call can satisfy, or `None` if it can satisfy none.
     ///
-    /// A model must have this property: if an order explains a history, so does an order in which
-    /// the optional calls are delayed. In the delayed order, each optional call that has an effect
-    /// comes right before a call that needs the effect. This is the case if all effects of a change
-    /// are visible.
+    /// Every model must allow optional calls to be delayed. A history that can be explained must
+    /// also be explained by an order in which each optional call with an effect comes right before
+    /// a call that needs the effect. A model has this property if all effects of a change are
+    /// visible.
     fn meets(&self, op: &Self::Op) -> Option<Self::Need>;
 }
 
 /// A call, with the span of time in which it took effect.
 ///
-/// Calls that only touch in time (one returns in the nanosecond in which the other is called) count
-/// as concurrent.
+/// Two calls count as concurrent if one returns in the nanosecond in which the other is called.
 #[derive(Debug, Clone)]
 pub struct Call<Op> {
     /// The earliest time of the effect.
     pub call_ns: u64,
     /// The latest time of the effect; `u64::MAX` if the call never returns. An optional call must
-    /// not return earlier than a call that needs it.
+    /// not return earlier than a call that needs its effect.
     pub return_ns: u64,
     /// Whether the call may also have had no effect at all.
     pub is_optional: bool,
-    /// The calls that must not take effect after this call, as positions in the given calls. This
-    /// call must replace the effect of each of them.
+    /// The calls that must not take effect after this call, as positions in the slice of all calls.
+    /// This call must replace the effects of these calls.
     pub after: Vec<usize>,
     /// The request with its answer.
     pub op: Op,
@@ -98,7 +96,7 @@ pub struct Call<Op> {
 pub enum SearchVerdict {
     /// There is an order that explains every answer.
     Ok,
-    /// There is no such order.
+    /// No order explains every answer.
     Illegal(Explanation),
     /// The search gave up. This counts as a failure, since nothing was proven.
     Undecided,
@@ -176,8 +174,8 @@ impl<'a, M: Model> Search<'a, M> {
     fn run(mut self, give_up: &mut dyn FnMut() -> bool) -> SearchVerdict {
         let mut steps = 0u32;
         let mut at = self.entries.first();
-        // Calls are first tried alone. If no call can be next, they are tried again with optional
-        // calls before them.
+        // Calls are first tried alone. If no call can be next, all calls are tried again, each
+        // together with the optional calls that it needs.
         let mut with_help = false;
         while let Some(entry) = at {
             steps = steps.wrapping_add(1);
@@ -207,8 +205,8 @@ impl<'a, M: Model> Search<'a, M> {
         SearchVerdict::Ok
     }
 
-    /// Removes the call from the list as the next call of the order. Does so only if the model
-    /// allows it and the search has not been at this point before.
+    /// Removes the call from the list as the next call of the order. Changes nothing and returns
+    /// false if the model does not allow the call, or if the search has been at this point before.
     fn take_out(&mut self, call: usize, with_help: bool) -> bool {
         let Call {
             op, is_optional, ..
@@ -253,8 +251,8 @@ impl<'a, M: Model> Search<'a, M> {
         self.calls[call].after.iter().any(is_missing)
     }
 
-    /// Returns optional calls that can be next and that have the effects that a call needs. Returns
-    /// `None` if there is no such optional call for one of the effects.
+    /// Returns one optional call for each effect that a call needs. Returns `None` if an effect is
+    /// needed for which no optional call can be next.
     fn helpers_for(&self, call: usize) -> Option<Vec<usize>> {
         let needs = self.model.needs(&self.state, &self.calls[call].op)?;
         let first_return = self.entries.first_return()?;
@@ -269,8 +267,8 @@ impl<'a, M: Model> Search<'a, M> {
         needs.into_iter().map(helper_for).collect()
     }
 
-    /// Removes an optional call at its return without an effect, since no other call needed it
-    /// before.
+    /// Removes an optional call without an effect, at its return. No call before this return needed
+    /// the effect.
     fn leave_out(&mut self, call: usize) -> bool {
         let state = self.state.clone();
         if !self.is_new(call, &[], &state) {
@@ -285,8 +283,8 @@ impl<'a, M: Model> Search<'a, M> {
         true
     }
 
-    /// Adds the call and its helpers to the placed calls, unless the search has been here before
-    /// with this state.
+    /// Adds the call and its helpers to the placed calls. Adds nothing and returns false if the
+    /// search has been here before with this state.
     fn is_new(&mut self, call: usize, helpers: &[usize], next: &M::State) -> bool {
         let placed = || helpers.iter().chain([&call]);
         placed().for_each(|call| self.placed.insert(*call));
@@ -306,8 +304,8 @@ impl<'a, M: Model> Search<'a, M> {
                 self.placed.remove(*call);
                 self.entries.put_back(*call);
             }
-            // A call is removed without effect only at its return, where it has no alternative. The
-            // search therefore goes back further.
+            // An optional call without effect is removed only at its return. It has no alternative
+            // there, so the search goes back further.
             if let Some(before) = &taken.before {
                 self.state = before.clone();
                 return Some(taken);
@@ -362,11 +360,11 @@ impl<Op> Call<Op> {
 
 /// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
-/// Calls that satisfy the same need are sorted by three times: first by their return, then by the
-/// earliest call that bars them ([`Call::after`]), then by their own call. The search uses the
-/// first call that is possible. This loses no order if the bars of the calls are nested, which
-/// holds for the writes of one node. Wherever the chosen call could have been used later, each of
-/// the other calls can then still be used.
+/// The calls of one need are sorted by three times: first by their return, second by the earliest
+/// call that bars them ([`Call::after`]), third by their own call. The search uses the first
+/// possible call. This choice loses no order if the bars of the calls are nested, which holds for
+/// the writes of one node. Every other call of the need remains possible wherever the chosen call
+/// would have been possible.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {

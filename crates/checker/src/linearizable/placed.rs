@@ -7,11 +7,13 @@ const WORD_BITS: usize = 64;
 
 /// A set of calls, with a short key.
 ///
-/// Required calls that return are numbered by the time of the call, and the search removes them
-/// nearly in that order. All of them below some number are therefore in the set, and all from some
-/// higher number on are not. The key consists of the lower number and a window: the bits between
-/// the two numbers. Calls that never return may stay out of the set to the end, and optional calls
-/// for a long time. They are stored separately (`apart`), so that they do not widen the window.
+/// Required calls that return are numbered by the time of the call. The search removes them nearly
+/// in this order. The set therefore contains all calls below some number, and no call from some
+/// higher number on. The key consists of the lower number and a window: the bits between the two
+/// numbers.
+///
+/// Optional calls, and calls that never return, may stay out of the set for a long time. Their bits
+/// are stored separately (`apart`, also a part of the key), so that they do not widen the window.
 #[derive(Debug)]
 pub struct Placed {
     numbers: Vec<Number>,

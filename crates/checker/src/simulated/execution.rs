@@ -272,8 +272,8 @@ impl Execution<'_> {
         MAX_AGE_NS + self.random.below(MAX_AGE_NS / 2)
     }
 
-    /// Adds a change to the last entry, if it can have been concurrent with that entry and the
-    /// entry does not change this node. Otherwise creates a new entry.
+    /// Adds a change to the last entry if the change was called before the entry was created, and
+    /// the entry does not change the same node. Otherwise creates a new entry.
     fn append(&mut self, now_ns: u64, call_ns: u64, applied: Applied) {
         let can_join = self.batch_ns.is_some_and(|batch_ns| call_ns < batch_ns);
         if let Some(entry) = self.entries.last_mut()

@@ -4,8 +4,8 @@ use crate::history::{Operation, RequestOutcome};
 use crate::random::Random;
 
 /// Modifies one property of one operation: its time, its result, or its presence in the history.
-/// This is a smaller defect than a [`SimulatedBug`](super::SimulatedBug), so that more of the
-/// histories are nearly correct.
+/// Modified histories are more often nearly correct than histories with a
+/// [`SimulatedBug`](super::SimulatedBug).
 pub fn garble(seed: u64, history: &mut Vec<Operation>) {
     let mut random = Random::new(seed);
     let positions = random.below(history.len() as u64) as usize..history.len();

@@ -7,12 +7,12 @@
 //! - Clients send requests concurrently. Each change and each lookup takes effect at a time between
 //!   its call and its return. A change with an unknown outcome takes effect at any time after its
 //!   call, or never.
-//! - Expiry comes at max-age, or up to half of max-age later.
+//! - A node expires at max-age, or up to half of max-age later.
 //! - Concurrent changes may share a log entry.
 //! - Any client writes any node.
-//! - Most changes are known to have arrived at some time after their call. An acknowledged change
-//!   of the same node may be called after this arrival and take effect first. The change that
-//!   arrived earlier is then refused, unless it would change nothing.
+//! - Most changes have a known time of arrival. If an acknowledged change of the same node is
+//!   called after this time and takes effect first, the change that arrived earlier is refused,
+//!   unless it would change nothing.
 
 mod bug;
 mod execution;

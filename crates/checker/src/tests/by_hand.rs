@@ -5,8 +5,8 @@
 use crate::history::{Input, Operation, RecordedService, RequestOutcome};
 use crate::max_age::MaxAge;
 
-/// Returns the max-age of histories written by hand: 100 ms. A node may be absent from 99 ms on,
-/// since clocks may run 1 % faster.
+/// Returns the max-age of histories written by hand: 100 ms. A lookup may omit a node from 99 ms
+/// on, since clocks may run 1 % faster.
 pub fn max_age() -> MaxAge {
     MaxAge::from_ns(100 * MS)
 }

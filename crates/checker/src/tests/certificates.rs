@@ -84,8 +84,8 @@ fn a_lookup_shows_the_state_of_its_index() {
     assert_eq!(kinds(&check(&unheard_of)), ["wrong lookup"]);
 }
 
-/// An answer must not have an earlier index than an answer that returned before its call. The index
-/// of a change must not be equal to such an index either.
+/// An operation must not have an earlier index than an operation that returned before its call. A
+/// change must have a later index.
 #[test]
 fn indexes_do_not_go_back_in_time() {
     let seen = lookup(&[("a", 1)]);
@@ -132,8 +132,9 @@ fn an_answer_without_an_index_is_found() {
     assert_eq!(kinds(&check(&[operation])), ["no index"]);
 }
 
-/// Without a log, a missing node counts as expired if it can have expired. Otherwise it counts as
-/// withdrawn if there is a withdrawal with an unknown outcome. Otherwise it is a violation.
+/// Without a log, a missing node counts as expired if it can have expired. A node that cannot have
+/// expired counts as withdrawn if a withdrawal has an unknown outcome. Without such a withdrawal,
+/// the absence is a violation.
 #[test]
 fn an_absence_needs_a_reason() {
     let history = |absent_ms: u64| {
@@ -156,8 +157,8 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// An expiry is judged at the time of the first answer with the index of the expiry or a later one.
-/// The time of the lookup that no longer shows the node does not count.
+/// The time of an expiry is the time of the first answer with its index or a later index. The time
+/// of the lookup that no longer shows the node does not count.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [
@@ -170,7 +171,7 @@ fn an_expiry_is_as_old_as_the_first_who_knew() {
 }
 
 /// An announcement with an unknown outcome explains lookups that show its token after its call.
-/// After one of these lookups, no lookup may show the previous token.
+/// After the first of these lookups, no lookup may show the previous token.
 #[test]
 fn an_unknown_announcement_is_placed_where_it_shows() {
     let history = |call_ms: u64| {
@@ -192,7 +193,7 @@ fn an_unknown_announcement_is_placed_where_it_shows() {
 }
 
 /// With a log, every acknowledged change must be in the log, with its content. A change that was
-/// refused, or that no client requested, must not be in it.
+/// refused, or that no client requested, must not be in the log.
 #[test]
 fn the_log_has_what_was_acknowledged_and_nothing_else() {
     let acked = [announce("a", 1).at(0, 1, 1)];
@@ -268,7 +269,7 @@ fn the_log_places_unknown_changes() {
 }
 
 /// With a log, a node expires at the index of its logged expiry, which must not be early. A lookup
-/// that omits a node without such an entry is a violation, regardless of the node's age.
+/// that omits the node without a logged expiry is a violation, regardless of the node's age.
 #[test]
 fn the_log_places_expiries() {
     let expired = Applied::Expire { node: "a".into() };

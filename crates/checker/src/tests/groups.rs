@@ -169,7 +169,7 @@ fn an_unknown_renewal_brings_back_what_had_gone() {
     assert!(is_legal(&[&stayed[..], &[renewed]].concat()));
 }
 
-/// A withdrawal with an unknown outcome may take effect long after its call. It may do so after the
+/// A withdrawal with an unknown outcome may take effect long after its call. It may come after the
 /// last lookup that shows the node, but not between two lookups that show the node.
 #[test]
 fn an_unknown_withdrawal_comes_after_the_last_that_shows_the_node() {
@@ -207,8 +207,8 @@ fn many_open_changes_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// Withdrawals with unknown outcomes remain possible until the end of the history if their nodes
-/// are announced again later. These withdrawals do not make the search longer.
+/// Withdrawals with unknown outcomes do not make the search longer, even if their nodes are
+/// announced again later. These withdrawals remain possible until the end of the history.
 #[test]
 fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     let names: Vec<String> = (0..30).map(|number| format!("n{number:02}")).collect();
@@ -231,9 +231,9 @@ fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// All nodes disappear in one lookup, which overlaps the last lookup that shows them. Renewals of
-/// these nodes with unknown outcomes do not make the search longer, since no later lookup shows the
-/// nodes.
+/// Renewals with unknown outcomes do not make the search longer if all their nodes disappear in one
+/// lookup, since no later lookup shows the nodes. This lookup overlaps with the last lookup that
+/// shows the nodes.
 #[test]
 fn renewals_of_nodes_that_go_together_cost_nothing() {
     let age = max_age().least_life_ns();

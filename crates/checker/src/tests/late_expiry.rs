@@ -45,9 +45,8 @@ fn a_node_that_stays_too_long_is_found() {
     );
 }
 
-/// A late lookup may show a node if a renewal with an unknown outcome may have been accepted. It
-/// may also do so if a renewal was called before the lookup was over. A refused renewal does not
-/// count.
+/// A late lookup may show a node after a renewal with an unknown outcome, or if a renewal was
+/// called before the lookup was over. A refused renewal does not count.
 #[test]
 fn what_may_have_renewed_counts() {
     let acked = announce("a", 1).at(0, 1, 1);

@@ -1,10 +1,10 @@
 //! Tests of promise e (docs/PROMISES.md) by both layers, with histories written by hand.
 //!
-//! Each history has overlapping writes of one node id, or of two node ids in
-//! `other_nodes_forbid_nothing`.
+//! Each history has overlapping writes of one node id (of two node ids in
+//! `other_nodes_forbid_nothing`).
 //!
-//! Each history is judged with the log. Times are in ms. The earlier write arrives at 12, and the
-//! later one is called at 20.
+//! Each history is judged with the log. Times are in ms. In most histories, the earlier write
+//! arrives at 12, and the later write is called at 20.
 
 use super::by_hand::{announce, lookup, max_age, withdraw};
 use super::certificates::{announced, check_with, kinds};
@@ -55,7 +55,7 @@ fn a_ghost_after_a_withdrawal_is_found() {
         let unknown = announce("a", token).unknown(10).arrived(12);
         assert_eq!(check(&history(unknown, token), &log(token)), broken());
         // These announcements are not known to have arrived before the withdrawal was called, so
-        // they may take effect before it or after it.
+        // they may take effect before or after the withdrawal.
         let late = announce("a", token).at(10, 50, 3).arrived(20);
         assert_eq!(check(&history(late, token), &log(token)), fine());
         let unheard_of = announce("a", token).at(10, 50, 3);
@@ -64,8 +64,8 @@ fn a_ghost_after_a_withdrawal_is_found() {
 }
 
 /// An announcement that arrived earlier must not replace an announcement that was called later,
-/// even if the later one only renewed the stored announcement. A withdrawal that arrived earlier
-/// must not remove a node that announced itself later.
+/// even if the later announcement is only a renewal. A withdrawal that arrived earlier must not
+/// remove a node that announced itself later.
 #[test]
 fn an_old_write_over_a_newer_one_is_found() {
     for (newer, logged) in [(2, announced("a", 2)), (1, RENEWED())] {
@@ -118,9 +118,9 @@ fn what_keeps_the_order_passes() {
     assert_eq!(check(&refused, &log), fine());
 }
 
-/// A write may take effect after a later write with an unknown outcome. This is so because the
-/// client of the later write must expect its own write to happen at any time. Only an acknowledged
-/// later write forbids the earlier one.
+/// A write may take effect after a later write with an unknown outcome. Only an acknowledged later
+/// write forbids earlier writes. The client of a write with an unknown outcome must expect the
+/// write to happen at any time.
 #[test]
 fn a_later_write_of_unknown_fate_forbids_nothing() {
     let history = [
@@ -167,9 +167,9 @@ fn what_changes_nothing_may_come_late() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// An entry may come from either of two writes with unknown outcomes. It is attributed to the write
-/// that arrived last, so that the history is legal. A write with an unknown outcome need not be in
-/// the log at all.
+/// An entry is attributed to the write that arrived last if two writes with unknown outcomes may
+/// have caused the entry. Otherwise this legal history would be rejected. A write with an unknown
+/// outcome need not be in the log at all.
 #[test]
 fn doubt_is_no_breach() {
     let history = [
@@ -203,8 +203,8 @@ fn other_nodes_forbid_nothing() {
 }
 
 /// Either of two withdrawals with unknown outcomes can explain why the lookup at 5 finds nothing.
-/// For this lookup, the search must use the withdrawal that arrived at 4. That withdrawal must not
-/// take effect after the announcement that was called at 10. The other withdrawal then explains the
+/// The search must use the withdrawal that arrived at 4 for this lookup, since this withdrawal must
+/// not take effect after the announcement that was called at 10. The other withdrawal explains the
 /// lookup at 14.
 #[test]
 fn the_withdrawal_that_is_barred_first_is_used_first() {

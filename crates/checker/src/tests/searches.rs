@@ -58,8 +58,8 @@ fn verdict(calls: &[Call<Op>]) -> SearchVerdict {
     check(&Register, calls, &mut || false)
 }
 
-/// Whether the calls have an order that explains them, by trying every order. This is certainly
-/// correct, but too slow for more than a few calls.
+/// Whether an order explains the calls. Trying every order is certainly correct, but too slow for
+/// more than a few calls.
 fn has_an_order(calls: &[Call<Op>], left: &[usize], state: u64) -> bool {
     left.iter().all(|&call| calls[call].is_optional)
         || left.iter().any(|&next| {
@@ -117,8 +117,8 @@ fn useful_until_ns(calls: &[Call<Op>], write: &Call<Op>) -> u64 {
     last_ns.unwrap_or_default().max(write.call_ns)
 }
 
-/// The search and trying every order give the same verdict on 4,000 random histories of up to seven
-/// calls.
+/// The search gives the same verdict as trying every order, on 4,000 random histories of up to
+/// seven calls.
 #[test]
 fn the_search_agrees_with_trying_every_order() {
     let mut random = Random::new(1);

@@ -57,8 +57,8 @@ fn second_half(log: &CommittedLog) -> CommittedLog {
     }
 }
 
-/// Neither layer raises a false alarm, with the log, without it, and with half of it. The test uses
-/// 600 histories of 150 operations.
+/// Neither layer raises a false alarm. The second layer is tested with the whole log, with half of
+/// it, and without a log. The test uses 600 histories of 150 operations.
 #[test]
 fn histories_that_keep_the_promises_pass() {
     for seed in 0..300 {
@@ -84,8 +84,8 @@ fn histories_that_keep_the_promises_pass() {
 }
 
 /// Every history that the second layer accepts, with the log or without it, is also accepted by the
-/// first layer. The test uses 2,100 histories with bugs of every kind and 700 garbled ones. The two
-/// layers must therefore agree on many kinds of histories.
+/// first layer. The test uses 2,100 histories with bugs of every kind and 700 garbled histories, so
+/// the two layers are compared on many kinds of histories.
 #[test]
 fn what_has_a_certificate_is_linearizable() {
     let mut certified = 0;
@@ -112,8 +112,8 @@ fn what_has_a_certificate_is_linearizable() {
     assert!(certified > 100, "{certified} passed at all");
 }
 
-/// Each layer detects each bug that is visible to it in a large part of 100 histories. In the other
-/// histories, the bug happens to have no visible effect.
+/// In a large part of 100 histories, each layer detects each bug that is visible to the layer. In
+/// the other histories, the bug happens to have no visible effect.
 #[test]
 fn every_bug_is_found() {
     for bug in SimulatedBug::ALL {

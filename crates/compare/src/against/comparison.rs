@@ -1,5 +1,5 @@
-//! Compares the slices of two builds: computes the ratio of their speeds for each load, and the
-//! verdict on it.
+//! Compares the slices of two builds. For each load, computes the ratio of the builds' speeds and
+//! the verdict.
 
 use super::interval::Median;
 use crate::measure::figures::{Slice, median};
@@ -221,8 +221,7 @@ mod tests {
         assert!(text.contains("| **loss** |"), "{text}");
     }
 
-    /// Builds under a load at a given rate are compared by the processor time that they need for
-    /// it.
+    /// Builds under a load at a given rate are compared by their processor time.
     #[test]
     fn a_paced_load_is_judged_by_processor_time() {
         let paced = Task {

@@ -1,7 +1,7 @@
 //! The median of a sample, and its confidence interval from the binomial distribution.
 
-/// Probability that the interval does not contain the true median. Each end may miss it with half
-/// of this probability.
+/// Probability that the interval does not contain the true median. Each end of the interval may
+/// miss the median with half of this probability.
 const MISSES: f64 = 0.05;
 
 /// A median with its 95 % confidence interval.
@@ -16,11 +16,12 @@ pub struct Median {
 }
 
 impl Median {
-    /// Computes the median of a sample, and the interval between two of its order statistics.
+    /// Computes the median of a sample, and the interval between two order statistics of the
+    /// sample.
     ///
     /// The interval is valid for any distribution, because the number of values below the true
-    /// median is binomial with p = 1/2. Returns `None` for a sample of fewer than six values, which
-    /// has no such interval.
+    /// median is binomial with p = 1/2. Returns `None` for a sample of fewer than six values, since
+    /// no interval reaches 95 %.
     pub fn of(sample: &[f64]) -> Option<Median> {
         let mut sorted = sample.to_vec();
         sorted.sort_by(f64::total_cmp);

@@ -1,9 +1,9 @@
 //! Compares two builds: `scripts/bench --against BINARY`.
 //!
-//! Whole runs vary by a third on a shared machine. Therefore both builds and the baseline run at
-//! the same time, and take turns being under load for a short slice. Only slices of the same round
-//! are compared with each other. A minute in which the machine is slow therefore affects all of
-//! them alike.
+//! Both builds and the baseline run at the same time, and take turns being under load for a short
+//! slice. Whole runs one after the other would vary by a third on a shared machine. Only slices of
+//! the same round are compared with each other, so a slow minute of the machine affects all
+//! compared slices alike.
 
 mod comparison;
 mod interval;

@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 /// Maximum number of connections that are being opened concurrently.
 const OPENING_AT_ONCE: usize = 100;
-/// Interval between opening two connections, so that opening 10,000 connections takes 10 s. If they
-/// were opened faster, the kernel's keep-alive probes, one per connection every 10 s, would all be
-/// sent in the same second.
+/// Interval between opening two connections. It spreads the kernel's keep-alive probes, one per
+/// connection every 10 s. If connections were opened faster, the probes would all be sent in the
+/// same second. Opening 10,000 connections takes 10 s.
 const PACE: Duration = Duration::from_millis(1);
 /// Timeout for opening a connection and receiving the response.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const REQUEST: &[u8] = b"GET /v1/service/none HTTP/1.1\r\nHost: idle\r\n\r\n";
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 
-/// Open idle connections. They are closed when this is dropped.
+/// Open idle connections, which are closed on drop.
 pub struct Waiting(Vec<TcpStream>);
 
 impl Waiting {

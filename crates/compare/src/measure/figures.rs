@@ -47,7 +47,7 @@ pub struct Measured {
     pub memory_mb: f64,
 }
 
-/// The results of one short load on one build. Slices of one build alternate with those of another.
+/// The results of one short load on one build. Slices of different builds alternate.
 #[derive(Debug, Clone, Serialize)]
 pub struct Slice {
     /// The figures of the clients.

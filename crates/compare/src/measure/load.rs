@@ -11,14 +11,14 @@ const OVERDUE: Duration = Duration::from_secs(120);
 /// Runs the command of a load generator that is expected to take `lasts`, and returns its figures.
 ///
 /// # Errors
-/// Fails if the load does not end, or prints no figures. In the latter case the error contains what
-/// the command wrote to stderr.
+/// Fails if the load does not end, or prints no figures. If it prints no figures, the error
+/// contains the stderr output of the command.
 pub async fn figures(command: &mut Command, lasts: Duration) -> anyhow::Result<Figures> {
     let ended = tokio::time::timeout(lasts + OVERDUE, command.kill_on_drop(true).output())
         .await
         .context("the load does not end")??;
-    // The exit code is ignored. A load with failed requests has an exit code other than 0, and its
-    // figures count those requests.
+    // The exit code is ignored. After failed requests it is not 0, but the figures are valid and
+    // count the failed requests.
     serde_json::from_slice(&ended.stdout)
         .with_context(|| String::from_utf8_lossy(&ended.stderr).trim().to_owned())
 }

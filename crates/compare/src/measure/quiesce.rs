@@ -1,16 +1,16 @@
 //! Waits until the servers that are not being measured are at rest.
 //!
-//! A JVM continues to compile after its load has ended. The server being measured then lacks the
-//! processor time that the JVM uses. A JVM that was at rest may also start compiling again.
-//! Therefore the results contain the processor time that the other servers used during each load.
+//! A JVM continues to compile after its load has ended, and takes processor time from the server
+//! being measured. A JVM at rest may also start compiling again. The results therefore contain the
+//! processor time that the other servers used during each load.
 
 use quorate::clock;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Processes are at rest while they use less than this processor time in total between two checks:
-/// at most three ticks of the kernel's clock. Nine servers without clients use about two ticks
-/// (benches/results, 2026-11-27T0220Z).
+/// Total processor time of all processes between two checks, in seconds, below which the processes
+/// are at rest. The limit allows three ticks of the kernel's clock. Nine servers without clients
+/// use about two ticks (benches/results, 2026-11-27T0220Z).
 const AT_REST_S: f64 = 0.035;
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// Number of consecutive checks in which the processes must be at rest. A single check is not

@@ -85,8 +85,8 @@ pub struct Task {
     /// Number of announced nodes, with one service each. Each node is also renewed every 8 s,
     /// except on etcd, where announcements do not expire.
     pub nodes: u32,
-    /// Number of requests per second. If it is `None`, each client sends its next request as soon
-    /// as it has the response.
+    /// Number of requests per second. If `None`, each client sends its next request as soon as it
+    /// has received the response.
     pub rate: Option<u32>,
     /// The duration of the load.
     pub length: Length,
@@ -167,7 +167,7 @@ pub const TASKS: &[Task] = &[
 /// Returns the loads with these names, or all loads if `names` is empty.
 ///
 /// # Errors
-/// Fails if there is no load with one of the names.
+/// Fails if a name is not the name of a load.
 pub fn selected(names: &[String]) -> anyhow::Result<Vec<Task>> {
     for name in names {
         if !TASKS.iter().any(|task| task.name == name) {

@@ -8,7 +8,7 @@ use crate::measure::tasks::Name;
 use std::path::Path;
 use tokio::process::Command;
 
-/// Three running servers of the baseline. Their processes are killed when this is dropped.
+/// Three running servers of the baseline. Their processes are killed on drop.
 pub struct Baselines {
     pub processes: Vec<Process>,
     /// The URLs of the servers, in the format of the load generator.
@@ -16,9 +16,9 @@ pub struct Baselines {
 }
 
 impl Baselines {
-    /// Starts three servers, and returns when each of them serves. If `services` is given, they
-    /// respond to every lookup with that number of services. Otherwise they respond with the
-    /// services of the load whose type is looked up.
+    /// Starts three servers, and returns when each of them serves. If `services` is given, the
+    /// servers respond to every lookup with that number of services. Otherwise they respond with
+    /// the services of the load whose type is looked up.
     ///
     /// # Errors
     /// Fails if a server does not serve in time.

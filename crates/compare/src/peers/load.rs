@@ -11,15 +11,15 @@ use anyhow::{Context, bail};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Duration of a load before it is measured, in which its connections are opened.
+/// Duration of the unmeasured beginning of a load, in which its connections are opened.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Duration of a slice before it is measured, in which its connections are opened.
+/// Duration of the unmeasured beginning of a slice, in which its connections are opened.
 const SLICE_WARM_UP: Duration = Duration::from_millis(200);
 /// Duration of one round of warm-up after the start of a cluster.
 const ROUND: Duration = Duration::from_secs(1);
-/// Duration of one round of warm-up of a JVM. It is longer than [`ROUND`], because a JVM compiles
-/// code only after that code has run often. A JVM also has little processor time for compiling
-/// beside two other JVMs on the same machine.
+/// Duration of one round of warm-up of a JVM, which is longer than [`ROUND`] for two reasons. A JVM
+/// compiles code only after the code has run often. Three JVMs share the machine, so each has
+/// little processor time for compiling.
 const JVM_ROUND: Duration = Duration::from_secs(5);
 /// Number of consecutive rounds without gain after which a JVM counts as warmed up for a kind of
 /// load. A round is without gain if it is less than a twentieth faster than the best round before.
@@ -155,9 +155,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Runs the load generator and returns its figures. Each load has a service type of its own.
-    /// This is so because a server that replicates late still shows the services of the last load
-    /// for a while.
+    /// Runs the load generator and returns its figures. Each load has a service type of its own,
+    /// because a server that replicates late still shows the services of the last load for a while.
     async fn load(
         &self,
         task: &Task,

@@ -18,9 +18,9 @@ pub struct Programs {
     pub itself: PathBuf,
     /// The quorate binary that is measured.
     pub quorate: PathBuf,
-    /// The quorate binary whose `bench` command puts the load on all servers except etcd. It is the
-    /// same for all builds that are compared. Otherwise a change of the load generator could be
-    /// mistaken for a change of the server.
+    /// The quorate binary whose `bench` command puts the load on all servers except etcd. All
+    /// compared builds get the load from the same binary. Otherwise a change of the load generator
+    /// could be mistaken for a change of the server.
     pub load: PathBuf,
     /// airlift's discovery server.
     pub airlift: Result<Airlift, String>,

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 /// Interval between two requests to a server that does not serve yet.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// Timeout of one request. After it, [`wait_serving`] sends a new request.
+/// Timeout of one request, after which [`wait_serving`] sends a new request.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends a GET request and returns the body of the response.

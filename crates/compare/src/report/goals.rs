@@ -1,5 +1,5 @@
-//! The performance goals of quorate. Most are ratios to another server in the same run, because
-//! absolute figures vary with the machine and its other work.
+//! The performance goals of quorate. Most goals are ratios to another server in the same run,
+//! because absolute figures vary with the machine and its other work.
 
 use crate::measure::figures::Figure;
 use crate::measure::tasks::Name;

@@ -68,8 +68,8 @@ pub enum Measurement {
 
 impl Results {
     /// Returns the median of a figure over the repeats of a load on a server, with two exceptions.
-    /// Errors are summed. Memory is that of the first repeat, because a process lives through all
-    /// repeats and its peak never falls.
+    /// Errors are summed. The memory is the value of the first repeat, because a process lives
+    /// through all repeats and its peak never falls.
     pub fn median(&self, name: Name, task: &str, figure: Figure) -> Option<f64> {
         let values = self.measured(name, task).map(|one| one.get(figure));
         match figure {
@@ -79,8 +79,8 @@ impl Results {
         }
     }
 
-    /// Returns the processor time, in seconds, that the other servers used beside quorate's loads
-    /// of [`Length::Usual`]: its median and its maximum.
+    /// Returns the median and the maximum of the processor time, in seconds, that the other servers
+    /// used during quorate's loads of [`Length::Usual`].
     pub fn others_s(&self) -> Option<(f64, f64)> {
         let usual = |one: &&LoadOutcome| {
             let task = self.tasks.iter().find(|task| task.name == one.task);
@@ -124,8 +124,8 @@ impl Results {
             })
     }
 
-    /// Returns the value that a goal bounds: a ratio or a figure. Returns `None` if it was not
-    /// measured.
+    /// Returns the value that a goal bounds: a ratio or a figure. Returns `None` if the value was
+    /// not measured.
     pub fn of_goal(&self, goal: &Goal) -> Option<f64> {
         let own = self.median(Name::Quorate, goal.task, goal.figure)?;
         match goal.against {

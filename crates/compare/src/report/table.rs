@@ -185,7 +185,7 @@ mod tests {
     }
 
     /// A goal is missed if one repeat of its load failed, regardless of the other repeats. Errors
-    /// are summed over the repeats, because a median would hide them.
+    /// are summed over the repeats, because a median would hide a single failure.
     #[test]
     fn a_failed_repeat_shows() {
         let outcomes = vec![

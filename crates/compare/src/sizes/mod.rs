@@ -1,5 +1,5 @@
-//! Measures the cost of a registry of each size: lookups of all services, compared with the
-//! baseline's lookups; memory; and a restart after all nodes were killed.
+//! Measures the cost of registries of different sizes. The cost consists of lookups of all services
+//! compared with the baseline's lookups, memory, and a restart after all nodes were killed.
 
 mod plot;
 mod restart;

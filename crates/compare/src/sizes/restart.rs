@@ -10,10 +10,10 @@ use std::time::Duration;
 
 /// Timeout from the start of all processes until every node shows all services.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
-/// Time after the restart during which no service may be missing. It is just below the nodes'
-/// max-age of 30 s. The last renewal of a service may have come up to 8 s before the kill. The time
-/// from that renewal to the restart must not count towards max-age, because clients had no chance
-/// to renew the service.
+/// Time after the restart during which no service may be missing. It is slightly below the nodes'
+/// max-age of 30 s. The time before the restart must not count towards max-age, because clients had
+/// no chance to renew a service while the nodes were down. The last renewal of a service may be up
+/// to 8 s older than the kill.
 const KEPT_FOR: Duration = Duration::from_secs(28);
 /// Timeout until services that are not renewed have expired.
 const EXPIRY_LIMIT: Duration = Duration::from_secs(60);

@@ -120,8 +120,8 @@ impl SimClient {
         let began = now();
         let deadline = clock::now() + CLIENT_WAITS;
         let looked = match self.world.settings.planted {
-            // The bug is planted only after a client has received an index. Before that, the node
-            // may not be in a group yet. The node would then have no stale data to serve.
+            // The bug is planted only after a client has received an index. Before the first index,
+            // the node may not be in a group yet, and may have no stale data to serve.
             Planted::StaleReads if floor > 0 => self.node.lookup_stale(&lookup),
             _ => self.node.lookup(&lookup, deadline).await,
         };

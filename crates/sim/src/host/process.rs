@@ -38,7 +38,8 @@ pub async fn run(world: Arc<SimWorld>, host: usize) -> turmoil::Result {
     std::future::pending().await
 }
 
-/// Starts the node of a host, its listener and its clients. Returns the reason why it failed.
+/// Runs the node of a host, with its listener and its clients. Returns the reason once the node has
+/// failed, also if the node failed to start.
 async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let settings = &world.settings;

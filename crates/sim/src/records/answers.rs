@@ -155,8 +155,8 @@ impl Answers {
         let node_id = format!("worker{at}");
         let what = match worker.underway {
             0 => chance.below(20),
-            // Draws a withdrawal, a repeated announcement or a new one with equal probability, so
-            // that the write probably differs from the one in progress.
+            // Another write of the worker is in progress. A withdrawal, a repeated announcement and
+            // a new announcement are equally likely, so that the two writes probably differ.
             _ => [1, 3, 19][chance.below(3)],
         };
         let request = match (&worker.announced, what) {

@@ -30,9 +30,9 @@ pub struct History {
     renewed: BTreeMap<String, (u64, Duration)>,
     /// The number of nodes that expired.
     pub expired: usize,
-    /// The time at which the committed log was first seen to reach [`LEVEL_OF_ORDER`]. Each write
-    /// carries its `Arrival` from this feature level of commands on. From that time on, the order
-    /// of writes is guaranteed.
+    /// The time from which the order of writes is guaranteed. At this time, the committed log was
+    /// first seen to reach [`LEVEL_OF_ORDER`]. Each write carries its `Arrival` from this feature
+    /// level of commands on.
     pub ordered_from: Option<Duration>,
 }
 
@@ -75,8 +75,8 @@ impl History {
         self.entries.get(earlier.checked_sub(1)?)
     }
 
-    /// Checks an entry that a node considers committed against the history, and appends it if it is
-    /// new.
+    /// Appends a committed entry of a node to the history, or compares the entry with the known
+    /// entry of the same index.
     ///
     /// # Errors
     /// Returns the violation.

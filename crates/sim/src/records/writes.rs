@@ -1,12 +1,13 @@
 //! The writes of clients and their times, and the check that the log orders them correctly.
 //!
 //! Several clients write one node id through different hosts. `quorate_checker::certificate` checks
-//! what happens after an acknowledged write: no write of the same node id takes effect if it began
-//! before the acknowledged write. A node receives a write in the same step in which the client
-//! begins the write. The time of the beginning is therefore also recorded as the time of arrival. A
-//! write is checked only if it began after the group had agreed on a certain feature level of
-//! commands. From this level on, each write carries its `Arrival` (the receiving node's knowledge
-//! when the write arrived).
+//! that no write takes effect after an acknowledged write of the same node id that began later. A
+//! node receives a write in the same step in which the client begins the write. The time of the
+//! beginning is therefore also recorded as the time of arrival.
+//!
+//! A write is checked only if it began after the group had agreed on a certain feature level of
+//! commands ([`History::ordered_from`]). From this level on, each write carries its `Arrival` (the
+//! receiving node's knowledge of the log when the write arrived).
 
 use crate::records::answers::SimRequest;
 use crate::records::history::{History, TYPE};
