@@ -16,7 +16,7 @@ use tokio::sync::watch;
 /// Time between two reads of a file with secrets.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Logs what nobody has to prove.
+/// Logs a warning if peers or engines need not prove their identity.
 pub(super) fn warn_of_open_doors(security: &SecuritySettings) {
     match (security.peers, security.engines) {
         (PeerAuthentication::Off, _) => tracing::warn!(
@@ -74,8 +74,8 @@ pub(super) fn engine_security(settings: &Settings) -> anyhow::Result<EngineSecur
     })
 }
 
-/// Derives the keys of secrets, and derives them again when the file of the secrets changes. `of`
-/// says for the log whose secrets they are.
+/// Derives keys from secrets, and derives new keys when the file of the secrets changes. `of` names
+/// the owner of the secrets in the log.
 fn keys<K: Send + Sync + 'static>(
     secrets: &SharedSecrets,
     of: &'static str,
@@ -106,8 +106,8 @@ struct SecretsReload<K, F> {
 }
 
 impl<K, F: Fn(&SecretList) -> anyhow::Result<K>> SecretsReload<K, F> {
-    /// Reads the file until its keys are not needed any more. While the file cannot be used, the
-    /// secrets stay as they are, and the reason is logged once.
+    /// Reads the file periodically, until its keys are not needed any more. While the file cannot
+    /// be used, the last secrets stay valid, and the reason is logged once.
     async fn run(mut self) {
         let mut last_error = None;
         while !self.keys.is_closed() {
