@@ -19,8 +19,8 @@ pub(crate) struct PeerState {
     pub(crate) disk_low: bool,
     /// The highest feature level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
-    /// Whether the peer proved nothing when this node last dialed it, although this node can
-    /// ([`crate::raft::PeerSecurity`]).
+    /// Whether the peer gave no proof when this node last dialed it, although this node can give
+    /// one ([`crate::raft::PeerSecurity`]).
     pub(crate) is_plain: bool,
     /// The reason why the peer last refused this node, until it answers again.
     pub(crate) rejection: Option<String>,
