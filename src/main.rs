@@ -11,9 +11,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The allocator: jemalloc, which keeps hyper's buffers of 8 KiB on pages of their own. An idle
-/// connection touches few of these pages. Ten thousand long-polled lookups therefore take a quarter
-/// less memory than with the allocator of glibc.
+/// The allocator of this process. jemalloc keeps hyper's buffers of 8 KiB on separate pages, and an
+/// idle connection touches few of these pages. Ten thousand long-polled lookups therefore take a
+/// quarter less memory than with the allocator of glibc.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

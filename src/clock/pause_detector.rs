@@ -12,29 +12,30 @@ use tokio::sync::watch;
 /// single late check decides nothing.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A periodic check by which the process detects that it was paused and has resumed.
+/// A periodic check that detects that the process was paused and has resumed.
 ///
-/// A paused process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
-/// socket buffers that look new but are old. Before a write is accepted, the caller passes an epoch
-/// to [`PauseDetector::is_current`]: the epoch in which the connection was opened. If the result is
-/// `false`, the caller rejects the write.
+/// After a pause (SIGSTOP, a paused virtual machine, a stalled runtime), the socket buffers hold
+/// requests that look new but are old. Before a write is accepted, the caller passes the epoch in
+/// which the connection was opened to [`PauseDetector::is_current`]. If the result is `false`, the
+/// caller rejects the write.
 ///
 /// - The epoch increases each time a pause is detected, and at no other time.
-/// - Between the end of a pause and the check that detects it, `is_current` is `false` for every
-///   connection.
-/// - The checks run in a task, not in a thread: a runtime that does not schedule its tasks counts
-///   as paused.
-/// - Two clocks are read, since a paused machine may stop either of them. If both stopped, cluster
-///   time reveals the pause, because the group's ticks advanced it in the meantime. `is_current` is
-///   then `false` until a read that began after the pause is confirmed. With that read the process
-///   has learned everything that happened during the pause.
+/// - Between the end of a pause and the check that detects the pause, `is_current` is `false` for
+///   every connection.
+/// - The checks run in a task, not in a thread. A runtime that does not schedule its tasks
+///   therefore counts as paused.
+/// - Two clocks are read, since a pause of the machine may stop either clock. If both clocks
+///   stopped, cluster time reveals the pause, because the group's ticks advanced cluster time
+///   during the pause. From that discovery on, `is_current` is `false` until a read that began
+///   after the discovery is confirmed. With the confirmed read, the process has learned everything
+///   that happened during the pause.
 ///
-/// Here, cluster time means the time that ticks have counted
-/// ([`Registry::ticked_ms`](crate::registry::Registry::ticked_ms)), which does not stop during a
-/// grace period.
+/// Cluster time here means the time that ticks have counted
+/// ([`Registry::ticked_ms`](crate::registry::Registry::ticked_ms)). This time does not stop during
+/// a grace period.
 ///
-/// The detector is the second line of defense. Whether a write may overwrite another one is decided
-/// by log indexes and cluster time ([`crate::registry::Arrival`]). The detector closes connections,
+/// The detector is the second line of defense. Log indexes and cluster time decide whether a write
+/// may overwrite another write ([`crate::registry::Arrival`]). The detector closes connections,
 /// rejects old requests earlier, and provides the upper bound on cluster time that a write carries.
 #[derive(Clone)]
 pub struct PauseDetector(Arc<PauseShared>);
@@ -71,7 +72,7 @@ impl PauseDetector {
         pause_detector
     }
 
-    /// Returns the number of pauses detected so far. Store it when a connection is opened.
+    /// Returns the number of pauses detected so far, to be stored when a connection is opened.
     pub fn epoch(&self) -> u64 {
         self.with_state(|state| state.epoch())
     }
@@ -84,9 +85,10 @@ impl PauseDetector {
         self.with_state(|state| state.is_current(opened_epoch, at))
     }
 
-    /// Returns whether the process ran without a pause since `opened_epoch`. Used for connections
-    /// from peers: their messages carry the data that the process missed during a pause, so these
-    /// connections are served before [`PauseDetector::is_current`] is `true` again.
+    /// Returns whether the process ran without a pause since `opened_epoch`, according to its own
+    /// clocks. Used for connections from peers. Messages of peers carry the data that the process
+    /// missed during a pause, so peers are served before [`PauseDetector::is_current`] is `true`
+    /// again.
     pub fn runs(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
         self.with_state(|state| state.runs(opened_epoch, at))
@@ -123,9 +125,9 @@ impl PauseDetector {
     }
 
     /// Returns the highest value that cluster time can have once a duration of `later` has passed
-    /// from now. The value is correct only if this process has been running.
+    /// from now. The value is correct only if this process has been running without a pause.
     ///
-    /// Returns `None` before the first confirmed read, and zero while the process has yet to learn
+    /// Returns `None` before the first confirmed read. Returns zero while the process does not know
     /// what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();
@@ -202,8 +204,9 @@ mod tests {
         assert!(pause_detector.is_current(pause_detector.epoch()));
     }
 
-    /// A jump of cluster time counts as a pause: the receivers of [`PauseDetector::resumes`] are
-    /// notified. Afterwards, peers are served before clients, which must wait for a confirmed read.
+    /// A jump of cluster time counts as a pause, and the receivers of [`PauseDetector::resumes`]
+    /// are notified. After the jump, peers are served immediately, and clients only after a
+    /// confirmed read.
     #[tokio::test(start_paused = true)]
     async fn a_jump_of_cluster_time_is_a_wake() {
         let pause_detector = PauseDetector::start_simulated();

@@ -4,20 +4,21 @@ use super::system::Instant;
 use std::time::Duration;
 
 /// Maximum time since the last check for the process to count as running. After a longer time the
-/// process counts as paused. This is so because a request read now may have waited in a socket
-/// buffer for that long. Such a request must not overwrite a newer write.
+/// process counts as paused, because a request that is read now may have waited in a socket buffer
+/// for that long. Such an old request must not overwrite a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
 /// A tick advances cluster time by at most one step (one second, `raft::apply::tick_timing`). The
-/// first tick after a moment may count a whole step from before that moment. Cluster time may gain
-/// a second such step if the leader's clock is set forward in the meantime. The remaining 500 ms
+/// first tick after a confirmed read may count a whole step from before the read. If the leader's
+/// clock is set forward after the read, cluster time may gain a second step. The remaining 500 ms
 /// are margin.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
-/// Like [`AHEAD_MAX`], for the bound that a single write carries. It includes only one step, since
-/// a write that is rejected by mistake has no other consequence than a retry by its client.
+/// Like [`AHEAD_MAX`], for the bound on cluster time that a single write carries. The value allows
+/// for only one step. If a write is rejected by mistake, the only consequence is a retry by its
+/// client.
 pub(crate) const WRITE_AHEAD_MAX: Duration = Duration::from_millis(1_250);
 
 /// Maximum rate by which another machine's clock may be faster than the clocks of this process, as
@@ -26,8 +27,8 @@ const DRIFT: u32 = 100;
 
 /// The readings of both clocks of this machine at one moment.
 ///
-/// The monotonic clock stops while the machine is suspended; the clock that counts from boot does
-/// not. In a paused virtual machine either clock may stop.
+/// The monotonic clock stops while the machine is suspended. The clock that counts from boot
+/// continues. In a paused virtual machine either clock may stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     pub(super) monotonic: Instant,
@@ -228,8 +229,8 @@ mod tests {
         assert!(!state.is_current(0, both(start, 100 * S + MS)));
     }
 
-    /// A machine on which both clocks stopped detects the pause by the ticks that it missed. It
-    /// rejects everything until it knows what happened during the pause. Then it continues in a new
+    /// A machine whose clocks both stopped detects the pause by the ticks that it missed. It
+    /// rejects everything until it knows what happened during the pause, and continues in a new
     /// epoch.
     #[test]
     fn cluster_time_tells_of_a_stop_that_no_clock_saw() {

@@ -14,11 +14,11 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Returns the time since the machine was booted. This clock keeps running while the machine is
-/// suspended, whereas [`now`] stops.
+/// Returns the time since the machine was booted. This clock continues while the machine is
+/// suspended, whereas the clock of [`now`] stops.
 ///
-/// Only for [`super::PauseDetector`]. Systems other than Linux have no clock of this name; there
-/// the function always returns zero, which detects nothing.
+/// Used only by [`super::PauseDetector`]. Systems other than Linux have no clock of this name. On
+/// these systems the function returns zero, from which no pause is detected.
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     {
@@ -30,8 +30,8 @@ pub fn since_boot() -> Duration {
     Duration::ZERO
 }
 
-/// Returns the wall-clock time in milliseconds since the Unix epoch. Only for log lines: no
-/// decision depends on it.
+/// Returns the wall-clock time in milliseconds since the Unix epoch. Used for log files, and to
+/// check whether an engine's token is valid now. No decision of the group depends on this clock.
 pub fn wall_ms() -> u64 {
     #[expect(
         clippy::disallowed_methods,

@@ -39,8 +39,7 @@ impl WriteError {
     }
 
     /// Returns the error for an announcement that exceeded a size limit when its entry was applied.
-    /// This node had not refused the announcement on arrival, perhaps because its registry was
-    /// behind.
+    /// This node accepted the announcement on arrival, perhaps because its registry was behind.
     pub(super) fn over_limit() -> WriteError {
         let reason = "services or location exceeds the limit for an announcement";
         WriteError::Refused(reason.to_owned())

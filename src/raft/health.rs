@@ -2,9 +2,9 @@
 
 use super::group::Group;
 
-/// Returns the reason why a group does not serve, and the remedy, in one line for every 503, the
-/// server log and the status. The remedy is included because some groups need an operator who knows
-/// what to do. Examples are a group of two, and a group that lost the disks of a majority.
+/// Returns one line with the reason why a group does not serve, and the remedy. The line is used
+/// for every 503, the server log and the status. The remedy is included because some groups need an
+/// operator, for example a group of two, or a group that lost the disks of a majority.
 pub(super) fn unavailable_reason(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
         return format!("{full}: it accepts no log entries until there is space");
@@ -24,8 +24,8 @@ pub(super) fn unavailable_reason(group: &Group) -> String {
     )
 }
 
-/// Returns the voters that do not answer this node, each with the reason if one is known: the voter
-/// refuses this node, or its name does not resolve.
+/// Returns the voters that do not answer this node. A voter is listed with the reason if one is
+/// known, for example that it refuses this node, or that its name does not resolve.
 pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
     let view = group.view().borrow().clone();
     let own = group.raft_id();

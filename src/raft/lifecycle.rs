@@ -1,4 +1,5 @@
-//! The lifecycle of a node: it finds its group, runs in it, and starts over if necessary.
+//! The lifecycle of a node. A node finds its group, runs in the group, and starts over if the
+//! founding of the group failed.
 
 use super::bootstrap::group_discovery::Bootstrap;
 use super::bootstrap::initialize;
@@ -71,8 +72,8 @@ async fn watch_over(
     let mut fatal = group.peers.fatal();
     let mut failed = group.store().failed();
     let metrics = group.raft.metrics();
-    // These metrics change when openraft ends, and otherwise rarely, so they seldom wake the loop
-    // below. The full metrics change at each iteration of openraft's core loop.
+    // The server metrics change when openraft ends, and otherwise rarely. The full metrics would
+    // wake the loop below at each iteration of openraft's core loop.
     let mut running_changes = group.raft.server_metrics();
     let mut stop = stop.subscribe();
     // Created once, outside the loop, because its timer must outlive the iterations.

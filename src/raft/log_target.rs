@@ -1,7 +1,7 @@
 //! The targets of log lines.
 //!
-//! A target is a name that operators write in `log.levels-file` and search for. It does not change
-//! when the code behind it moves to another file.
+//! Operators write the name of a target in `log.levels-file` and search the log for it. A target
+//! keeps its name when the code behind it moves to another file.
 
 pub(crate) const FORMING: &str = "quorate::raft::forming";
 pub(crate) const FOUNDING: &str = "quorate::raft::founding";

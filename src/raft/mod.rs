@@ -9,22 +9,21 @@
 //! An operation is *acknowledged* when its method returns `Ok`. docs/PROMISES.md lists the tests of
 //! each guarantee.
 //!
-//! - **Durability.** An acknowledged write is on the synced disks of a majority. It is in every
-//!   later lookup, on every node, while the disks of a majority survive and none was restored from
-//!   a copy.
+//! - **Durability.** An acknowledged write is on the synced disks of a majority. Every later lookup
+//!   on every node shows the write, while the disks of a majority survive and no disk was restored
+//!   from a copy.
 //! - **Linearizable lookups.** [`Node::lookup`] can be called on any node. It reads the state of
 //!   the whole registry at one moment between the call and its return. Only [`Node::lookup_stale`]
 //!   and [`Node::coordinators_stale`] may be stale.
-//! - **Order of writes of one node id.** Suppose that a write A arrives at any node. Later a write
-//!   B of the same node id begins. Then A never takes effect after B was acknowledged. A write
-//!   whose order is uncertain is rejected with [`WriteError::NotApplied`], and its client sends it
-//!   again.
-//! - **At most one proposal.** A write that may have been applied is never proposed again. It ends
-//!   with [`WriteError::Unknown`] if its fate is not known by its deadline.
-//! - **No early expiry.** An announcement does not expire before its max-age has passed in cluster
-//!   time since its last accepted renewal. Cluster time does not advance without a quorum, and wall
-//!   clocks do not affect it. After an outage of more than [`Options::recovery_gap`], nothing
-//!   expires for [`Options::recovery_grace`].
+//! - **Order of writes of one node id.** If a write A arrives at any node before a write B of the
+//!   same node id begins, A never takes effect after B was acknowledged. A write whose order is
+//!   uncertain is rejected with [`WriteError::NotApplied`], and its client sends it again.
+//! - **At most one proposal.** A write that may have been applied is never proposed again. If its
+//!   fate is not known by its deadline, it ends with [`WriteError::Unknown`].
+//! - **No early expiry.** An announcement expires only once its max-age has passed, in cluster
+//!   time, since its last accepted renewal. Cluster time does not advance without a quorum, and
+//!   does not depend on wall clocks. After an outage of more than [`Options::recovery_gap`],
+//!   nothing expires for [`Options::recovery_grace`].
 //! - **Timely expiry.** In a healthy cluster an announcement that is not renewed expires at most 2
 //!   s after its max-age.
 //! - **Complete watches.** A [`Watcher`] is notified of every change of its lookups, or reports
@@ -63,10 +62,10 @@
 //! # The life of a write
 //!
 //! 1. [`Node::announce`] or [`Node::withdraw`] calls `consensus/ordered_write.rs`. The write takes
-//!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`). It records the log
-//!    positions that this node knows of as evidence of its arrival (`apply/evidence.rs`). Then it
-//!    waits until the earlier writes are decided. If the registry has the same announcement
-//!    already, the command is a short renewal that carries only the digest.
+//!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`). As evidence of its
+//!    arrival, the write records the log positions that this node knows of (`apply/evidence.rs`).
+//!    The write waits until the earlier writes are decided. If the registry already has the same
+//!    announcement, the command is a short renewal that carries only the digest.
 //! 2. The command enters this node's queue (`queue/write_queue.rs`). Commands that arrive while a
 //!    batch is in flight form the next batch. Under load a batch also waits briefly for the next
 //!    requests of clients that were just answered (`queue/batcher.rs`).
@@ -75,9 +74,9 @@
 //! 4. openraft appends the entry and replicates it. Each member's log writer puts all waiting
 //!    entries into one frame with one fdatasync. The entry is committed once it is on the disks of
 //!    a majority.
-//! 5. Each member applies the entry (`apply/state_machine`, `apply/replica.rs`). The registry gives
-//!    every command an outcome, comparing its evidence with the last write of the node id. Then the
-//!    subscribers of the changed lookups are notified (`watch`).
+//! 5. Each member applies the entry (`apply/state_machine`, `apply/replica.rs`). The registry
+//!    compares the evidence of each command with the last write of the node id, and gives the
+//!    command an outcome. The subscribers of the changed lookups are notified (`watch`).
 //! 6. The leader notifies the followers to which the entry has not been sent yet
 //!    (`consensus/commit_notice.rs`) and returns the outcomes. An applied write returns the entry's
 //!    index. A renewal that found nothing to renew is followed by the full announcement with the
@@ -91,17 +90,17 @@
 //!    (`queue/read_queue.rs`). One round is in flight per node, shared by all reads that were
 //!    waiting when it started.
 //! 2. `consensus/read_index.rs` runs the round. The leader confirms its leadership with a round of
-//!    heartbeats. A follower sends the vote on its disk to the leader. No heartbeats are needed if
-//!    these two nodes are a majority and both votes are for this leader. The leader must also have
-//!    committed an entry of its own term (`consensus/follower_vote.rs`). Otherwise the leader runs
-//!    a round of heartbeats.
+//!    heartbeats. A follower sends the vote on its disk to the leader. The leader needs no
+//!    heartbeats if the two nodes are a majority, both votes are for this leader, and the leader
+//!    has committed an entry of its own term (`consensus/follower_vote.rs`). Otherwise the leader
+//!    runs a round of heartbeats.
 //! 3. The node waits until it has applied the confirmed index (`group/mod.rs`).
-//! 4. The result is read from its own registry (`lookup_result.rs`). Its bytes are rendered once
-//!    per change and shared.
+//! 4. The result is read from this node's registry (`lookup_result.rs`). The bytes of a lookup are
+//!    rendered once per change and shared.
 //!
-//! A round is abandoned after 500 ms. A failed round is followed by a new one, whose index serves
-//! only reads that were waiting before it began. A read that is not served by its deadline fails
-//! with [`Unavailable`] and the reason.
+//! A round is abandoned after 500 ms. A failed round is followed by a new round, whose index serves
+//! only reads that were waiting before the new round began. A read that is not served by its
+//! deadline fails with [`Unavailable`] and the reason.
 //!
 //! # Where each idea lives
 //!

@@ -19,8 +19,8 @@ pub struct Options {
     pub address: String,
     /// Local address from which peers are dialed, where possible.
     pub bind: Option<IpAddr>,
-    /// The proof that this node gives to its peers and demands from them. A replacement for dialing
-    /// (`dial`) does without.
+    /// The proof of identity that this node gives to its peers and demands from them. A replacement
+    /// for dialing (`dial`) neither gives nor demands a proof.
     pub security: PeerSecurity,
     /// Replacement for dialing peers by TCP and HTTP: a simulation supplies its own network.
     pub dial: Option<Arc<dyn Dial>>,
@@ -50,16 +50,16 @@ pub struct Options {
 
 /// Limits of the retained log, in bytes of its records.
 ///
-/// They bound the time that a start takes. With 100,000 services, 100 per node, one core applies
-/// about 35 MB of changes a second.
+/// They limit the duration of a start. With 100,000 services, 100 per node, one core applies about
+/// 35 MB of changes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogRetention {
-    /// Size of the log since the last snapshot at which a new one is made. It limits the log that a
-    /// start applies.
+    /// Growth of the log since the last snapshot at which a new snapshot is made. It limits the
+    /// part of the log that a start applies.
     pub snapshot_every_bytes: u64,
-    /// Size above which the log is purged. It limits the log that a start reads. Entries that no
-    /// snapshot covers yet are not purged, so the log may exceed this size while a snapshot is
-    /// made.
+    /// Size above which the log is purged. It limits the part of the log that a start reads.
+    /// Entries that no snapshot covers are not purged, so the log may exceed this size while a
+    /// snapshot is made.
     pub max_bytes: u64,
     /// Size of the log that a purge keeps, so that a node that was away briefly needs no snapshot.
     pub kept_bytes: u64,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub struct Probe {
     /// Its raft id.
     pub raft_id: RaftId,
-    /// Its term, as openraft last reported it.
+    /// The node's term, as openraft last reported it.
     pub term: u64,
     /// Whether it leads in that term.
     pub leads: bool,
@@ -44,11 +44,11 @@ pub struct Probe {
 pub struct LoggedEntry {
     /// Its index.
     pub index: u64,
-    /// The term in which it was proposed, and the leader that proposed it.
+    /// The term in which the entry was proposed, and the leader that proposed it.
     pub leader: (u64, RaftId),
     /// Its content.
     pub content: EntryContent,
-    /// Its commands with their settings, if it has any.
+    /// The commands of the entry with their settings, if it has any.
     pub batch: Option<Arc<Batch>>,
 }
 

@@ -1,5 +1,5 @@
-//! A human-readable report on each part of consensus. It contains more than the status. To create
-//! it, a node waits only for its disk to report the free space, and only for a limited time.
+//! A human-readable report on each part of consensus, which contains more than the status. Creating
+//! the report waits only for the disk to report the free space, and only for a limited time.
 
 use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;

@@ -60,13 +60,13 @@ pub enum SecurityStatus {
     Required,
 }
 
-/// What a member has proved to this node.
+/// The proof that a member has given to this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberProof {
-    /// Nothing, when this node last dialed it.
+    /// No proof when this node last dialed the member.
     Plain,
-    /// That it has the shared secret.
+    /// A proof that the member has the shared secret.
     Secret,
 }
 
@@ -89,10 +89,10 @@ pub struct MemberStatus {
     pub role: String,
     /// The address at which it is reached.
     pub address: String,
-    /// Whether it answered this node within the last 1.6 s.
+    /// Whether the member answered this node within the last 1.6 s.
     pub reachable: bool,
-    /// What it has proved to this node. Absent for this node itself, for a member that never
-    /// answered, and if peers prove nothing.
+    /// The proof that the member has given to this node. Absent for this node itself, for a member
+    /// that never answered, and if peers prove nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<MemberProof>,
     /// Number of log entries that it has yet to apply, compared with the most advanced known

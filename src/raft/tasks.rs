@@ -19,19 +19,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Number of entries after which a snapshot is taken; `log_retention` takes one sooner when entries
-/// are large. A restart applies about this number of entries at most. It also reads those kept for
-/// lagging nodes ([`ENTRIES_KEPT`]), but does not apply them.
+/// Number of entries after which a snapshot is taken. If entries are large, `log_retention` takes a
+/// snapshot sooner. A restart applies about this number of entries at most. It also reads the
+/// entries kept for lagging nodes ([`ENTRIES_KEPT`]), but does not apply them.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
-/// Number of entries kept behind a snapshot when they are small (`log_retention` purges large
-/// ones). With these entries, a node that was away for half a minute under full load needs no
-/// snapshot.
+/// Number of entries kept behind a snapshot, if the entries are small (`log_retention` purges large
+/// ones sooner). With these entries, a node that was away for half a minute under full load needs
+/// no snapshot.
 ///
-/// A purge up to a node's own snapshot does not overtake an apply (openraft #2116). This is so
-/// because the entries that the snapshot covers were submitted to the state machine earlier.
+/// A purge up to a node's own snapshot does not overtake an apply (openraft #2116), because the
+/// entries that the snapshot covers were submitted to the state machine earlier.
 const ENTRIES_KEPT: u64 = 10_000;
-/// Maximum number of entries per append. The log reader also ends an append at a megabyte, because
-/// openraft has no limit in bytes. Otherwise openraft would endlessly resend an append that a slow
+/// Maximum number of entries per append. openraft has no limit in bytes, so the log reader also
+/// ends an append at a megabyte. Otherwise openraft would endlessly resend an append that a slow
 /// link cannot carry in time.
 const ENTRIES_PER_APPEND: u64 = 300;
 /// Maximum time to install a snapshot on a slow disk before openraft starts over.
@@ -55,8 +55,8 @@ pub(super) async fn start(
         options.pause_detector.clone(),
     )
     .await?;
-    // Read the membership from the disk, because openraft reports it only once it runs, and then
-    // this node may already vote.
+    // Read the membership from the disk. openraft reports the membership only once it runs, and
+    // from then on this node may vote.
     let membership = StorageHelper::new(&mut store.log_store(), &mut machine)
         .get_membership()
         .await

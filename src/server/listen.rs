@@ -57,7 +57,8 @@ impl Families {
     }
 }
 
-/// Binds one socket for both families, or one for IPv4 if the kernel has no IPv6 or it is disabled.
+/// Binds one socket for both address families. If the kernel has no IPv6, or if IPv6 is disabled,
+/// binds one socket for IPv4 instead.
 fn on_all<T>(port: u16, bind: impl Fn(SocketAddr, Families) -> io::Result<T>) -> io::Result<T> {
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     match bind(both, Families::Both) {
@@ -92,8 +93,8 @@ fn bind(address: SocketAddr, families: Families) -> io::Result<std::net::TcpList
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     if domain == Domain::IPV6 {
-        // Set explicitly, so that `::` accepts the same clients on every machine, whatever its
-        // `net.ipv6.bindv6only` is.
+        // Set the option explicitly, so that `::` accepts the same clients on every machine,
+        // whatever the value of `net.ipv6.bindv6only` is.
         socket.set_only_v6(families == Families::One)?;
     }
     // A restarted node must not wait for the connections of its last run to expire.

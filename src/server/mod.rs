@@ -32,8 +32,8 @@ use tokio::task::JoinHandle;
 
 /// The directory of the log and the snapshot, inside `node.data-dir`.
 pub const RAFT_DIR: &str = "raft";
-/// Timeout of the check that this node is reached at its own address. The check runs only if that
-/// address has another port than the one that the node listens on.
+/// Timeout of the check that this node is reached at its own address. The check runs only if the
+/// port of that address is not the port on which this node listens.
 const OWN_ADDRESS_LIMIT: Duration = Duration::from_secs(3);
 /// Maximum time for the HTTP server and the disk to shut down, after which the process ends anyway.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fails when the server cannot start or cannot continue.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // This variable is tokio's own setting for the number of workers. It takes precedence.
+    // This variable is tokio's own setting for the number of workers, and takes precedence.
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         runtime.worker_threads(workers());
     }
@@ -58,9 +58,9 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     result
 }
 
-/// Returns the number of worker threads: half of the processors. The rest is left to the kernel,
-/// the disk and the clients. Additional workers would often be woken for small tasks that another
-/// worker has finished by then (docs/decisions/0014).
+/// Returns the number of worker threads, which is half of the processors. The other half is left to
+/// the kernel, the disk and the clients. Additional workers would often be woken for small tasks
+/// that another worker has finished by then (docs/decisions/0014).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
@@ -226,8 +226,8 @@ async fn until_stopped(
     Ok(())
 }
 
-/// Returns the configured id, else the one in the data directory, else a random one, which the data
-/// directory then keeps.
+/// Returns the configured node id. Without a configured id, returns the id in the data directory,
+/// or else a random id, which the data directory keeps.
 fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
     if let Some(node_id) = &settings.node_id {
         return Ok(node_id.clone());
@@ -238,9 +238,9 @@ fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
     }
 }
 
-/// Returns the inventory, if one is configured. A member can start without the inventory, because
-/// its log contains the membership of the group. The quorum must not depend on a configuration
-/// server.
+/// Returns the inventory, if one is configured. A member whose inventory cannot be read starts
+/// without it, because its log contains the membership of the group. The quorum must not depend on
+/// a configuration server.
 async fn inventory(
     settings: &Settings,
     store: &Store,
@@ -288,9 +288,9 @@ fn check_inventory(
         .map_err(|error| ServerError::Inventory(error.to_string()))
 }
 
-/// Returns an error if peers would not find this node: its inventory entry has another port than
-/// the one that the node listens on, and nothing forwards connections between the two ports.
-/// Otherwise this function never returns.
+/// Returns an error if peers would not find this node, and otherwise never returns. Peers would not
+/// find this node if its inventory entry has another port than the one on which it listens, and
+/// nothing forwards connections between the two ports.
 async fn never_reached(node: &Node, port: u16, address: &str) -> ServerError {
     let announced = address
         .rsplit_once(':')

@@ -1,5 +1,5 @@
-//! The address at which this node announces itself: the inventory's, the configured one, or one
-//! that is discovered as in airlift.
+//! The address at which this node announces itself. It comes from the inventory or the
+//! configuration, or is discovered as in airlift.
 
 use super::listen::takes;
 use crate::config::{InternalAddressSource, Settings};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// Timeout for resolving the name of this machine. After it, the address is chosen without the
+/// Timeout for resolving the name of this machine. If it passes, the address is chosen without the
 /// name.
 const RESOLVE_TIME_LIMIT: Duration = Duration::from_secs(1);
 
@@ -17,12 +17,12 @@ const RESOLVE_TIME_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct OwnAddress {
     /// `http://host:port`
     pub uri: String,
-    /// Whether an operator configured the address. A discovered one may belong to any interface of
-    /// this machine.
+    /// Whether an operator configured the address. A discovered address may belong to any interface
+    /// of this machine.
     pub is_configured: bool,
 }
 
-/// Finds the address of this node. `port` is the port that it listens on.
+/// Finds the address of this node. `port` is the port on which this node listens.
 pub(super) async fn find(
     settings: &Settings,
     inventory: Option<&Inventory>,
@@ -97,9 +97,11 @@ fn usable(interfaces: &[if_addrs::Interface]) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Chooses an address as airlift's `NodeInfo` does. The address that the machine's name resolves to
-/// comes first, if it is a candidate of the preferred family. Otherwise it is the first candidate
-/// of that family, and otherwise the first candidate.
+/// Chooses an address as airlift's `NodeInfo` does. The first of these that exists is chosen:
+///
+/// - an address that the machine's name resolves to, if it is a candidate of the preferred family
+/// - the first candidate of the preferred family
+/// - the first candidate
 fn choose(candidates: &[IpAddr], of_name: &[IpAddr], prefer_ipv6: bool) -> Option<IpAddr> {
     let is_preferred = |ip: &&IpAddr| ip.is_ipv6() == prefer_ipv6;
     of_name
@@ -155,9 +157,9 @@ fn encoded(ip: IpAddr) -> Host {
     })
 }
 
-/// Returns the local address from which peers are dialed: this node's own address, if it is
-/// configured as an IP address. A discovered address may belong to an interface that does not lead
-/// to the peers.
+/// Returns the local address from which peers are dialed. This is this node's own address, but only
+/// if an IP address is configured. A discovered address may belong to an interface that does not
+/// lead to the peers.
 pub(super) fn bindable(address: &OwnAddress) -> Option<IpAddr> {
     if !address.is_configured {
         return None;

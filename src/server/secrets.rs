@@ -90,8 +90,8 @@ pub(super) fn engine_security(settings: &Settings) -> anyhow::Result<EngineSecur
     })
 }
 
-/// Derives the keys of secrets, and derives them again when the file of the secrets changes. `of`
-/// says for the log whose secrets they are.
+/// Derives keys from secrets, and derives new keys when the file of the secrets changes. `of` names
+/// the owner of the secrets in the log.
 fn keys<K: Send + Sync + 'static>(
     secrets: &SharedSecrets,
     of: &'static str,

@@ -1,5 +1,5 @@
-//! Signal handling: two signals stop the server, one logs its state, and those in [`IGNORED`] only
-//! log a line.
+//! Signal handling. Two signals stop the server, one signal logs its state, and the signals in
+//! [`IGNORED`] only log a line.
 
 use super::state_report::StateReport;
 use rustix::process::Signal;
@@ -34,8 +34,8 @@ impl StopSignals {
     }
 }
 
-/// Signals that are ignored, with their names. By default they would end the process. Other servers
-/// reopen or reread files on some of these signals, so operators may send them to this server too.
+/// Signals that are ignored, with their names. By default these signals would end the process.
+/// Operators may send some of them, because other servers reopen or reread files on these signals.
 /// Terminals and the kernel also send some of them.
 const IGNORED: [(Signal, &str); 5] = [
     (Signal::HUP, "SIGHUP"),

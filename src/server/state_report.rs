@@ -1,5 +1,5 @@
-//! The report of what each part of the node is doing. It is logged on SIGQUIT, as a JVM prints its
-//! threads.
+//! The report of the activity of each part of the node. The report is logged on SIGQUIT, the signal
+//! on which a JVM prints its threads.
 
 use crate::clock::{self, Instant};
 use crate::http::{UsageGauge, WireUsage};
@@ -36,7 +36,7 @@ impl StateReport {
 
     /// Stores the node once it is started.
     pub(super) fn note_node(&self, node: Node) {
-        // This is called only once, since a process has only one node, so the cell is empty.
+        // The cell is empty, because a process has only one node and stores it only once.
         let _first = self.node.set(node);
     }
 

@@ -39,23 +39,23 @@ pub struct AccessRecord<'a> {
     pub total_ms: u64,
 }
 
-/// Maximum size of the lines that wait for the disk: some 20,000 lines. Further lines are dropped,
-/// so that no request is delayed. airlift limits the number of lines instead
+/// Maximum size of the lines that wait for the disk, which is some 20,000 lines. Further lines are
+/// dropped, so that no request is delayed. airlift limits the number of lines instead
 /// (`http-server.log.queue-size`), but a client can make each line long.
 const WAITING_BYTES_MAX: usize = 4 << 20;
 
 /// Initial capacity of the buffer for a line, which most lines do not exceed.
 const LINE_BYTES: usize = 256;
 
-/// Time for which the first line waits for others, which are then written together with it. On a
-/// busy node, waking the thread for each line would cost more than the response does.
+/// Time for which the first line waits for more lines, so that all are written together. On a busy
+/// node, waking the thread for each line would cost more than the response does.
 const GATHER_TIME: Duration = Duration::from_millis(50);
 
-/// The destination of access records. If `http-server.log.enabled=false`, they are dropped.
+/// The destination of access records. If `http-server.log.enabled=false`, records are dropped.
 ///
-/// A separate thread writes them, because a slow disk must not delay the tasks that serve requests.
-/// Dropping the `AccessLog` writes the waiting lines. A process that is killed loses its most
-/// recent lines.
+/// A separate thread writes the records, because a slow disk must not delay the tasks that serve
+/// requests. Dropping the `AccessLog` writes the waiting lines. A process that is killed loses its
+/// most recent lines.
 #[derive(Debug)]
 pub struct AccessLog(Option<LineQueue>);
 
@@ -190,8 +190,8 @@ impl QueuedLines {
         self.lines.len() >= WAITING_BYTES_MAX / 2
     }
 
-    /// Appends a line, given as its time and its rest. Returns whether the writer must be notified:
-    /// the line is the first that waits, or makes the queue half full.
+    /// Appends a line, given as its time and its other columns. Returns whether the writer must be
+    /// notified, because the line is the first that waits or makes the queue half full.
     fn push(&mut self, time_ms: u64, rest: &str) -> bool {
         let (was_empty, was_half_full) = (self.is_empty(), self.is_half_full());
         if self.written_time.0 != time_ms || self.written_time.1.is_empty() {
@@ -219,9 +219,9 @@ impl Drop for LineQueue {
     }
 }
 
-/// Formats the sixteen columns of airlift's `HttpLogLayout` except for the first, the time. The
-/// user is never known here. The last two columns, about the gaps between the pieces of a response,
-/// are not measured.
+/// Formats the columns of airlift's `HttpLogLayout` after the first, which is the time. There are
+/// sixteen columns in all. The user is never known here. The last two columns, about the gaps
+/// between the pieces of a response, are not measured.
 fn rest_of_line(record: &AccessRecord<'_>) -> String {
     let mut line = String::with_capacity(LINE_BYTES);
     for text in [
@@ -336,8 +336,8 @@ mod tests {
         assert_eq!(waiting.newest_ms, 3, "of those that are kept");
     }
 
-    /// Lines that many threads record at the same time are written whole, and all of them before
-    /// the drop of the log returns.
+    /// Lines that many threads record at the same time are written whole. All lines are written
+    /// before the drop of the log returns.
     #[test]
     fn every_line_is_written_before_the_end() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! The standard error of this process, on which it must not block when a pager or terminal is
+//! The standard error of this process. Writing to it must not block when a pager or terminal is
 //! stopped.
 
 use super::stream::DeviceStream;

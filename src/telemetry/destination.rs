@@ -29,7 +29,7 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Resolves a path to its destination. Creates the directories above it.
+    /// Resolves a path to its destination, and creates the directories above the destination.
     ///
     /// # Errors
     /// Fails with the operating system's error, and for a directory or a block device.
@@ -74,7 +74,7 @@ impl Destination {
     }
 
     /// Opens the destination for the output of another process. A FIFO is opened for reading too,
-    /// so that neither a missing reader nor one that goes away blocks that process.
+    /// so that the other process is not blocked if no reader exists or the reader goes away.
     ///
     /// # Errors
     /// Returns the operating system's error.
@@ -91,8 +91,8 @@ impl Destination {
     }
 }
 
-/// Returns the destination of a path below `/proc`. The links there cannot be followed by reading
-/// them, because their text need not be a path.
+/// Returns the destination of a path below `/proc`. A link in `/proc` cannot be followed by reading
+/// it, because its text need not be a path.
 fn in_proc(path: &Path) -> Option<Destination> {
     let inside = path.strip_prefix("/proc").ok()?;
     let words: Vec<&str> = inside.iter().filter_map(|word| word.to_str()).collect();
@@ -156,8 +156,8 @@ pub(super) fn duplicate(number: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Connects to a Unix socket, without waiting for its listener. It tries a stream socket, then a
-/// datagram socket, and also returns whether it is a datagram socket.
+/// Connects to a Unix socket, without waiting for its listener. Tries a stream socket first, and a
+/// datagram socket second. Returns the socket, and whether it is a datagram socket.
 ///
 /// # Errors
 /// Returns the operating system's error.

@@ -17,18 +17,19 @@ const MODULES: &[(&str, &str)] = &[
     ("quorate::config", "io.airlift.bootstrap.Bootstrap"),
 ];
 
-/// The target of the report that an operator requests by SIGQUIT. It has its own level, INFO, so
-/// that the report appears whatever the levels file sets for other names.
+/// The target of the report that an operator requests by SIGQUIT. The level of this target is INFO,
+/// whatever the levels file sets for other names, so that the report appears.
 pub const STATE_TARGET: &str = "quorate::state";
 
-/// Returns the filter for a levels file.
+/// Returns the filter for a levels file. Lines that no levels file configures are filtered as
+/// follows:
 ///
-/// Without a levels file, the filter shows our own lines from INFO up and other libraries' lines
-/// from WARN up. It shows openraft's lines only from ERROR up. This is so because openraft warns of
-/// each packet that a stopped peer does not answer. `quorate::raft` reports such a peer once.
-///
-/// `openraft::raft` is off, since it logs an error for each message that openraft's handle cannot
-/// deliver. Such a failure is also returned to us, and is no error in a process that is stopping.
+/// - Our own lines are shown from INFO up, and lines of libraries from WARN up.
+/// - openraft's lines are shown from ERROR up, because openraft warns of each packet that a stopped
+///   peer does not answer. `quorate::raft` reports such a peer once.
+/// - `openraft::raft` is off, because it logs an error for each message that openraft's handle
+///   cannot deliver. This failure is also returned to us, and is no error in a process that is
+///   stopping.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)
@@ -39,8 +40,8 @@ pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
         targets = targets.with_target(*module, level);
     }
     targets = targets.with_target(STATE_TARGET, LevelFilter::INFO);
-    // Names of our modules and of libraries: `quorate.raft` means `quorate::raft`. airlift's names
-    // match no target here.
+    // A name in the levels file may be one of our modules or a library, where `quorate.raft` means
+    // `quorate::raft`. airlift's names match no target here.
     levels
         .iter()
         .filter(|(name, _)| !name.is_empty())

@@ -1,6 +1,6 @@
 //! The two logs: the server's own, through `tracing`, and the access log.
 //!
-//! A log never stops the server. When a file cannot be written, lines are lost, and that is
+//! A log never stops the server. When a file cannot be written, lines are lost, and the loss is
 //! reported on the console.
 
 mod access_log;

@@ -138,8 +138,8 @@ impl RollingFile {
         Ok(())
     }
 
-    /// Compresses and removes rotated files in a separate thread. While such a thread runs, no
-    /// second one starts, since the next rotation handles the remaining files.
+    /// Compresses and removes rotated files in a separate thread. Only one such thread runs at a
+    /// time. Files that it leaves are handled at the next rotation.
     fn keep_house(&mut self, now_ms: u64) {
         if self
             .housekeeper
@@ -213,8 +213,8 @@ mod tests {
         names
     }
 
-    /// A full file is rotated before the line that does not fit, so no line is split or lost. The
-    /// lines may be written one by one, all together, or some at a time.
+    /// A full file is rotated before the line that does not fit, so no line is split or lost. This
+    /// holds however many lines are written at a time.
     #[test]
     fn rotates_by_size() {
         let lines = ["aaaa\n", "bbbb\n", "cccc\n", "dddddddddddddddd\n", "e\n"];
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.log", "moved"]);
     }
 
-    /// A link to a file stays a link. The file that it leads to is rotated in its own directory.
+    /// A link to a file stays a link. The target file is rotated in its own directory.
     #[test]
     fn links_stay() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -332,8 +332,8 @@ mod tests {
         );
     }
 
-    /// A line of yesterday that is written after one of today goes to the same file, and midnight
-    /// causes one rotation.
+    /// A line of yesterday that is written after a line of today goes to the same file, so midnight
+    /// causes only one rotation.
     #[test]
     fn late_lines_do_not_rotate() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -76,7 +76,7 @@ pub(super) fn rotated(path: &Path) -> io::Result<Vec<Rotated>> {
     Ok(files)
 }
 
-/// Compresses the rotated files of a log, and removes those beyond its limits, oldest first.
+/// Compresses the rotated files of a log, and removes the oldest files beyond the limits.
 pub(super) fn keep_house(path: &Path, retention: &Retention, now_ms: u64) -> io::Result<()> {
     if retention.compress {
         for file in rotated(path)?.iter().filter(|file| !file.compressed) {

@@ -1,7 +1,7 @@
 //! Reads the committed log of a stopped node.
 //!
-//! Operators read this log. Checkers compare the log with the responses that clients received,
-//! whose header `Quorate-Index` names a log index.
+//! Operators read this log. Checkers compare the log with the responses that clients received. The
+//! header `Quorate-Index` of a response names a log index.
 
 use super::state_machine::registry_of;
 use crate::registry::{Change, Command, Outcome, Registry};
@@ -49,7 +49,8 @@ pub struct EntryEffect {
 }
 
 /// Passes each committed entry that is still on disk to `each`, in order, with its effect. To
-/// determine the effects, the registry is rebuilt from the first entry or from the snapshot.
+/// determine the effects, rebuilds the registry from the first entry, or from the snapshot if the
+/// first entry was purged.
 ///
 /// # Errors
 /// When the disk cannot be read or trusted.
@@ -84,7 +85,8 @@ pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) 
     Ok(())
 }
 
-/// Describes an entry. If it `is_new`, applies it to the rebuilt registry to determine its effect.
+/// Describes an entry. If the entry `is_new` (not covered by the snapshot), applies the entry to
+/// the rebuilt registry to determine its effect.
 fn committed_entry(registry: &mut Registry, entry: &Entry, is_new: bool) -> CommittedEntry {
     let index = entry.log_id.index;
     let content = match &entry.payload {

@@ -1,5 +1,5 @@
-//! Evidence of the order of writes: tracks the log positions that this node knows of. Each write
-//! records them on arrival ([`Arrival`](crate::registry::Arrival)).
+//! Evidence for the order of writes: the log positions that this node knows of. Each write records
+//! these positions on arrival ([`Arrival`](crate::registry::Arrival)).
 
 use crate::locks::lock;
 use crate::registry::{Leadership, Tail};
@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The highest committed index, and the last entry of a leader, that this node knows of.
 ///
-/// A client may be acknowledged by one node and write through another a millisecond later. That
-/// second node often knows of the acknowledged entry but has rarely applied it yet. Therefore every
-/// source counts, not only the applied entries: appends from leaders, applied indexes reported by
-/// peers, and the results of this node's own writes and reads.
+/// A client may be acknowledged by one node and, a millisecond later, write through a second node.
+/// The second node has rarely applied the acknowledged entry by that time, but often knows that the
+/// entry exists. Therefore all sources of log positions count, not only the applied entries. The
+/// other sources are appends from leaders, applied indexes reported by peers, and the results of
+/// this node's own writes and reads.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     committed: AtomicU64,
@@ -21,8 +22,8 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// Records that `index` is committed.
     pub(crate) fn note_committed(&self, index: u64) {
-        // The index is usually known already. Then a plain load avoids taking the cache line from
-        // another processor.
+        // A plain load is enough for an index that is already known, which is the usual case. It
+        // does not take the cache line from another processor.
         if self.committed.load(Ordering::Relaxed) < index {
             self.committed.fetch_max(index, Ordering::Relaxed);
         }

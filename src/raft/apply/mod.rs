@@ -1,8 +1,8 @@
 //! Applies committed entries to the state from which lookups are answered.
 //!
-//! An entry passes from openraft to [`state_machine`], and from there to [`replica`], this node's
-//! copy of the registry. The replica passes the entry to `Registry::apply_proposed` in
-//! `crates/registry/src/apply/log_entry.rs`. That function executes each command. The replica then
+//! openraft passes an entry to [`state_machine`], which passes it to [`replica`], this node's copy
+//! of the registry. The replica calls `Registry::apply_proposed` in
+//! `crates/registry/src/apply/log_entry.rs`, which executes each command. Afterwards the replica
 //! notifies readers and watchers.
 //!
 //! - [`snapshot_body`] is a snapshot in the forms in which openraft passes it on.

@@ -1,4 +1,4 @@
-//! This node's copy of the registry, with the signals for readers that wait for it.
+//! This node's copy of the registry, and the signals that wake waiting readers.
 
 use super::evidence::Evidence;
 use super::tick_history::TickHistory;
@@ -13,9 +13,9 @@ use std::sync::{Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Number of log indexes from one digest to the next. It is small enough that a diverged node is
-/// stopped within a few seconds even if only ticks are applied. It is large enough that few digests
-/// need to be kept, and one status message carries them all.
+/// Number of log indexes from one digest to the next. The number is small enough to stop a diverged
+/// node within a few seconds even if only ticks are applied. It is large enough that one status
+/// message can carry all kept digests.
 const DIGEST_EVERY: u64 = 16;
 /// Number of digests kept. At full load they reach back far enough for a comparison with a member
 /// that lags by several seconds.
@@ -23,7 +23,7 @@ pub(crate) const DIGESTS_KEPT: usize = 64;
 
 /// This node's registry, with the channels on which readers wait.
 ///
-/// - `applied` never decreases and is announced only after the registry shows it.
+/// - `applied` never decreases. An index is announced only after the registry shows the entry.
 /// - Only the state machine changes the registry.
 pub(crate) struct Replica {
     registry: RwLock<Registry>,
@@ -88,8 +88,8 @@ impl Replica {
         lock(&self.history)
     }
 
-    /// Applies one entry to the registry. Returns the outcomes of its commands, and its changes,
-    /// which the caller passes to [`Replica::notify`].
+    /// Applies one entry to the registry. Returns the outcomes of the entry's commands, and the
+    /// changes, which the caller passes to [`Replica::notify`].
     pub(crate) fn apply(
         &self,
         log_id: &LogId,
@@ -103,8 +103,8 @@ impl Replica {
                 Vec::new()
             }
         };
-        // No digest is kept at a feature level of commands that this release does not know. At such
-        // a level the digest may be computed differently, and this node stops.
+        // Keep no digest at a feature level of commands that this release does not know. At such a
+        // level this node stops, and other releases may compute the digest differently.
         if log_id.index().is_multiple_of(DIGEST_EVERY) && registry.unknown_level().is_none() {
             self.keep_digest(StateDigest {
                 index: log_id.index(),

@@ -10,11 +10,11 @@ pub(crate) type RaftSnapshot = SnapshotOf<TypeConfig, SnapshotBody>;
 
 /// The location of the body of a snapshot.
 pub(crate) enum SnapshotBody {
-    /// On disk; openraft requests it when a member needs it.
+    /// On disk. openraft requests the body when a member needs it.
     OnDisk,
     /// In memory, to be sent.
     Encoded(Bytes),
-    /// Received, checked and decoded. The bytes are not kept: together with the registry they would
-    /// take too much memory.
+    /// Received, checked and decoded. The received bytes are not kept, because together with the
+    /// registry they would take too much memory.
     Restored(Box<Registry>),
 }

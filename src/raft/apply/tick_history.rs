@@ -10,24 +10,23 @@ use std::time::Duration;
 /// A leader, by term and Raft id: openraft may have two leaders in one term.
 pub(crate) type LeaderKey = (u64, RaftId);
 
-/// Detector of gaps, which are long times between two ticks as this node applied them. After a gap
-/// the next tick must carry a grace period.
+/// Detector of gaps, which are long times between two ticks as this node applied them. The next
+/// tick after a gap must carry a grace period.
 ///
-/// - Only ticks of the leader `current` count. Replayed ticks and ticks of an earlier leader do
-///   not.
-/// - An old tick that is committed late, after a gap, does not hide the gap: the time from the
-///   previous tick to this one is the gap.
-/// - The current leader knows best when it proposed its ticks. Suppose that this node sees a gap,
-///   and the leader then proposes a tick without a grace period. Then there was no gap at the
-///   leader. Ticks that were proposed before an outage say nothing about the outage; they may be
-///   committed after it, several in one burst. So a tick counts as proposed after the gap only
-///   under two conditions. It must arrive some time after the gap was seen, and at a leader's
-///   normal pace.
+/// - Only ticks of the leader `current` count. Replayed ticks and ticks of an earlier leader do not
+///   count.
+/// - A tick that was proposed before a gap may be committed after the gap. Such a late tick does
+///   not hide the gap, because the gap is the time from the previous tick to the late tick.
+/// - The current leader knows best when it proposed its ticks. If the leader proposes a tick
+///   without a grace period after this node saw a gap, there was no gap at the leader.
+/// - Ticks that were proposed before an outage prove nothing about the outage, and several of them
+///   may be committed after it in one burst. A tick therefore counts as proposed after the gap only
+///   if it arrives some time after the gap was seen, and at a leader's normal pace.
 pub(crate) struct TickHistory {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
-    /// The last tick of the leader that was `current` when the tick was applied: that leader, and
-    /// the time. Gaps are measured from this time.
+    /// The last tick that counted, as its leader and the time at which it was applied. Gaps are
+    /// measured from this time.
     last: Option<(LeaderKey, Instant)>,
     /// Time at which cluster time last moved, by a tick of any leader or by an installed snapshot.
     /// Movements before this process first followed a leader do not count.
@@ -85,9 +84,9 @@ impl TickHistory {
         self.last = Some((leader, now));
     }
 
-    /// Records that this node has applied a tick that it proposed at `at` itself. At that time this
-    /// node chose whether the tick carries a grace period. No grace period is therefore owed any
-    /// more for a gap seen before `at`.
+    /// Records that this node has applied its own tick, which it proposed at `at`. When it proposed
+    /// the tick, this node decided whether the tick carries a grace period. No grace period is
+    /// therefore owed any more for a gap that this node saw up to `at`.
     pub(crate) fn decided(&mut self, at: Instant) {
         if self.owed_since.is_some_and(|since| since <= at) {
             self.owed_since = None;
@@ -95,7 +94,7 @@ impl TickHistory {
     }
 
     /// Returns whether a tick that is applied now was certainly proposed after the gap that this
-    /// node saw. It is called only for a tick that carries no grace period.
+    /// node saw. Called only for a tick without a grace period.
     fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
         let came_at_pace = self.last.is_some_and(|(last, at)| {
             last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
@@ -106,8 +105,8 @@ impl TickHistory {
         came_at_pace && is_settled
     }
 
-    /// Records that a snapshot replaced the applied state. It may contain ticks that this node
-    /// never saw, so cluster time counts as moved now.
+    /// Records that a snapshot replaced the applied state. The snapshot may contain ticks that this
+    /// node never saw, so cluster time counts as moved now.
     pub(crate) fn installed(&mut self, now: Instant) {
         if self.current.is_some() {
             self.last_any = Some(now);
@@ -184,9 +183,9 @@ mod tests {
         assert!(!history.needs_grace(start + seconds(61)));
     }
 
-    /// Several ticks from before an outage may be committed after it, back to back or with disk
-    /// delays between them. The leader proposed all of them before the outage, so the gap is still
-    /// detected.
+    /// Several ticks from before an outage may be committed after the outage, back to back or with
+    /// disk delays between them. The leader proposed all these ticks before the outage, so the gap
+    /// is still detected.
     #[test]
     fn ticks_committed_late_do_not_hide_the_gap() {
         for (apart_ms, ticks) in [(0, 20), (1, 20), (100, 20), (200, 20), (400, 3)] {
@@ -204,8 +203,8 @@ mod tests {
     }
 
     /// A leader that applies its own tick owes no grace period for a gap that it saw before it
-    /// proposed this tick. A gap that it saw later still counts. A new leader that sees a gap when
-    /// it applies its first tick therefore owes no grace period after its second tick.
+    /// proposed the tick. A gap that it saw after the proposal still counts. So a new leader that
+    /// sees a gap when it applies its first tick owes no grace period after its second tick.
     #[test]
     fn a_leader_takes_its_own_word() {
         let (mut history, start) = following(OLD);

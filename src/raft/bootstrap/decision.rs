@@ -1,7 +1,7 @@
 //! The decision of a node without a group about its next step, given its peers' answers.
 //!
-//! It is a pure function. Only the node with the smallest `node.id` founds a group, so two nodes
-//! cannot found two groups (docs/decisions/0001).
+//! The decision is a pure function. Only the node with the smallest `node.id` founds a group, so
+//! two nodes cannot found two groups (docs/decisions/0001).
 
 use crate::model::{Inventory, InventoryEntry};
 use crate::raft::transport::GroupInfo;
@@ -10,10 +10,10 @@ use crate::raft::transport::identity::NodeIdentity;
 /// The next step of a node without a group.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// These founding pairs, including this node's own, form the group. A pair is a `node.id` with
-    /// its incarnation; the address of the node comes with it.
+    /// Form the group of these founding pairs, which include this node's own pair. A pair is a
+    /// `node.id` with its incarnation, and is listed with the address of the node.
     Form(Vec<(NodeIdentity, String)>),
-    /// A group without this node exists: ask these members to let it join.
+    /// Ask these members to let this node join their group.
     Join(Vec<String>),
     /// Wait, for this reason.
     Wait(String),
@@ -23,9 +23,10 @@ pub(crate) enum Decision {
 ///
 /// - A group whose founding pairs include this node's `node.id` and incarnation is this node's
 ///   group.
-/// - A node asks to join any other group and never votes in it: an emptied disk must not vote.
-/// - Only the smallest `node.id` founds, and only when every peer has answered that it has no
-///   group, with the same inventory.
+/// - If there is another group, the node asks to join it. The node does not vote in that group
+///   before it has joined, because an emptied disk must not vote.
+/// - Only the node with the smallest `node.id` founds a group. It does so only when every peer has
+///   answered that the peer has no group and has the same inventory.
 pub(crate) fn decide(
     own: &NodeIdentity,
     own_address: &str,

@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Maximum time that the first founder waits for the others to adopt the founding pairs
-/// (`Decision::Form`). This takes the others one round of queries. If the first founder asked for
-/// their votes earlier, the election would fail and cost an election timeout.
+/// Maximum time that the first founder waits for the other founders to adopt the founding pairs
+/// (`Decision::Form`). The other founders need one round of queries for this. If the first founder
+/// asked for votes earlier, the election would fail and cost an election timeout.
 const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
 /// Maximum time that the other founders wait for the first founder to lead, so that votes do not
-/// split. After that they continue without it.
+/// split. After this time they initialize the group without the first founder.
 const OTHERS_WAIT: Duration = Duration::from_millis(2_000);
 /// Time between two checks of a founder that waits for the other founders.
 const CHECK_INTERVAL: Duration = Duration::from_millis(25);

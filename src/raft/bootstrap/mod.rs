@@ -1,9 +1,8 @@
 //! Discovery and founding of a node's group.
 //!
-//! - `group_discovery` asks the peers until this node has a group; `decision` makes each decision
-//!   from their answers.
-//! - `initialize` then makes the node a voter: founders initialize the group, other nodes ask to
-//!   join.
+//! - `group_discovery` asks the peers until this node has a group.
+//! - `decision` decides on the next step from the answers of the peers.
+//! - `initialize` makes the node a voter: founders initialize the group, other nodes ask to join.
 //! - `rejections` logs the rejected peers.
 
 pub(super) mod decision;

@@ -1,15 +1,15 @@
-//! Notifies a lagging follower of a commit, before the next append does.
+//! Notifies a lagging follower of a commit without waiting for the next append.
 //!
 //! A write that arrives at a follower carries the last log position that the follower knows of
-//! ([`crate::raft::apply::evidence`]). The write is rejected if its node id was written after that
-//! position. openraft sends a follower one append at a time. While a follower with a slow disk
-//! stores one append, it therefore learns of no later entry. A client that is acknowledged by
-//! another node and then writes through this follower would be rejected. The leader avoids this:
-//! before it acknowledges an entry, it sends such a follower a status message, which needs no disk.
+//! ([`crate::raft::apply::evidence`]). The write is rejected if its `node.id` was written after
+//! that position. openraft sends a follower one append at a time, so a follower with a slow disk
+//! learns of no later entry while it stores an append. A client may be acknowledged by another node
+//! and write through this follower in the meantime. Without a notice, that write would be rejected.
+//! Before the leader acknowledges an entry, it therefore sends such a follower a status message,
+//! which needs no disk.
 //!
 //! The acknowledgement of an entry with a single client's write also waits briefly for the
-//! responses. This is so because that client may write through the follower as soon as it is
-//! acknowledged.
+//! responses, because that client may write through the follower as soon as it is acknowledged.
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;
@@ -17,9 +17,9 @@ use crate::raft::transport::{Channel, Request};
 use futures_util::future::join_all;
 use std::time::Duration;
 
-/// Minimum time between two status messages to one follower under load. Each entry then carries the
-/// writes of many clients, and few of these clients change to another node. For an entry with a
-/// single write there is no minimum.
+/// Minimum time between two status messages to one follower under load. Under load each entry
+/// carries the writes of many clients, and few of these clients change to another node. For an
+/// entry with a single write there is no minimum.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
 /// Maximum delay of a client's acknowledgement while lagging followers respond to the status

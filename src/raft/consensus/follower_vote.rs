@@ -1,20 +1,22 @@
 //! Confirms a follower's read by the follower's vote, instead of a heartbeat round.
 //!
 //! A leader may confirm a read once it knows that a majority still follows it. The follower that
-//! asks is itself a voter, and its request carries its vote. In a group of three, the leader and
-//! this follower are a majority. The read then costs one round trip and no heartbeats.
+//! requests a read index is a voter, and its request carries its vote. In a group of three, the
+//! leader and this follower are a majority, so the read costs one round trip and no heartbeats.
 //!
 //! The read index is valid for every read that arrived before the follower's vote was read,
 //! because:
 //!
-//! - Votes only grow, and each is on disk before it is sent to another node. The follower's vote is
-//!   read after the reads arrived, and the leader's own vote after that. So there was a moment
-//!   after the arrival of the reads at which neither node had voted for a later leader.
+//! - Votes only grow, and a node writes its vote to disk before it sends the vote. The follower's
+//!   vote is read after the reads arrived, and the leader's own vote is read after the follower's.
+//!   So there was a moment after the arrival of the reads at which neither node had voted for a
+//!   later leader.
 //! - The two nodes are a majority of each configuration in effect, so at that moment there was no
 //!   later leader.
-//! - Therefore this leader knows everything that was acknowledged before that moment: what it
-//!   committed itself and, once an entry of its own term is committed, what its predecessors
-//!   committed (Raft thesis, section 6.4; a restarted leader never resumes its term).
+//! - Therefore this leader knows everything that was acknowledged before that moment. It knows the
+//!   entries that it committed itself. Once an entry of its own term is committed, it also knows
+//!   the entries that its predecessors committed (Raft thesis, section 6.4). A restarted leader
+//!   never resumes its term.
 
 use crate::planted::{Bug, is_planted};
 use crate::raft::group::Group;
@@ -78,8 +80,8 @@ mod tests {
             .collect()
     }
 
-    /// Two voters are a majority of three and of no larger configuration. In a joint configuration,
-    /// they must be a majority of both of its configurations.
+    /// Two voters are a majority of three and of no larger configuration. During a membership
+    /// change, the two must be a majority of both the old and the new configuration.
     #[test]
     fn two_are_a_majority_of_three() {
         for (voters, enough) in [
@@ -101,8 +103,8 @@ mod tests {
         }
     }
 
-    /// A vote confirms no index until the leader has committed an entry of its own term. Until then
-    /// the leader may not know what its predecessors committed.
+    /// A vote confirms no index until the leader has committed an entry of its own term. Before
+    /// that, the leader may not know what its predecessors committed.
     #[test]
     fn an_entry_of_its_own_is_needed() {
         let vote = Vote::new_committed(3, 1);

@@ -50,9 +50,9 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
             };
             (registry.level() >= LEVEL_OF_ORDER, is_registered)
         };
-        // Below the feature level `LEVEL_OF_ORDER`, a command carries a single log index as its
-        // evidence, which every voter understands. This index leaves out `arrival.tail`, because
-        // the tail is valid only in an entry that the same leader proposes.
+        // Below the feature level `LEVEL_OF_ORDER`, a command carries a single log index, which
+        // every voter understands. The index leaves out `arrival.tail`, because the tail is valid
+        // only in an entry that the same leader proposes.
         let seen = arrival.committed.max(arrival.previous.unwrap_or(0));
         let arrival = *arrival;
         Ok(match self {
@@ -105,13 +105,14 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
     }
 }
 
-/// Proposes a write of a node id with evidence collected on arrival. [`Command`] describes how the
-/// evidence is used.
+/// Proposes a write of a node id with the evidence (known log positions) collected on arrival.
+/// [`Command`] describes the use of the evidence.
 ///
-/// A write that may have been applied is never proposed again. A superseded write is never proposed
-/// again with later evidence: its client gets an error and must send it again, as a new arrival. If
-/// a renewal finds nothing to renew, the full announcement is proposed with the evidence of the
-/// original arrival.
+/// - A write that may have been applied is never proposed again.
+/// - A superseded write is never proposed again with later evidence. Its client gets an error and
+///   must send the write again, as a new arrival.
+/// - If a renewal finds nothing to renew, the full announcement is proposed with the evidence of
+///   the original arrival.
 pub(crate) async fn write<F>(
     group: &Group,
     mut request: RequestedWrite<'_, F>,
@@ -134,9 +135,9 @@ where
     let (mut may_renew, mut is_level) = (true, false);
     loop {
         let command = match request.command(group, &arrival, may_renew) {
-            // The announcement exceeds a limit on size, but a renewal of a stored announcement is
-            // allowed whatever its size. This node may not have applied the stored announcement
-            // yet, so catch up before refusing.
+            // The announcement exceeds a limit on size, but a stored announcement may be renewed
+            // whatever its size. This node may not have applied the stored announcement yet, so
+            // catch up before refusing.
             Err(WriteError::Refused(_)) if !is_level => {
                 let confirmed = group.confirm_applied(deadline).await;
                 confirmed.map_err(|error| WriteError::NotApplied(explain(group, error.reason)))?;

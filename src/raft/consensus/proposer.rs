@@ -32,7 +32,7 @@ pub(crate) async fn run(group: Arc<Group>, batches: WriteWorker) {
 enum Attempt {
     /// Every write has its final result, which may be `Unknown`.
     Decided(Completed),
-    /// These writes were certainly not applied, for this reason, and can be sent to the next
+    /// The writes were certainly not applied, for the given reason, and can be sent to the next
     /// leader.
     NotApplied(Vec<PendingWrite>, String),
 }

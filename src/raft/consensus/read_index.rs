@@ -1,6 +1,6 @@
 //! Runs the ReadIndex rounds of linearizable reads.
 //!
-//! A follower's round asks the leader and carries the follower's own vote (see
+//! In a follower's round, the follower sends its own vote to the leader (see
 //! [`super::follower_vote`]). The leader's own round is a round of heartbeats.
 
 use super::follower_vote;
@@ -50,8 +50,8 @@ async fn round(group: &Group) -> Result<u64, String> {
 
 /// Asks the leader for a read index. The request carries the vote on this follower's disk.
 async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
-    // The vote must be read here, not earlier: it must be newer than every read that this round
-    // serves.
+    // Read the vote here and not earlier, because the vote must be newer than every read that this
+    // round serves.
     let vote = group.store().vote();
     match group
         .ask_leader(

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Maximum age of a join request. A joining node repeats its request every few hundred
-/// milliseconds, so a node that has not done so for this long no longer asks.
+/// milliseconds. A node without a request for this long has stopped asking.
 const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// The received join requests, by `node.id`. Their number is bounded, since only requests for a
@@ -28,7 +28,7 @@ pub(crate) struct PendingJoin {
     /// The time of the last request.
     at: Instant,
     /// The time since which the old incarnation has not answered at its address. `None` before the
-    /// first probe that the old incarnation leaves unanswered, and again after it answers a probe.
+    /// first unanswered probe, and again after an answer.
     pub(crate) old_silent_since: Option<Instant>,
     /// The reason why the node cannot join at present. It is the answer to the node's next request.
     pub(crate) rejection: Option<String>,

@@ -124,7 +124,7 @@ impl Group {
     /// Sends a request to the leader.
     ///
     /// # Errors
-    /// As for [`Peers::call`].
+    /// The errors of [`Peers::call`].
     pub(crate) async fn ask_leader(
         &self,
         leader: &Leader,
@@ -154,7 +154,7 @@ impl Group {
     /// Returns once this node has applied an index.
     ///
     /// # Errors
-    /// When it has not done so by the deadline.
+    /// When this node has not applied the index by the deadline.
     pub(crate) async fn wait_applied(
         &self,
         index: u64,
@@ -183,7 +183,7 @@ impl Group {
     /// Checks whether this node's disk has space for a proposal.
     ///
     /// # Errors
-    /// The reason why it has none.
+    /// The reason why the disk has no space.
     pub(crate) fn may_propose(&self) -> Result<(), String> {
         match self.disk_low.load(Ordering::Relaxed) {
             true => Err(format!("the disk of {} is full", self.options.node_id)),
@@ -223,8 +223,8 @@ impl Group {
     }
 }
 
-/// Creates the interval of a periodic task. It does not make up for missed ticks, because one run
-/// is enough after a pause.
+/// Creates the interval of a periodic task. Missed ticks are not made up for, because one run is
+/// enough after a pause.
 pub(crate) fn paced(period: Duration) -> Interval {
     let mut pace = tokio::time::interval(period);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,10 +1,10 @@
-//! The task that raises the feature level of commands once every voter's release knows a higher
-//! level (docs/decisions/0008).
+//! The task that raises the feature level of commands once every voter supports a higher level
+//! (docs/decisions/0008).
 //!
 //! A release that changes the effect of a command applies the change only from a certain level on.
-//! Each member reports in its status message which level it knows. The leader proposes the lowest
-//! of these reported levels if that level is above the current level. Nodes of two releases
-//! therefore hold equal states while a cluster is upgraded node by node.
+//! Each member reports the highest level that it supports in its status message. If every voter
+//! supports a level above the current one, the leader proposes the highest such level. Nodes of two
+//! releases therefore have equal states while a cluster is upgraded node by node.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::{Group, paced};
@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Time between two checks. It is short because a new group begins at the first level, where its
-/// clients' writes are rejected more often ([`Command`]). A check costs next to nothing.
+/// Time between two checks. The time is short because a new group begins at the first level, at
+/// which more writes of clients are rejected ([`Command`]). A check costs next to nothing.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// Maximum time that writes wait after the start of this node's group. In a new group the members
-/// exchange the levels that they know within this time.
+/// Maximum time that writes wait after the start of this node's group. Within this time, the
+/// members of a new group report to each other the levels that they support.
 const FIRST_MOMENT: Duration = Duration::from_secs(1);
 /// Deadline of the proposal of a level. If it fails, the next check proposes the level again.
 const PROPOSAL_TIME: Duration = Duration::from_secs(2);
@@ -46,10 +46,10 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// Delays a write during a new group's first second, until the group is at [`LEVEL_OF_ORDER`]. From
 /// this level on, writes are ordered.
 ///
-/// A new group begins at the first level and raises it as soon as its members have exchanged the
-/// levels they know. A write that arrives earlier would often be rejected. There is no wait once
-/// the first second is over. There is also no wait if a voter is known to support only a lower
-/// level, for example during an upgrade of the cluster.
+/// A new group begins at the first level, and raises its level as soon as its members have reported
+/// the levels that they support. A write that is proposed before the increase would often be
+/// rejected. The wait ends when the first second is over. It also ends when a voter is known to
+/// support only a lower level, for example during an upgrade of the cluster.
 pub(crate) async fn settled(group: &Group, deadline: Instant) {
     if group.is_settled.load(Ordering::Relaxed) {
         return;

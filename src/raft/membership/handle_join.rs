@@ -79,9 +79,9 @@ fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinRespo
 }
 
 /// Returns the address of a node of the group, or `None` if the group has no such node. The address
-/// comes from this node's inventory, or, if the inventory has none, from the log. The address that
-/// the joining node reports is not used: the node may see itself under another name, and anyone can
-/// claim an address.
+/// comes from this node's inventory, or from the log if the inventory does not list the node. The
+/// address in the join request is not used, because a node may see itself under another name, and
+/// anyone can claim an address.
 fn inventory_address(group: &Group, view: &RaftView, node_id: &str) -> Option<String> {
     let mut members = view.members();
     let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;

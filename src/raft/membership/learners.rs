@@ -1,8 +1,8 @@
-//! The leader's view of its learners: which ones make progress, and which ones to remove.
+//! The leader's view of its learners, from which it finds the learners to remove.
 //!
-//! A learner is a node on its way to become a voter. A learner that does not become a voter must
-//! not stay. Otherwise every member would dial this learner forever. The learner would also take
-//! the place of the voter with the same `node.id`. That voter may only have been down for a while.
+//! A learner is a node that is about to become a voter. A learner that does not become a voter is
+//! removed. Otherwise every member would dial this learner forever. The learner would also replace
+//! the voter with the same `node.id`, which may only have been down for a while.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::Group;
@@ -12,9 +12,8 @@ use openraft::async_runtime::WatchReceiver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Time without progress after which a learner is removed. A learner that has caught up is also
-/// removed if it has not asked to join for this long. A slow disk needs less time to install a
-/// snapshot.
+/// Time without progress after which a learner is removed. A learner that has caught up is removed
+/// if it has not asked to join for this time. A slow disk installs a snapshot in less time.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
 /// The learners of the group, as seen since this node began to lead.
@@ -185,8 +184,8 @@ mod tests {
         assert!(idle.reason_to_remove(&asks(late), late).is_some());
     }
 
-    /// A learner that makes progress with a long log or a large snapshot is kept. Even a leader
-    /// that never received a join request from this learner keeps it.
+    /// A learner that makes progress with a long log or a large snapshot is kept, even by a leader
+    /// that never received a join request from the learner.
     #[test]
     fn one_that_gets_on_is_kept() {
         let start = clock::now();

@@ -1,11 +1,12 @@
 //! Membership and leadership of the group.
 //!
-//! - `handle_join` accepts the join requests of emptied nodes; `replace_member` makes each one a
-//!   learner and then a voter in place of its old incarnation, and `learners` finds the learners to
-//!   remove.
-//! - `change` proposes membership changes and finishes those that a dead leader left half done.
-//! - `transfer_leadership` gives the leadership to another voter; `feature_level` raises the
-//!   feature level of commands during an upgrade.
+//! - `handle_join` accepts the join requests of emptied nodes.
+//! - `replace_member` makes an emptied node a learner, and later a voter in place of its old
+//!   incarnation.
+//! - `learners` finds the learners to remove.
+//! - `change` proposes membership changes, and finishes changes that a dead leader left half done.
+//! - `transfer_leadership` gives the leadership to another voter.
+//! - `feature_level` raises the feature level of commands during an upgrade.
 
 pub(super) mod change;
 pub(super) mod feature_level;

@@ -65,8 +65,8 @@ async fn remove_idle_learners(group: &Group, learners: &mut Learners) {
     }
 }
 
-/// Fulfils a join request step by step. Once the old incarnation is dead, the node is added as a
-/// learner; once the learner has caught up, it becomes a voter in place of the old incarnation.
+/// Fulfils a join request step by step. Once the old incarnation is dead, adds the node as a
+/// learner. Once the learner has caught up, makes it a voter in place of the old incarnation.
 async fn process_join(group: &Group, pending: PendingJoin) {
     let id = pending.name.raft_id();
     let view = group.view().borrow().clone();
@@ -93,8 +93,8 @@ async fn process_join(group: &Group, pending: PendingJoin) {
     replace(group, id, &node_id, &old).await;
 }
 
-/// Adds a new node as a learner, once it answers at the address that the other members will use. A
-/// node that cannot be reached would never catch up.
+/// Adds a new node as a learner, if the node answers at the address that the other members will
+/// use. A node that does not answer would never catch up.
 async fn add(group: &Group, pending: &PendingJoin, view: &RaftView) {
     let NodeIdentity {
         node_id,
@@ -103,8 +103,8 @@ async fn add(group: &Group, pending: &PendingJoin, view: &RaftView) {
     if probe(group, &pending.address).await != ProbeResult::Answered(pending.name.clone()) {
         return;
     }
-    // First remove the learners of earlier incarnations. They have the same address as the new
-    // node, and nothing answers under their names any more.
+    // Remove the learners of earlier incarnations first. Their address is now that of the new node,
+    // so nothing answers under their names any more.
     let before: BTreeSet<RaftId> = view
         .members()
         .filter(|(_, member, voter)| !voter && member.node_id == node_id)
@@ -217,12 +217,12 @@ async fn probe(group: &Group, address: &str) -> ProbeResult {
     }
 }
 
-/// Replaces the old incarnations of a node by its new one: retires their raft ids, makes the new
-/// one a voter in their place, and removes them from the members.
+/// Replaces the old incarnations of a node by its new incarnation. Retires the old raft ids, makes
+/// the new incarnation a voter in place of the old ones, and removes the old ones from the members.
 async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Member)]) {
     let old_ids: BTreeSet<RaftId> = old.iter().map(|(id, _)| *id).collect();
-    // Retire the old incarnation before it loses its vote. The other members then refuse it even if
-    // the leader dies between the two steps, so it cannot campaign forever.
+    // Retire the old incarnation before it loses its vote. If the leader dies between the two
+    // steps, the other members still refuse the old incarnation, so it cannot campaign forever.
     let retire = Command::Retire {
         raft_ids: old_ids.iter().copied().collect(),
     };

@@ -12,7 +12,7 @@ const HEARTBEATS: u32 = 2;
 /// Maximum time to wait until another node is seen to lead.
 const TRANSFER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// Transfers the leadership if this node leads and another voter can take it. Returns whether
+/// Transfers the leadership if this node leads and another voter can take over. Returns whether
 /// another node leads afterwards.
 pub(crate) async fn run(group: &Group) -> bool {
     if !group.leads() {

@@ -42,8 +42,8 @@ pub(crate) fn compare(
     DigestVerdict::Agreed
 }
 
-/// The number of voters. Only their digests count: a learner merely holds the data that it was
-/// sent.
+/// The number of voters. Only the digests of voters count, because a learner merely stores the data
+/// that it was sent.
 #[derive(Debug, Clone, Copy)]
 struct VoterCount {
     voters: usize,

@@ -1,8 +1,8 @@
 //! Monitoring of the free disk space.
 //!
-//! If the free space is below a floor, this node proposes nothing and takes no entries. It
-//! transfers the leadership and waits until there is space, since a failed write to the disk would
-//! stop the process (docs/decisions/0012).
+//! If the free space is below a floor, this node proposes nothing and accepts no entries. It also
+//! transfers the leadership, and waits until there is space again. Otherwise a failed write to the
+//! disk would stop the process (docs/decisions/0012).
 
 use crate::raft::group::{Group, paced};
 use crate::raft::log_target;
@@ -48,9 +48,9 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Returns whether the other voters could continue without this node's disk. If not, a new leader
-/// could not commit its first entry, so reads would fail too. The current leader can at least
-/// confirm reads.
+/// Returns whether the other voters could continue without this node's disk. If they could not, a
+/// new leader could not commit its first entry, and reads would fail too. The current leader can at
+/// least confirm reads.
 fn a_majority_has_space(group: &Group) -> bool {
     let view = group.view().borrow().clone();
     let own = group.raft_id();

@@ -1,8 +1,8 @@
 //! The task that makes a leader transfer its leadership if the other members cannot reach it.
 //!
-//! The cause may be a firewall that allows outgoing connections only, or a dead listener. The
-//! leader then replicates as before, but no read or write of another node reaches it. Raft does not
-//! detect this, because all requests of a working Raft group are sent by the leader.
+//! The cause may be a firewall that allows outgoing connections only, or a dead listener. Such a
+//! leader replicates as before, but no read or write of another node reaches it. Raft does not
+//! detect the failure, because the leader sends all requests of a working Raft group.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::view::RaftView;
@@ -17,8 +17,8 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// Time between two checks above which this process must have been paused, so that missing requests
 /// prove nothing.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
-/// Time without a request after which a member counts as silent. Every member sends each other
-/// member a request at least twice a second: its status message.
+/// Time without a request after which a member counts as silent. Every member sends a status
+/// message to each other member at least twice a second.
 const SILENT_AFTER: Duration = Duration::from_millis(1_000);
 /// Maximum age of a member's last answer for the member to count as alive. A member that neither
 /// sends requests nor answers is dead or frozen, and cannot take over the leadership. Live members
@@ -68,8 +68,8 @@ impl UnchangedView {
     }
 }
 
-/// Returns whether a majority of the voters answers this leader but sends it no requests, which
-/// means that they cannot reach it.
+/// Returns whether a majority of the voters answers this leader but sends no requests to it. Such
+/// voters cannot reach this leader.
 fn is_unreached(group: &Group, leadership: &UnchangedView) -> bool {
     let own = group.raft_id();
     let others = leadership.view.members();
@@ -81,8 +81,8 @@ fn is_unreached(group: &Group, leadership: &UnchangedView) -> bool {
             answers_and_is_silent(known.last_answer, known.last_request, leadership.since, now)
         })
         .count();
-    // The silent voters alone must be a majority of all voters: they must be able to elect a leader
-    // and commit without this node, which that leader could not reach.
+    // The silent voters alone must be a majority of all voters. A leader elected by them could not
+    // reach this node either, so they must be able to commit without this node.
     silent > leadership.view.voters() / 2
 }
 
@@ -103,9 +103,9 @@ fn answers_and_is_silent(
 mod tests {
     use super::*;
 
-    /// A member that answers but sends no requests counts as cut off. A member that does neither is
-    /// down and does not count. A new leader counts no member as cut off before it has led for
-    /// [`SILENT_AFTER`].
+    /// A member that answers but sends no requests counts as cut off. A member that sends neither
+    /// answers nor requests is down, and does not count. A new leader counts no member as cut off
+    /// before it has led for [`SILENT_AFTER`].
     #[test]
     fn who_answers_and_asks_nothing_is_cut_off() {
         let now = clock::now() + Duration::from_secs(60);

@@ -1,8 +1,8 @@
 //! Snapshots and purges triggered by the size of the log.
 //!
-//! openraft triggers them by the number of entries, but an entry takes from 100 bytes to 256 kB.
-//! The number alone does not limit the time of a start: a node then reads the whole log and applies
-//! the entries after the snapshot.
+//! openraft triggers snapshots and purges by the number of entries. An entry takes from 100 bytes
+//! to 256 kB, so the number of entries does not limit the duration of a start. At its start, a node
+//! reads the whole log and applies the entries after the snapshot.
 
 use crate::raft::group::{Group, paced};
 use openraft::async_runtime::WatchReceiver;
@@ -27,9 +27,9 @@ pub(crate) async fn run(group: Arc<Group>) {
         let applied = group.replica.registry().applied_index();
         let size_index = group.store().log_growth();
         let is_large = size_index.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes;
-        // No snapshot is taken on a full disk: it would need space, and the log does not grow then,
-        // since the node accepts no entries. The triggers fail only once the group has ended, so
-        // their errors are ignored.
+        // Take no snapshot on a full disk, because a snapshot needs space. The log does not grow
+        // while the disk is full, since the node accepts no entries. The triggers fail only once
+        // the group has ended, so their errors are ignored.
         if is_large && !group.disk_low.load(Ordering::Relaxed) {
             let _ = group.raft.trigger().snapshot().await;
         }

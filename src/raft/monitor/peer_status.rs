@@ -1,5 +1,5 @@
-//! The exchange of status messages: twice a second the members report their applied index and the
-//! digests of their state to each other.
+//! The exchange of status messages. Twice a second, each member reports its applied index and the
+//! digests of its state to the other members.
 
 use super::corruption_check::{DigestVerdict, compare};
 use crate::clock;
@@ -18,7 +18,7 @@ use std::time::Duration;
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 /// Timeout of a status message. A peer answers it immediately or not at all.
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_millis(400);
-/// Deadline of the read that this node makes for itself. A slower read would not count as recent.
+/// Deadline of the periodic read in `read_for_itself`. A slower read would not count as recent.
 const READ_DEADLINE: Duration = Duration::from_millis(900);
 
 /// Exchanges status messages until the group stops.

@@ -17,9 +17,9 @@ use tokio::sync::watch;
 /// about.
 pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     let mut metrics = group.raft.metrics();
-    // openraft publishes all metrics at each iteration of its core loop, thousands of times a
-    // second. The server metrics are the part of all metrics that seldom changes. They are
-    // published right before the full metrics, so the loop below waits until both kinds of metrics
+    // The server metrics are the part of openraft's metrics that seldom changes. openraft publishes
+    // the full metrics at each iteration of its core loop, thousands of times a second. The server
+    // metrics are published right before the full metrics, so the loop below waits until both
     // agree.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;
@@ -57,8 +57,8 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
             return;
         }
         tokio::select! {
-            // When openraft ends, it publishes the final state in the full metrics only. The loop
-            // therefore runs once more before it ends.
+            // When openraft ends, it publishes its final state in the full metrics only. The loop
+            // therefore runs once more after the server metrics have ended.
             changed = seldom.changed() => is_running = changed.is_ok(),
             () = group.stopping() => return,
         }

@@ -15,14 +15,13 @@ use std::time::Duration;
 
 /// Proposes ticks while this node leads, until the group stops.
 ///
-/// - One tick is in flight at a time. It is proposed on the condition that this node still leads in
-///   the same term, and is never forwarded.
-/// - In each term, the first tick is proposed only after an entry that this node proposed in this
-///   term is applied. This is so because a tick of an older leader may still come before that entry
-///   in the log.
-/// - Each tick advances time by the duration since the last applied tick. That duration begins when
-///   this node proposed the last tick, or when it applied the last tick if another node proposed
-///   it. After a tick that took long to commit, the next one advances time by less (see
+/// - One tick is in flight at a time. A tick is accepted only while this node still leads in the
+///   same term, and is never forwarded.
+/// - In each term, the first tick waits until an entry that this node proposed in this term is
+///   applied. Before that entry, the log may still contain a tick of an older leader.
+/// - Each tick advances time by the duration since the last applied tick. If this node proposed the
+///   last tick, the duration begins with the proposal. Otherwise it begins when this node applied
+///   the last tick. If a tick took long to commit, the next tick advances time by less (see
 ///   [`OwnTick::base`]).
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(TICK_INTERVAL);
@@ -37,8 +36,8 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// The last tick that this node proposed and saw applied.
 #[derive(Clone, Copy)]
 struct OwnTick {
-    /// The leader that proposed the tick: this node, with the term. In a later term the tick is not
-    /// used any more, since ticks of other nodes may have followed it.
+    /// This node as a leader, with the term in which it proposed the tick. In a later term the tick
+    /// is not used any more, since ticks of other nodes may have followed it.
     leader: LeaderKey,
     /// The duration by which the tick advanced cluster time.
     advance: Duration,
@@ -51,11 +50,11 @@ struct OwnTick {
 impl OwnTick {
     /// Returns the start of the time that the next tick counts.
     ///
-    /// An entry before this tick in the log may have been committed only just before this tick was
-    /// applied. The deadlines that the entry sets allow for one [`STEP`] of time from before its
-    /// commit. Therefore this tick and the next one together count at most one step of the time
-    /// before this tick was applied. This limit holds no matter how long this tick waited for a
-    /// majority.
+    /// This tick and the next tick together count at most one [`STEP`] of the time before this tick
+    /// was applied, however long this tick waited for a majority. The limit is needed for the
+    /// entries before this tick in the log. Such an entry may have been committed just before this
+    /// tick was applied. The deadlines that the entry sets allow for one step of time from before
+    /// its commit.
     fn base(&self) -> Instant {
         let allowed = STEP.saturating_sub(self.advance);
         let waited = self.applied.duration_since(self.counted_to);
@@ -63,9 +62,9 @@ impl OwnTick {
     }
 }
 
-/// Returns the duration by which a tick at `now` advances cluster time, given that the time up to
-/// `base` is already counted. Also returns the end of the time that the tick counts. A fraction of
-/// a millisecond is left to the next tick.
+/// Returns the duration by which a tick at `now` advances cluster time, and the end of the time
+/// that the tick counts. The time up to `base` is already counted. A fraction of a millisecond is
+/// left to the next tick.
 fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
     let Some(base) = base else {
         return (Duration::ZERO, now);
@@ -170,9 +169,9 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// A tick and the next one together count at most one [`STEP`] of the time before the first
-    /// tick was applied. This limit holds no matter how long the first tick took to commit. If the
-    /// commit took no longer than usual, no time is lost.
+    /// A tick and the next tick together count at most one [`STEP`] of the time before the first
+    /// tick was applied, however long the first tick took to commit. If the commit took no longer
+    /// than usual, no time is lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
         let counted_to = clock::now();

@@ -31,8 +31,8 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One member of the group, or a node that waits for its group to form.
 ///
-/// Cheap to clone. Every method may be called before the group is formed. The error of the method
-/// then says what the node is waiting for.
+/// Cheap to clone. Every method may be called before the group is formed. A method that needs the
+/// group returns an error that says what the node is waiting for.
 #[derive(Clone)]
 pub struct Node {
     service: Arc<RaftPeerService>,
@@ -108,7 +108,7 @@ impl Node {
     /// shows them. Linearizable.
     ///
     /// # Errors
-    /// As for [`Node::lookup`].
+    /// The errors of [`Node::lookup`].
     pub async fn coordinators(
         &self,
         query: &CoordinatorQuery,
@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// Returns this node's applied index and the index of the last change of a lookup. A reader
-    /// that waits for a change needs only these, not the rendered bytes.
+    /// that waits for a change needs only these indexes, not the rendered bytes.
     ///
     /// # Errors
     /// Before the group is formed.
@@ -151,7 +151,7 @@ impl Node {
     }
 
     /// Commits an announcement, or a renewal if this node's registry already has the same
-    /// announcement. Returns the log index at which it was applied.
+    /// announcement. Returns the log index of the command.
     ///
     /// # Errors
     /// When the write was certainly not applied, or when that is unknown.
@@ -170,7 +170,7 @@ impl Node {
     /// itself is requested only when the registry does not have it.
     ///
     /// # Errors
-    /// As for [`Node::announce`]; an announcement that cannot be read is certainly not applied.
+    /// The errors of [`Node::announce`]. An announcement that cannot be read is not applied.
     pub async fn renew_or_announce(
         &self,
         node_id: &str,
@@ -189,7 +189,7 @@ impl Node {
     /// Commits the withdrawal of a node, and returns the log index of the withdrawal.
     ///
     /// # Errors
-    /// As for [`Node::announce`].
+    /// The errors of [`Node::announce`].
     pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
         type Nothing = fn() -> Result<Announcement, BadAnnouncement>;
         let request: RequestedWrite<'_, Nothing> = RequestedWrite::Withdraw { node_id: &node_id };
@@ -200,7 +200,7 @@ impl Node {
     /// command.
     ///
     /// # Errors
-    /// As for [`Node::announce`].
+    /// The errors of [`Node::announce`].
     pub async fn add_static(
         &self,
         service: StaticService,
@@ -212,7 +212,7 @@ impl Node {
     /// Commits the removal of a static service, and returns the log index of the removal.
     ///
     /// # Errors
-    /// As for [`Node::announce`].
+    /// The errors of [`Node::announce`].
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
         self.write(Command::RemoveStatic { id }, deadline).await
     }
@@ -249,7 +249,7 @@ impl Node {
     }
 
     /// Returns whether this process answers at an address within a time limit. Also returns `true`
-    /// if the host name in the address does not resolve, since the address cannot be tested then.
+    /// if the host name in the address does not resolve, since such an address cannot be tested.
     pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
         let bootstrap = &self.service.bootstrap;
         let own = bootstrap.local_member().name.clone();

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const MAX_AGE: Duration = Duration::from_millis(1_000);
-/// Time after max-age by which an announcement would certainly have expired. The deadline of a
-/// write and one tick may delay the expiry; this time is longer than both together.
+/// Time after max-age by which an announcement has certainly expired. It is longer than the
+/// deadline of a write plus one tick, which may delay the expiry.
 const WELL_PAST: Duration = Duration::from_secs(3);
 /// Maximum log size of a test node.
 const LOG_BYTES_MAX: u64 = 256 << 10;
@@ -135,8 +135,8 @@ async fn announce_until(node: &Node, wanted: impl Fn(&Result<u64, WriteError>) -
         .expect("the answer comes");
 }
 
-/// An announcement that is stored is renewed by its digest alone. The full announcement is
-/// requested only if it is not stored. An announcement that cannot be read changes nothing.
+/// A stored announcement is renewed by its digest alone. The full announcement is requested only if
+/// it is not stored. An announcement that cannot be read changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announcement_is_asked_for_when_it_is_not_held() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -207,9 +207,9 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
-/// A write keeps the evidence of its arrival, however long it waits for earlier writes of its node
-/// id. If another node meanwhile commits a write that supersedes the waiting write, the waiting
-/// write is rejected, and not proposed again with later evidence.
+/// A write keeps the evidence (known log positions) of its arrival while it waits for earlier
+/// writes of its node id. If another node commits a superseding write during the wait, the waiting
+/// write is rejected. It is not proposed again with later evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_overtaken_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");

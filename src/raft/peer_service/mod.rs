@@ -54,7 +54,7 @@ enum Rejection {
     Retry(String),
     /// The cluster, the receiver or the version is wrong.
     Refused(String),
-    /// The sender must stop: it is not the node it claims to be, and an operator has to
+    /// The sender must stop, because it is not the node that it claims to be. An operator has to
     /// investigate.
     Fatal(String),
 }
@@ -315,8 +315,8 @@ async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Respons
     if let Err(reason) = message_checks::append(&rpc) {
         return Response::Failed(reason);
     }
-    // Note the log positions before the entries are on disk, which may take long. The leader's
-    // statements about its log and its commits are valid regardless of this node's disk.
+    // Record the log positions before the entries are on disk, because the disk may take long. The
+    // leader's statements about its log and its commits are valid regardless of this node's disk.
     note_evidence(group, &rpc);
     if !rpc.entries.is_empty()
         && let Err(reason) = disk_takes_more(group)

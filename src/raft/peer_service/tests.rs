@@ -1,5 +1,5 @@
 //! Tests that send a peer's messages to a node in this process. The node must keep running,
-//! regardless of their content.
+//! whatever the messages contain.
 
 use super::*;
 use crate::clock::PauseDetector;
@@ -182,9 +182,9 @@ fn piece(meta: SnapshotMeta, offset: u64, data: Vec<u8>, last: bool) -> Request 
     }))
 }
 
-/// A snapshot that cannot be installed is refused before openraft sees it, since openraft would end
-/// the process. The snapshot may be damaged, cut short, of another environment, or of another index
-/// than its metadata names. It may also have a membership that no reader accepts.
+/// A snapshot that cannot be installed is refused before openraft sees it, because openraft would
+/// end the process. Such a snapshot may be damaged, cut short, of another environment, or of
+/// another index than its metadata. It may also have a membership that no reader accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_that_cannot_be_installed_is_refused() {
     let stage = ServiceStage::set().await;
@@ -278,8 +278,8 @@ async fn entries_that_the_log_cannot_hold_are_refused() {
     );
 }
 
-/// The memory for data that nodes supply before they are members is bounded: a rejection is one
-/// short line, and only few rejections and peers are kept.
+/// The memory for data from nodes that are not members is bounded. A rejection is stored as one
+/// short line, and only few rejections and peers are stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_remembered_within_bounds() {
     let stage = ServiceStage::set().await;

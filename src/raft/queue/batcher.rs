@@ -1,11 +1,13 @@
-//! Adaptive batching: decides how many requests to wait for. Under load, the batches of writes and
-//! the rounds of reads thereby grow larger instead of more frequent.
+//! Adaptive batching, which decides how many requests a batch waits for. Under load, the batches of
+//! writes and the rounds of reads grow larger instead of more frequent.
 //!
 //! Clients that were answered together send their next requests at about the same time. If a batch
-//! starts with the first of these requests, the rest have to wait for the next batch. From then on
-//! two batches of half the size alternate, at twice the cost. So a batch waits for as many requests
-//! as were just answered, plus those that were waiting then. If they do not arrive, for example
-//! because requests come at random times, the next batches do not wait.
+//! starts with only the first of these requests, the other requests wait for the next batch. As a
+//! result, two batches of half the size alternate, at twice the cost.
+//!
+//! Therefore a batch waits for as many requests as the last batch answered, plus the requests that
+//! were queued at that time. If the expected requests do not arrive, for example because requests
+//! come at random times, the next batches do not wait.
 
 use crate::clock::{self, Instant};
 use std::time::Duration;
@@ -38,8 +40,8 @@ pub(crate) struct BatchDelay {
 /// Tracks the clients that are expected to send another request.
 #[derive(Debug)]
 pub(crate) struct AdaptiveBatcher {
-    /// Number of requests when the last batch was answered: those in that batch plus those that
-    /// waited for the next one.
+    /// Number of requests when the last batch was answered. It counts the requests in the batch and
+    /// those that waited for the next batch.
     expected: usize,
     /// The time at which the last batch was answered.
     answered_at: Instant,

@@ -1,7 +1,7 @@
 //! Serializes writes of one `node.id` in order of arrival (docs/decisions/0004).
 //!
-//! The last PUT and the DELETE of a Java node arrive on two connections. If both were in flight
-//! together, the DELETE might be applied first, and the PUT would then have to be rejected.
+//! The last PUT and the DELETE of a Java node arrive on two connections. If both were in flight at
+//! the same time, the DELETE could be applied first, and the PUT would have to be rejected.
 
 use crate::locks::lock;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,7 +31,7 @@ pub(crate) struct KeyedTicket<'a> {
     waits_for: Option<oneshot::Receiver<()>>,
 }
 
-/// The mutex, held by one write; dropping it passes the mutex to the next write.
+/// The mutex, held by one write. Dropping the guard passes the mutex to the next write.
 pub(crate) struct KeyedGuard<'a>(KeyedTicket<'a>);
 
 impl KeyedMutex {
@@ -42,12 +42,12 @@ impl KeyedMutex {
     }
 
     /// Takes a ticket in the queue of a `node.id`, ahead of all later calls. Under the same lock,
-    /// runs `note` to collect the evidence of the write.
+    /// runs `note` to collect the evidence (known log positions) of the write.
     ///
-    /// Taking the ticket and collecting the evidence must be atomic. Let write A be ahead of write
-    /// B in the queue. B may replace A, and thereby every write that A may replace. If A collected
-    /// its evidence after B took its ticket, B could replace a write that was acknowledged after B
-    /// arrived.
+    /// Taking the ticket and collecting the evidence must be atomic. If write A takes its ticket
+    /// before write B, B may replace A and every write that A may replace. If A collected its
+    /// evidence after B took its ticket, A could replace a write that was acknowledged after B
+    /// arrived. As a result, B could replace that newer write too.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,
@@ -119,8 +119,8 @@ impl Drop for KeyedTicket<'_> {
 }
 
 impl KeyedGuard<'_> {
-    /// Returns the log index of the last write of this `node.id` that was accepted since its queue
-    /// was last empty. That write was ahead of this one in the queue.
+    /// Returns the log index of the last accepted write that was ahead of this write in the queue.
+    /// Returns `None` if no write was accepted since the queue of this `node.id` was last empty.
     pub(crate) fn previous(&self) -> Option<u64> {
         let by_node = lock(&self.0.mutex.by_node);
         by_node
@@ -128,7 +128,7 @@ impl KeyedGuard<'_> {
             .and_then(|queue| queue.accepted)
     }
 
-    /// Records that the entry at `index`, which contains this write, was applied and accepted it.
+    /// Records that this write was accepted when the entry at `index` was applied.
     pub(crate) fn accepted(&self, index: u64) {
         if let Some(queue) = lock(&self.0.mutex.by_node).get_mut(&self.0.node_id) {
             queue.accepted = Some(index);

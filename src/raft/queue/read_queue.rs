@@ -2,11 +2,11 @@
 //! read that was waiting when the round started.
 //!
 //! - A read joins only a round that starts after the read arrived.
-//! - A retry is a new round: an index serves only reads that were waiting before that index was
-//!   requested. The reuse of an index caused etcd's stale read #20418.
-//! - A read is answered by its deadline without a timer of its own. A read whose deadline passes
-//!   during a round gets an error while the round continues. Reads queued during a round have more
-//!   time than a round takes (see [`ReadQueue::index`]).
+//! - A retry is a new round with a new index. An index serves only reads that were waiting before
+//!   that index was requested. The reuse of an index caused etcd's stale read #20418.
+//! - A read is answered by its deadline without a timer of its own. If the deadline passes during a
+//!   round, the read gets an error and the round continues. A read that is queued during a round
+//!   must have more time left than a round takes (see [`ReadQueue::index`]).
 
 use super::batcher::{AdaptiveBatcher, BatchDelay};
 use crate::clock::{self, Instant};
@@ -24,11 +24,11 @@ const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 16,
     max: Duration::from_millis(8),
 };
-/// Maximum number of reads that wait for a round. Beyond it a read is rejected at once, since the
+/// Maximum number of reads that wait for a round. A further read is rejected at once, since the
 /// node is far over its capacity.
 const MAX_WAITING_READS: usize = 20_000;
-/// Maximum duration of a round. After it a new round starts, so that a paused leader does not block
-/// the only round of this node.
+/// Maximum duration of a round. A longer round is abandoned and a new round starts, so that a
+/// paused leader does not block the only round of this node.
 pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time between two rounds after a failure, unless the leader changes first.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);
@@ -72,8 +72,9 @@ impl ReadQueue {
         self.waiting.max_capacity() - self.waiting.capacity()
     }
 
-    /// Returns an index that, once applied here, covers everything acknowledged before this call.
-    /// Returns by `deadline` if more than the duration of a round is left until then.
+    /// Returns a read index. Once this node has applied the index, its state covers everything
+    /// acknowledged before this call. The method returns by `deadline` if the deadline is further
+    /// away than a round takes.
     pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
@@ -125,10 +126,9 @@ impl ReadWorker {
             // openraft has ended and would log an error for each further round.
             () = stopping => {}
         }
-        // Drop every entry that is left. A read waits until it is answered or its entry is dropped.
-        // Returning alone is not enough: a read may be adding its entry at this moment. That read
-        // keeps the group alive, and with the group the sender of the queue, so the entry would
-        // stay.
+        // Drop the remaining entries, because a read waits until it is answered or its entry is
+        // dropped. Without this, an entry that a read adds at this moment would stay in the queue.
+        // That read keeps the group alive, and the group keeps the sender of the queue alive.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }
@@ -175,8 +175,8 @@ impl ReadWorker {
         }
     }
 
-    /// Collects the reads that are waiting, those that arrive once the runtime has read its
-    /// sockets, and the expected ones. The busier the node is, the more reads share a round.
+    /// Collects the waiting reads, the reads that arrive once the runtime has read its sockets, and
+    /// the expected reads. The busier the node is, the more reads share a round.
     async fn gather(&mut self, waiters: &mut Vec<PendingRead>) {
         tokio::task::yield_now().await;
         let (batcher, queue) = (&mut self.batcher, &mut self.queue);
@@ -192,9 +192,9 @@ fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> &'static str 
     }
 }
 
-/// Awaits the round. A reader whose deadline passes gets an error, and the round continues for the
-/// other readers. If each passed deadline cancelled the round, no round would end under a constant
-/// stream of reads. Returns `None` when no reader waits any more.
+/// Awaits the round and returns its result, or `None` when no reader waits any more. A reader whose
+/// deadline passes gets an error, and the round continues for the other readers. If a passed
+/// deadline cancelled the round, no round would end under a constant stream of reads.
 async fn answer_of(
     round: impl Future<Output = Result<u64, String>>,
     waiters: &mut Vec<PendingRead>,
@@ -228,8 +228,8 @@ mod tests {
         (PendingRead { deadline, reply }, answer)
     }
 
-    /// A round that never ends is abandoned after [`ROUND_TIMEOUT`]. A reader whose deadline comes
-    /// before that is answered at its deadline, and the other readers keep waiting.
+    /// A round that never ends is abandoned after [`ROUND_TIMEOUT`]. A reader with an earlier
+    /// deadline is answered at its deadline, and the other readers keep waiting.
     #[tokio::test(start_paused = true)]
     async fn a_read_is_answered_by_its_deadline() {
         let began = clock::now();

@@ -1,9 +1,9 @@
-//! The queue of writes: those that arrive while a batch is in flight form the next batch.
+//! The queue of writes. Writes that arrive while a batch is in flight form the next batch.
 //!
 //! - One batch of this node is in flight at a time, so writes of one `node.id` keep their order of
 //!   arrival.
 //! - A write that may have been applied is never proposed again.
-//! - A write whose client no longer waits is dropped by the task that holds it.
+//! - A write whose client no longer waits is dropped by the task that processes the write.
 
 use super::batcher::{AdaptiveBatcher, BatchDelay};
 use super::entry_size::size_of;
@@ -19,24 +19,24 @@ use tokio::sync::{mpsc, oneshot};
 /// Maximum number of writes that wait for a batch. Beyond it a write is rejected at once, and is
 /// certainly not applied.
 const MAX_WAITING_WRITES: usize = 20_000;
-/// Maximum total size of the undecided writes. The HTTP server limits what this node's own clients
-/// send. A leader needs this limit too, because it also takes the writes of all other nodes and
-/// keeps those whose clients no longer wait.
+/// Maximum total size of the undecided writes. The HTTP server limits the writes of this node's own
+/// clients. A leader needs this limit too, because it also takes the writes of all other nodes, and
+/// keeps writes whose clients no longer wait.
 const MAX_WAITING_BYTES: usize = 128 << 20;
 /// Maximum size of the commands in one entry or one forwarded batch. A larger entry or batch would
 /// delay replication on a slow link.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Maximum number of commands in one entry, so that no entry takes long to apply.
 const MAX_BATCH_COMMANDS: usize = 4_096;
-/// Maximum time that a batch waits for the expected writes. It is the duration of the last batch,
-/// since a write that misses a batch waits about that long. It is at most `max`, because a batch
-/// that took longer was delayed by a disk or a network, and not by busy processors.
+/// Maximum time that a batch waits for the expected writes. The time is the duration of the last
+/// batch, since a write that misses a batch waits about as long. The time is at most `max`, because
+/// a longer batch was delayed by a disk or a network, and not by busy processors.
 const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 1,
     max: Duration::from_millis(5),
 };
 /// Time reserved for an answer on its way to the client. A write is sent only if its client waits
-/// for longer than this; otherwise the answer would miss the deadline.
+/// for longer than this time. Otherwise the answer would miss the deadline.
 pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(20);
 
 /// The handle through which commands are proposed.
@@ -189,9 +189,9 @@ impl WriteWorker {
         }
     }
 
-    /// Returns the next batch: the writes that are waiting, those that arrive once the runtime has
-    /// read its sockets, and the expected ones. The busier the node is, the larger the batch.
-    /// Cancel-safe.
+    /// Returns the next batch. The batch has the waiting writes, the writes that arrive once the
+    /// runtime has read its sockets, and the expected writes. The busier the node is, the larger
+    /// the batch. Cancel-safe.
     async fn gather(&mut self) -> Option<Vec<PendingWrite>> {
         if self.taken.is_empty() {
             let first = self.waiting.recv().await?;
@@ -271,8 +271,8 @@ mod tests {
     }
 
     /// A write that exceeds the total size limit of the waiting writes is rejected as certainly not
-    /// applied. This happens long before the number of waiting writes reaches its limit. Decided
-    /// writes free their space.
+    /// applied, long before the number of waiting writes reaches its limit. Decided writes free
+    /// their space.
     #[tokio::test]
     async fn waiting_writes_keep_a_limit_in_bytes() {
         let large = || Command::Withdraw {

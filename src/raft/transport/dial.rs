@@ -32,9 +32,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send> PeerStream for IO {}
 /// A new connection to a peer, on which the hello is the first message.
 pub(crate) struct DialedPeer {
     pub(crate) stream: Box<dyn PeerStream>,
-    /// What the peer has proved about itself.
+    /// The proof that the peer has given.
     pub(crate) proof: PeerProof,
-    /// The reason why it has proved nothing although this node can.
+    /// The reason why the peer gave no proof although this node can give one.
     pub(crate) plain_because: Option<String>,
 }
 
@@ -229,8 +229,8 @@ async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStr
         TcpSocket::new_v6()?
     };
     if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == target.is_ipv4()) {
-        // An error is ignored: a node behind address translation does not own the address of its
-        // inventory entry, so it dials from any address.
+        // Ignore an error. A node behind address translation does not own the address of its
+        // inventory entry, and dials from any address.
         let _ = socket.bind((ip, 0).into());
     }
     let stream = socket.connect(target).await?;

@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 /// Performs the TLS handshake with a peer, in which both ends prove that they have the secret.
 ///
 /// # Errors
-/// The reason why the two do not recognize each other.
+/// The reason why the two ends do not recognize each other.
 pub(super) async fn secure(
     stream: TcpStream,
     keys: &PeerKeys,

@@ -18,8 +18,8 @@ pub(crate) struct NodeIdentity {
 }
 
 impl NodeIdentity {
-    /// Returns the raft id. It is a digest that includes the incarnation, so an emptied node never
-    /// has its old id again.
+    /// Returns the raft id. The raft id is a digest that includes the incarnation, so an emptied
+    /// node never has its old raft id again.
     pub(crate) fn raft_id(&self) -> RaftId {
         let mut hash = Sha256::new();
         hash.update(b"quorate raft id\0");
@@ -42,9 +42,9 @@ impl fmt::Display for NodeIdentity {
     }
 }
 
-/// Returns the cluster id: a digest of the environment and the sorted identities of the founders.
-/// Every founder computes it independently. Two groups that were formed from one inventory have
-/// different ids.
+/// Returns the cluster id, a digest of the environment and the sorted identities of the founders.
+/// Every founder computes the cluster id independently. Two groups that were formed from one
+/// inventory have different cluster ids.
 pub(crate) fn cluster_id(environment: &str, founders: &[NodeIdentity]) -> u64 {
     let mut sorted: Vec<&NodeIdentity> = founders.iter().collect();
     sorted.sort();

@@ -37,9 +37,9 @@ pub(crate) trait PeerService: Send + Sync + 'static {
     fn non_members(&self) -> &NonMembers;
     /// Returns whether a session belongs to a node that is not a member.
     fn is_non_member(&self, session: &Self::Session) -> bool;
-    /// Returns whether a request that is read now may be served. A request must not be served if
-    /// its session has ended. It must not be served either if the process has just resumed, since
-    /// the sockets then hold old requests.
+    /// Returns whether a request that is read now may be served. A request is not served after its
+    /// session has ended. It is not served either right after a pause of the process, since the
+    /// sockets hold old requests.
     fn is_current(&self, session: &Self::Session, opened_epoch: u64) -> bool;
     /// Serves one request.
     fn serve(

@@ -79,8 +79,9 @@ pub(crate) enum Request {
     Append(AppendEntriesRequest<TypeConfig>),
     Snapshot(Box<SnapshotChunk>),
     Transfer(TransferLeaderRequest<TypeConfig>),
-    /// A request for a read index. It carries the vote on the sender's disk, read after the arrival
-    /// of the reads that need the index. Nodes of the first release neither send nor read a vote.
+    /// A request for a read index, with the vote on the sender's disk. The vote is read after the
+    /// arrival of the reads that need the index. Nodes of the first release neither send nor read a
+    /// vote.
     ReadIndex(#[serde(deserialize_with = "vote_or_none")] Option<Vote>),
     Forward(Forwarded),
     Status(PeerStatus),
@@ -176,8 +177,8 @@ pub(crate) struct PeerStatus {
     /// entries.
     pub(crate) disk_low: bool,
     pub(crate) digests: Vec<StateDigest>,
-    /// The highest feature level of commands that the sender knows. It is the last field, because
-    /// the message of the first release ends before it.
+    /// The highest feature level of commands that the sender knows. This field is the last one,
+    /// because the message of the first release ends before it.
     #[serde(deserialize_with = "level_or_first")]
     pub(crate) level: u32,
 }

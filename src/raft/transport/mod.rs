@@ -2,17 +2,17 @@
 //! port.
 //!
 //! A connection opens with [`Hello`], which names the cluster, the sender and the receiver. A hello
-//! that names the wrong receiver is refused before anything else is read. A sender that is not the
-//! node it claims to be is refused at the same point.
+//! is refused before anything else is read if it names the wrong receiver, or if the sender is not
+//! the node that it claims to be.
 //!
-//! - `messages` defines the messages, `frame` encodes them, `message_checks` validates them.
-//! - `connection` is the client side of a connection and `listener` the server side; `dial`,
-//!   `address_race`, `resolver` and `dial_tls` make a connection. `peer_security` says what the two
-//!   ends prove to each other first.
-//! - `peers` keeps the connections to the members and a `peer_state` for each; `raft_network` gives
-//!   openraft access to them.
-//! - `identity` and `local_member` describe a node to its peers, and `non_members` limits the
-//!   connections of nodes that are not members.
+//! - `messages` defines the messages, `frame` encodes them, and `message_checks` validates them.
+//! - `connection` is the client side of a connection, and `listener` is the server side.
+//! - `dial`, `address_race`, `resolver` and `dial_tls` make a connection.
+//! - `peer_security` defines the proofs that the two ends give to each other first.
+//! - `peers` keeps the connections to the members, with a `peer_state` for each member.
+//!   `raft_network` gives openraft access to these connections.
+//! - `identity` and `local_member` describe a node to its peers.
+//! - `non_members` limits the connections of nodes that are not members.
 
 mod address_race;
 mod connection;

@@ -9,8 +9,7 @@ use tokio::sync::oneshot;
 /// group several times at the same moment.
 const MAX_NON_MEMBERS: usize = 256;
 
-/// The connected non-members. Beyond the maximum number, the oldest one is disconnected for a new
-/// one.
+/// The connected non-members. At the maximum number, a new non-member displaces the oldest one.
 #[derive(Default)]
 pub(crate) struct NonMembers {
     open: Mutex<OpenNonMembers>,
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// Beyond the maximum number, the oldest non-member is disconnected for a new one. A non-member
+    /// At the maximum number, the oldest non-member is disconnected for a new one. A non-member
     /// that leaves frees its slot.
     #[tokio::test]
     async fn the_oldest_non_member_makes_room() {

@@ -9,26 +9,27 @@ use tokio::sync::watch;
 /// The proof that this node gives to its peers and demands from them.
 #[derive(Debug, Clone)]
 pub enum PeerSecurity {
-    /// None: a peer is believed to be the member that it claims to be. Anyone who can reach the
-    /// port can therefore act as a member.
+    /// No proof. A peer is believed to be the member that it claims to be, so anyone who can reach
+    /// the port can act as a member.
     Off,
     /// A key that only nodes with the shared secret have. The keys change when the secrets are
     /// rotated.
     Keys {
         /// The keys that are valid now.
         keys: watch::Receiver<Arc<PeerKeys>>,
-        /// Whether peers without a proof are dialed and accepted too, as long as a group is changed
-        /// node by node from [`PeerSecurity::Off`] (`permissive`).
+        /// Whether peers without a proof are dialed and accepted too, while a group is changed node
+        /// by node from [`PeerSecurity::Off`] (`permissive`).
         accepts_plain: bool,
     },
 }
 
-/// What the other end of a connection has proved about itself.
+/// The proof that the other end of a connection has given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerProof {
-    /// Nothing: the connection is plain text.
+    /// No proof, because the connection is plain text.
     Plain,
-    /// It has the private key of this public one, and so the shared secret.
+    /// A proof that the other end has the private key of this public key, and therefore the shared
+    /// secret.
     Key(PublicKey),
 }
 
@@ -59,14 +60,14 @@ impl PeerSecurity {
         }
     }
 
-    /// Returns whether the statements of a peer may stop this node. While peers can prove who they
-    /// are, those that have not are not believed so far.
+    /// Returns whether the statements of a peer may stop this node. If peers can prove their
+    /// identity, the statements of a peer that has not proved it are not believed so far.
     pub(crate) fn may_stop(&self, proof: &PeerProof) -> bool {
         matches!(self, PeerSecurity::Off) || matches!(proof, PeerProof::Key(_))
     }
 
-    /// Waits until a connection with this proof may not be used any more, because the secret of its
-    /// key was withdrawn.
+    /// Waits until the secret behind this proof is withdrawn. A connection with the proof may not
+    /// be used any more after that.
     pub(crate) async fn withdrawn(&self, proof: &PeerProof) {
         if let (PeerSecurity::Keys { keys, .. }, PeerProof::Key(key)) = (self, proof) {
             let mut keys = keys.clone();
@@ -78,8 +79,8 @@ impl PeerSecurity {
     }
 }
 
-/// Removes from the answer of a peer that may not stop this node everything that could stop it: the
-/// digests, which say that this node's state is wrong.
+/// Removes the digests from an answer of a peer that may not stop this node. Digests could stop
+/// this node, because they may say that its state is wrong.
 pub(crate) fn without_digests(response: Response) -> Response {
     match response {
         Response::Status(status) => Response::Status(PeerStatus {

@@ -1,5 +1,5 @@
 //! Watchers for clients that follow lookups on this node. A [`Watcher`] reports changes as they are
-//! applied, and reports when this node no longer serves reads, so that its state may be stale.
+//! applied. It also reports that this node no longer serves reads, so that the state may be stale.
 
 use super::history::{ChangeHistory, LookupChange, Subscription};
 use crate::model::Lookup;
@@ -39,8 +39,8 @@ impl WatchHub {
         }
     }
 
-    /// Stores an entry's changes. Must be called while the registry is still locked for the write
-    /// that made them. Otherwise a reader of the new state might not find them here.
+    /// Stores an entry's changes. The caller must still have the registry locked for the write that
+    /// made the changes. Otherwise a reader of the new state might not find the changes here.
     pub(crate) fn keep(&self, changes: &[Change]) {
         self.changes.keep(changes);
     }
@@ -93,9 +93,9 @@ pub enum WatchEvent {
 /// A client's watch of some lookups on one node, created by
 /// [`Node::watch`](crate::raft::Node::watch).
 ///
-/// - No change after the watcher was created is missed. If no [`Watcher::next`] is waiting when the
-///   change is applied, the next call returns immediately.
-/// - A change is reported only once it is applied, so a lookup from local state shows it.
+/// - No change after the creation of the watcher is missed. If a change is applied while no
+///   [`Watcher::next`] is waiting, the next call returns immediately.
+/// - A change is reported only once it is applied, so a lookup from local state shows the change.
 #[derive(Debug)]
 pub struct Watcher {
     cluster_id: u64,
@@ -114,8 +114,8 @@ impl Watcher {
     pub async fn next(&mut self) -> WatchEvent {
         let changed = any_changed(&mut self.subscriptions);
         tokio::select! {
-            // Polled first, so that a node that no longer serves reads reports this even when it
-            // has changes to deliver.
+            // Poll this branch first. A node that no longer serves reads must report this even if
+            // it has changes to deliver.
             biased;
             lost = self.lost.wait_for(Option::is_some) => match lost {
                 Ok(reason) => WatchEvent::Lost(reason.as_deref().unwrap_or_default().to_owned()),

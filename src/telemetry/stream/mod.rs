@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// Maximum size of one write: a pipe that is ready for writing accepts that much without blocking.
 const PIECE_BYTES_MAX: usize = 4096;
 
-/// Maximum time to wait for a reader to make room. After it, lines are lost until there is room.
+/// Maximum time to wait for a reader to make room. If the time passes, lines are lost until there
+/// is room.
 const WRITE_TIMEOUT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
@@ -19,8 +20,9 @@ const NO_TIMEOUT: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// A destination that is never rotated. It does not block: lines that its reader does not accept
-/// are lost and counted. The destination is opened again when the reader has gone away.
+/// A destination that is never rotated. Writing does not block for long, because lines that the
+/// reader does not accept are lost and counted. The destination is opened again after the reader
+/// has gone away.
 #[derive(Debug)]
 pub struct DeviceStream {
     /// The receiver of failure messages; `None` for the console, which has no other place to report
@@ -45,8 +47,8 @@ struct LossReport {
 }
 
 impl DeviceStream {
-    /// Opens a destination whose failures are passed to `say`. If it has no reader or listener now,
-    /// opening it is retried with each line.
+    /// Opens a destination whose failures are passed to `say`. If the destination has no reader or
+    /// listener now, each line tries again to open it.
     ///
     /// # Errors
     /// Returns the operating system's error when the destination can never be written to.
@@ -202,8 +204,8 @@ fn stalled() -> io::Error {
     io::Error::other("its reader does not read")
 }
 
-/// Returns whether a write would not block. An error counts as writable, because the write then
-/// returns it.
+/// Returns whether a write would not block. An error counts as writable, because the write itself
+/// returns the error.
 fn is_writable(file: &File, timeout: &Timespec) -> bool {
     let mut asked = [PollFd::new(file, PollFlags::OUT)];
     match poll(&mut asked, Some(timeout)) {

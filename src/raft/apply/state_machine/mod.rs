@@ -23,7 +23,8 @@ pub(crate) struct StateMachine {
 }
 
 impl StateMachine {
-    /// Opens the replica from the newest snapshot on disk; openraft replays the log after it.
+    /// Opens the replica from the newest snapshot on disk. openraft replays the log entries after
+    /// that snapshot.
     ///
     /// # Errors
     /// When the snapshot cannot be read or trusted. The error names the file and the reason.
@@ -76,8 +77,8 @@ impl StateMachine {
     /// Applies one entry.
     ///
     /// # Errors
-    /// When the log uses a level of commands that this release does not know. If the entry were
-    /// applied anyway, the state of this node would differ from the state of the others.
+    /// When the log uses a feature level of commands that this release does not know. If this node
+    /// applied such an entry, its state would differ from that of the other nodes.
     fn apply_entry(&mut self, entry: &Entry) -> io::Result<(Outcomes, Vec<Change>)> {
         self.last_applied = Some(entry.log_id);
         let batch = match &entry.payload {
@@ -193,8 +194,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// A snapshot to be written: the state at the time of the request. Entries continue to be applied
-/// while it is written.
+/// A snapshot to be written, with the state at the time of the request. Entries continue to be
+/// applied during the write.
 pub(crate) struct SnapshotBuilder {
     image: Image,
     meta: SnapshotMeta,

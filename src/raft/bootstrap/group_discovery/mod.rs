@@ -1,7 +1,7 @@
 //! Discovery of the group of a node that has none.
 //!
-//! The node founds a group, adopts one that lists it as a founder, or asks to join one
-//! (docs/decisions/0001).
+//! The node founds a group, adopts a group that lists the node as a founder, or asks to join
+//! another group (docs/decisions/0001).
 
 use super::decision::{Decision, decide};
 use super::rejections::Rejections;
@@ -36,7 +36,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// reason.
 const SHOWN_REASON_CHARS_MAX: usize = 1_000;
 
-/// The state that a node has before it is in a group, and keeps while it is in one.
+/// The state that a node has both before and while it is in a group.
 pub(crate) struct Bootstrap {
     pub(crate) options: Options,
     /// The connections from nodes that are not members.
@@ -119,8 +119,8 @@ impl Bootstrap {
             .send_replace("this node is stopping".to_owned());
     }
 
-    /// Discovers this node's group: asks the peers until it founds, adopts or joins one. The
-    /// group's identity is on disk when this returns.
+    /// Discovers this node's group. Asks the peers until this node founds, adopts or joins a group.
+    /// The identity of the group is on disk when this method returns.
     ///
     /// # Errors
     /// When the identity cannot be written.
@@ -175,7 +175,8 @@ impl Bootstrap {
         }
     }
 
-    /// Adopts a group: writes it to the identity on disk before this node reports that it has one.
+    /// Adopts a group. Writes the group to the identity on disk before this node reports it to
+    /// peers.
     async fn adopt_group(
         &self,
         pairs: Vec<(NodeIdentity, String)>,
@@ -213,8 +214,8 @@ impl Bootstrap {
         Ok(group)
     }
 
-    /// Marks the data directory as diverged, so that it is not opened again: its state differs from
-    /// that of the group, and a restart would not change that.
+    /// Marks the data directory as diverged, so that no later start opens it. The state in the
+    /// directory differs from that of the group, and a restart would not change that.
     ///
     /// # Errors
     /// When the disk cannot be written.

@@ -32,8 +32,8 @@ async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), Ra
     opened.map(|_| ())
 }
 
-/// A node whose state was found to differ from that of the others does not serve again from the
-/// same disk. The error names the remedy.
+/// A node whose state differed from that of the other nodes does not serve again from the same
+/// disk. The error names the remedy.
 #[tokio::test]
 async fn a_diverged_directory_is_not_opened_again() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -47,8 +47,8 @@ async fn a_diverged_directory_is_not_opened_again() {
     assert!(matches!(refused, Err(RaftError::Diverged(reason)) if reason.contains("Empty it")));
 }
 
-/// A node whose snapshot is ahead of its log reports the log id of the snapshot to its peers. This
-/// is so because the node has acknowledged the snapshot to the leader.
+/// A node whose snapshot is ahead of its log reports the log id of the snapshot to its peers,
+/// because the node has acknowledged the snapshot to the leader.
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_shown() {
     use crate::storage::types::SnapshotMeta;

@@ -1,5 +1,5 @@
-//! Dialing of one peer's addresses: those that its name resolves to now, and those remembered from
-//! before.
+//! Dialing of one peer's addresses. These are the addresses that its name resolves to now, and
+//! remembered earlier ones.
 
 use super::resolver::{Resolution, Resolved, Resolver};
 use crate::clock;
@@ -17,16 +17,18 @@ const RESOLVED_WITHIN: Duration = Duration::from_millis(50);
 /// Time without an answer from one address after which the next address is tried as well.
 const NEXT_AFTER: Duration = Duration::from_millis(50);
 
-/// Time without an answer from the current addresses after which the remembered ones are tried. It
-/// is longer than the other delays, because a remembered address may belong to another node by now.
+/// Time without an answer from the current addresses after which the remembered addresses are
+/// tried. The time is longer than the other delays, because a remembered address may belong to
+/// another node by now.
 const LAST_AFTER: Duration = Duration::from_millis(150);
 
 /// Connects to a host by calling `attempt` with its addresses.
 ///
-/// - Addresses that the name resolves to now come first. Addresses that the name resolved to before
-///   are tried when the first ones do not answer, or when the resolution takes long.
-/// - Only the first dial waits for a resolution that hangs. Later dials find that it has been
-///   running for long and do not wait for it.
+/// - Addresses that the name resolves to now come first. Remembered addresses, to which the name
+///   resolved before, are tried when the current ones do not answer or when the resolution takes
+///   long.
+/// - Only the first dial waits for a resolution that hangs. A later dial sees that the resolution
+///   has been running for long, and does not wait.
 ///
 /// # Errors
 /// When the name does not resolve and no address is remembered, or when no address answers.
@@ -117,7 +119,7 @@ impl Race {
         })
     }
 
-    /// Tries the addresses, each after a delay behind the one before, until one answers.
+    /// Tries the addresses in order, with a delay between two attempts, until one answers.
     async fn run<T, F: Future<Output = Result<T, String>>>(
         mut self,
         resolution: &mut Resolution,

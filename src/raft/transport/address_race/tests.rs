@@ -90,8 +90,8 @@ async fn dial_and_tell(
     }
 }
 
-/// A name that fails to resolve, and then hangs, does not delay connections to a peer that was
-/// reached before. This is so because the last address of the peer is dialed.
+/// A name that fails to resolve, and later hangs, does not delay connections to a peer that was
+/// reached before, because the last address of the peer is dialed.
 #[tokio::test]
 async fn the_last_address_serves_while_the_name_does_not() {
     let state = resolves_to(vec![at(1)]);

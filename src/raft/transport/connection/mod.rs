@@ -19,13 +19,13 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 /// Maximum time to make a connection. It is longer than an accept takes on a busy machine, and
 /// shorter than an election.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-/// Time without an answer after which a connection counts as silent. A silent connection is
-/// replaced when a call on it times out, or, if no caller waits on it, before the next call. A
-/// firewall or a peer may have dropped the connection without notice. If a new leader discovered
-/// this only with its first entries, it would be blocked until those entries time out.
+/// Time without an answer after which a connection counts as silent. A firewall or a peer may drop
+/// a connection without notice. If a new leader discovered this only with its first entries, it
+/// would be blocked until those entries time out. Therefore a silent connection is replaced when a
+/// call on it times out. If no caller waits on it, it is replaced before the next call.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
-/// Maximum number of requests queued on one connection; further calls wait. It is far above the
-/// number that one node sends at the same time.
+/// Maximum number of requests queued on one connection. Further calls wait. The limit is far above
+/// the number of requests that one node sends at the same time.
 const MAX_IN_FLIGHT: usize = 1024;
 
 /// The kinds of traffic that must not wait for each other. A heartbeat queued behind a snapshot
@@ -65,8 +65,8 @@ pub(crate) struct PeerClient {
     connection: AsyncMutex<Option<Arc<OutboundConnection>>>,
 }
 
-/// A check of the peer that answers, made before any request is sent to it. The text is the reason
-/// why the peer proved nothing about itself, if it should have.
+/// A check of the peer that answers, made before any request is sent to the peer. The text is the
+/// reason why the peer gave no proof although this node can give one.
 type Check = Box<dyn Fn(&PeerIdentity, Option<&str>) -> Result<(), String> + Send + Sync>;
 
 /// The channel for the answer to a request, or for the reason why the request was not sent.
@@ -79,7 +79,7 @@ struct OutboundConnection {
     last_received: Arc<Mutex<Instant>>,
     /// Whether the peer's answers may stop this node ([`PeerSecurity::may_stop`]).
     may_stop: bool,
-    /// The pending calls. The task that drives the connection owns them: when it ends, every
+    /// The pending calls, owned by the task that drives the connection. When the task ends, every
     /// waiting caller is notified immediately that the connection broke.
     pending: Weak<Mutex<PendingCalls>>,
 }
@@ -170,9 +170,9 @@ impl PeerClient {
         }
     }
 
-    /// Drops the connection if it is silent, since it may be dead without notice. The next call
-    /// makes a new one, and calls that already wait on the old one continue to wait. A busy peer
-    /// that answers other calls in time keeps its connection.
+    /// Drops a silent connection, since it may be dead without notice. The next call makes a new
+    /// connection, and calls that already wait on the old one continue to wait. If a busy peer
+    /// answers other calls in time, its connection is kept.
     fn close_if_silent(&self) {
         if let Ok(mut slot) = self.connection.try_lock()
             && slot
@@ -185,9 +185,10 @@ impl PeerClient {
 
     /// Returns the current connection, or a new one if the current one has been idle for too long.
     ///
-    /// An open connection is replaced once a new one is made, and dropped when the peer refuses
-    /// this node. The open connection is kept when no new one can be made. This is so because a
-    /// name server, a firewall or a peer without free capacity may block new connections only.
+    /// The current connection is replaced only once a new connection is made. If no new one can be
+    /// made, the current one is kept, because a name server, a firewall or a peer without free
+    /// capacity may block only new connections. If the peer refuses this node, the current
+    /// connection is dropped.
     async fn connected(&self, hello: Hello) -> Result<Arc<OutboundConnection>, CallError> {
         let mut slot = self.connection.lock().await;
         let open = |connection: &&Arc<OutboundConnection>| !connection.out.is_closed();
@@ -286,7 +287,7 @@ async fn handshake(
 }
 
 /// Returns a peer's reason for rejecting this node, shortened and without control characters. This
-/// node repeats the reason in its own status and log, where it may stay for long.
+/// node repeats the reason in its own status and log, possibly for a long time.
 fn shown_reason(reason: &str) -> String {
     /// Maximum number of characters that are kept. No node gives a longer reason.
     const REASON_CHARS_MAX: usize = 1_000;

@@ -8,9 +8,9 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 
-/// Maximum size of a frame between members. The largest message is an append. An append carries up
-/// to 1 MB of entries, or a single larger entry. The largest entry has one announcement of the
-/// maximum size. The rest is headroom.
+/// Maximum size of a frame between members. The largest message is an append with up to 1 MB of
+/// entries, or with a single larger entry. The largest entry has one announcement of the maximum
+/// size. The remaining bytes are headroom.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
 /// Maximum size of a frame from a peer that has not sent its hello yet, or that is not a member.
@@ -125,8 +125,8 @@ pub(crate) fn split<IO: AsyncRead + AsyncWrite>(io: IO) -> (Sender<IO>, Receiver
 }
 
 impl<IO: AsyncWrite> Sender<IO> {
-    /// Sends one encoded message, and those that `more` returns without waiting, in as few writes
-    /// as possible.
+    /// Sends one encoded message, and the messages that `more` returns without waiting, in as few
+    /// writes as possible.
     pub(crate) async fn send_all(
         &mut self,
         first: Bytes,

@@ -1,7 +1,7 @@
 //! Validation of messages from peers before use.
 //!
-//! Data from a message is stored, logged or passed to openraft only under two conditions. Its size
-//! must be bounded, and the code that reads the data back from disk must accept it.
+//! Data from a message is stored, logged or passed to openraft only if its size is bounded, and if
+//! the code that reads the data back from disk accepts it.
 
 use super::identity::NodeIdentity;
 use super::{GroupInfo, Hello, JoinRequest};
@@ -49,7 +49,7 @@ pub(crate) fn group_info(view: &GroupInfo) -> Result<(), String> {
 /// Checks the founders of a group: their number, their names and their addresses.
 ///
 /// # Errors
-/// Gives the reason why they are not those of a valid group.
+/// Gives the reason why a valid group cannot have these founders.
 pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), String> {
     if founders.is_empty() || founders.len() > MEMBERS_MAX {
         return Err(format!(
@@ -64,7 +64,7 @@ pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), String
     Ok(())
 }
 
-/// Checks the entries that a leader sends: each one must follow the one before it, and the reader
+/// Checks the entries that a leader sends. Each entry must follow its predecessor, and the reader
 /// of the log on disk must accept it.
 ///
 /// # Errors

@@ -69,8 +69,8 @@ fn a_join_request_has_an_end() {
     }
 }
 
-/// The founders that a node reports must be those of a valid group, since they are written to the
-/// identity on disk.
+/// The founders that a node reports must be possible founders of a valid group, since they are
+/// written to the identity on disk.
 #[test]
 fn founders_have_an_end() {
     let pair = |i: usize| (named(&format!("n{i}")), "http://10.0.0.1:8411".to_owned());

@@ -24,10 +24,10 @@ const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
 /// Minimum time between two log lines about a peer's invalid messages.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of known peers. Beyond it, peers that never answered this node are removed. Such
-/// peers could be many, since one hello is enough to add an unknown id.
+/// Maximum number of known peers. At this number, peers that never answered this node are removed.
+/// There could be many such peers, since one hello is enough to add an unknown id.
 const MAX_KNOWN: usize = 256;
-/// Maximum number of status messages of [`Peers::lagging`] in flight to one member. Each of them
+/// Maximum number of status messages of [`Peers::lagging`] in flight to one member. Each message
 /// reports entries that were not sent to the member yet.
 const MAX_NOTIFIED_AT_ONCE: usize = 4;
 
@@ -46,8 +46,8 @@ pub(crate) struct Peers {
     dialer: Dialer,
     clients: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
     known: Mutex<BTreeMap<RaftId, PeerState>>,
-    /// The reason why this process must stop: a peer refused this node and said that it must stop,
-    /// or the digests show that this node diverged.
+    /// The reason why this process must stop. Either a peer refused this node and said so, or the
+    /// digests show that the state of this node diverged.
     fatal: watch::Sender<Option<RaftError>>,
 }
 
@@ -82,7 +82,7 @@ impl Peers {
         self.fatal.subscribe()
     }
 
-    /// Records that this process must stop, for this reason. The first reason is kept.
+    /// Records the reason why this process must stop. The first reason is kept.
     pub(crate) fn set_fatal(&self, reason: RaftError) {
         self.fatal.send_if_modified(|fatal| {
             let first = fatal.is_none();
@@ -165,8 +165,8 @@ impl Peers {
         result
     }
 
-    /// Sends a hello to every member before this node may vote. So a directory restored from a copy
-    /// is rejected before it can vote (docs/decisions/0002).
+    /// Sends a hello to every member before this node may vote. The members can thereby reject a
+    /// directory restored from a copy before it votes (docs/decisions/0002).
     pub(crate) async fn handshake_all(self: &Arc<Self>, membership: &StoredMembership) {
         let own = self.raft_id();
         let handshakes = membership
@@ -174,8 +174,8 @@ impl Peers {
             .nodes()
             .filter(|(id, _)| **id != own)
             .map(|(id, member)| async {
-                // The result is ignored: `call` itself records a refusal, and a member that cannot
-                // be reached now gets a hello with the next connection to it.
+                // Ignore the result. `call` itself records a refusal. A member that cannot be
+                // reached now gets a hello with the next connection to it.
                 let _ = self
                     .call(
                         *id,
@@ -271,7 +271,8 @@ impl Peers {
         lock(&self.known).entry(id).or_default().level = level;
     }
 
-    /// Records that a member reported the applied index `applied` when that of this node was `own`.
+    /// Records that a member reported the applied index `applied` while that of this node was
+    /// `own`.
     pub(crate) fn note_applied(&self, id: RaftId, applied: u64, own: u64) {
         lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
     }
@@ -283,8 +284,8 @@ impl Peers {
         known.sent = known.sent.max(index);
     }
 
-    /// Returns the reachable members that were not sent the entry at `index` yet and should be sent
-    /// a status message now.
+    /// Returns the reachable members that need a status message now, because no append with the
+    /// entry at `index` was sent to them yet.
     ///
     /// At most `MAX_NOTIFIED_AT_ONCE` such messages are in flight to each member. A message counts
     /// as in flight until [`Peers::note_notified`] is called. Two messages to one member are sent
@@ -317,8 +318,8 @@ impl Peers {
         }
     }
 
-    /// Records that a member acknowledged the log up to this id. If the member ever reports a
-    /// shorter log, its directory was restored from a copy.
+    /// Records that a member acknowledged the log up to this id. A later process of the member that
+    /// reports a shorter log is checked by [`Peers::verify_identity`].
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
@@ -332,9 +333,9 @@ impl Peers {
         }
     }
 
-    /// Checks the process behind a raft id when it sends a hello or the reply to one. A process
-    /// other than the last one is rejected if its log is shorter than the acknowledged log. The
-    /// exception is a process whose vote has a newer term (docs/decisions/0002).
+    /// Checks the process behind a raft id when it sends a hello or the reply to one. A new process
+    /// is rejected if its log is shorter than the acknowledged log, unless its vote has a newer
+    /// term (docs/decisions/0002).
     ///
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,

@@ -1,9 +1,9 @@
 //! Resolution of the host names of peers, independent of the dials that need them.
 //!
 //! A name server that fails, answers late or hangs must not cost a connection, a write or a thread
-//! of the runtime. A resolution therefore runs on a thread of its own, one at a time for each name,
-//! and outlives the dial that began it. The last addresses of a name are kept for dials during
-//! which its resolution fails.
+//! of the runtime. Each resolution therefore runs on a thread of its own, and continues after the
+//! dial that began it. Only one resolution of a name runs at a time. The last addresses of a name
+//! are kept, for dials while the name does not resolve.
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;
@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Maximum number of remembered names. It covers the names of the largest inventory and of the
-/// members, and as many earlier names, which these names replaced.
+/// Maximum number of remembered names. The number covers the names of the largest inventory and of
+/// the members, and as many earlier names that these names replaced.
 const MAX_NAMES: usize = 256;
 /// Maximum number of names resolved at a time. Each resolution takes a thread, and a name server
 /// that hangs would otherwise occupy one thread for every name.

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 /// Maximum number of changes kept, so that a reader that reconnects misses none. At a hundred
 /// changes a second, far more than engines cause, they cover more than a minute and a half.
 const MAX_CHANGES: usize = 10_000;
-/// Maximum total size of the kept changes. Their number alone is not enough as a limit, since one
-/// change may be as large as the announcement that made it.
+/// Maximum total size of the kept changes. A limit on their number is not enough, since one change
+/// may be as large as the announcement that made it.
 const MAX_CHANGES_BYTES: usize = 8 << 20;
 /// Overhead of a kept change beyond its bytes: the struct and its entries in two queues, rounded
 /// up.
@@ -35,10 +35,10 @@ pub struct LookupChange {
 
 /// The kept changes, and a channel for each lookup that has subscribers.
 ///
-/// - Changes are in order of their indexes and complete after `floor`.
-/// - A lookup has a channel exactly while a [`Subscription`] to it lives, so there are at most as
-///   many channels as waiting clients.
-/// - A channel is notified of a change only after the registry shows it.
+/// - Changes are in order of their indexes. No change after the index `floor` is missing.
+/// - A lookup has a channel exactly while a [`Subscription`] to the lookup exists. There are
+///   therefore at most as many channels as waiting clients.
+/// - A channel is notified of a change only after the registry shows the change.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeHistory(Mutex<HistoryState>);
 
@@ -64,10 +64,9 @@ struct RecordedChange {
     /// The two lists in `json`, as slices of it.
     removed: Bytes,
     services: Bytes,
-    /// The JSON for the whole type. It is set only if one entry changed several pools of the type,
-    /// and only in the change of the first of these pools. The JSON is rendered for its first
-    /// reader and shared by all readers. It at most doubles the size of the changes of such an
-    /// entry.
+    /// The JSON for the whole type, rendered for the first reader and shared by all readers. It is
+    /// set only if one entry changed several pools of the type, and only in the change of the first
+    /// of these pools. At most it doubles the size of the entry's changes.
     of_all_pools: OnceLock<Bytes>,
 }
 
@@ -80,8 +79,8 @@ impl ChangeHistory {
         }))
     }
 
-    /// Stores an entry's changes. Must be called while the registry is still locked for the write
-    /// that made them. Otherwise a reader of the new state might not find them here.
+    /// Stores an entry's changes. The caller must still have the registry locked for the write that
+    /// made the changes. Otherwise a reader of the new state might not find the changes here.
     pub(crate) fn keep(&self, changes: &[Change]) {
         if changes.is_empty() {
             return;
@@ -273,8 +272,8 @@ fn merged(of_one_entry: &[Arc<RecordedChange>]) -> LookupChange {
     }
 }
 
-/// Encodes the JSON of a change from these lists, omitting empty ones; `list_bytes` is their
-/// approximate size.
+/// Encodes the JSON of a change from lists, omitting empty lists. `list_bytes` is the approximate
+/// size of all lists.
 fn event<L: AsRef<[u8]>>(
     list_bytes: usize,
     removed: impl IntoIterator<Item = L>,

@@ -37,7 +37,7 @@ fn the_later_changes_of_a_lookup_are_given() {
 }
 
 /// Changes that one entry makes in two pools are one change of the type. Otherwise a reader that
-/// disconnects between the two could not say which of them it has seen.
+/// disconnects between the two changes could not say which change it has seen.
 #[test]
 fn one_entry_is_one_change() {
     let changes = ChangeHistory::starting_at(0);
@@ -56,8 +56,9 @@ fn one_entry_is_one_change() {
     );
 }
 
-/// `since` returns `None` rather than an incomplete list. A list would lack the changes from before
-/// the start of the history, those dropped beyond its limits, and those that a snapshot replaced.
+/// `since` returns `None` instead of an incomplete list. A list would be incomplete before the
+/// start of the history, after changes were dropped at a limit, and after a snapshot replaced the
+/// state.
 #[test]
 fn what_is_gone_is_said() {
     let changes = ChangeHistory::starting_at(10);
@@ -96,8 +97,8 @@ fn large_changes_are_bounded_by_their_bytes() {
     assert_eq!(kept.floor, 100 - kept.order.len() as u64);
 }
 
-/// A lookup has a channel while it has subscribers, and they are notified only of changes of this
-/// lookup.
+/// A lookup has a channel while it has subscribers. The subscribers are notified only of changes of
+/// this lookup.
 #[tokio::test]
 async fn subscriptions_wake_and_go() {
     let changes = Arc::new(ChangeHistory::starting_at(0));
