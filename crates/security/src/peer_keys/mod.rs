@@ -1,10 +1,12 @@
 //! The key pair by which the peers of a group recognize each other.
 //!
 //! Each shared secret yields one Ed25519 key pair, the same on every node. Both ends of a TLS 1.3
-//! connection show the public key (RFC 7250) and prove that they have the private one. Therefore a
-//! node needs no certificates, and a stranger learns nothing that allows it to guess the secret
-//! faster than by trying. TLS proves only that the other end is *a* node with the secret; the hello
-//! inside says which, and for whom it is meant.
+//! connection show the public key (RFC 7250) and prove that they have the private key. Nodes
+//! therefore need no certificates. A stranger learns nothing that helps to guess the secret faster
+//! than by trying.
+//!
+//! TLS proves only that the other end is *a* node with the secret. The hello message inside the
+//! connection says which node it is, and which node the connection is meant for.
 
 mod raw_key_verifier;
 
@@ -23,8 +25,8 @@ use rustls::{ClientConfig, ServerConfig};
 use std::fmt;
 use std::sync::Arc;
 
-/// The ALPN protocol of peers (RFC 7301). Its number is the version of the way in which peers are
-/// recognized: `quorate-peer/1` is an HTTP upgrade in plain text.
+/// The ALPN protocol of peers (RFC 7301). The number in the name is the version of the way in which
+/// peers recognize each other. `quorate-peer/1` is an HTTP upgrade in plain text.
 pub const PEER_ALPN: &[u8] = b"quorate-peer/2";
 
 /// The salt of the key derivation. No other use of the same secret has this salt, so keys of
@@ -57,8 +59,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The key that this node shows to its peers, the keys that it accepts from them, and the TLS
-/// settings with these keys. Its `Debug` output contains no key.
+/// The key that this node shows to its peers, the keys that it accepts from peers, and the TLS
+/// settings with all these keys. The `Debug` output contains no key.
 pub struct PeerKeys {
     accepted: Vec<PublicKey>,
     client: Arc<ClientConfig>,
