@@ -1,8 +1,11 @@
 //! A digest of the whole state, equal on all nodes at the same applied index.
 //!
-//! The digest is a sum of digests of the parts (their elements). The cost of a change therefore
-//! depends on the parts that change, not on the size of the state. It detects faults, not attacks:
-//! a peer that can choose the state can choose its digest.
+//! Each part of the state has an element, which is a digest of the part. The digest of the state is
+//! the sum of all elements. The cost of a change therefore depends on the parts that change, not on
+//! the size of the state.
+//!
+//! The digest detects faults but not attacks, because a peer that can choose the state can also
+//! choose the digest.
 
 use crate::level::LEVEL_OF_ORDER;
 use crate::model::Fingerprint;

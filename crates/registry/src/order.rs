@@ -1,10 +1,12 @@
-//! The order of writes of one node: the evidence about earlier writes that each write carries, and
-//! the rule for which earlier writes it may replace.
+//! The order of writes of one node.
+//!
+//! Each write carries evidence about earlier writes ([`Arrival`]). The evidence decides which
+//! earlier writes the write may replace (`WriteOrder`).
 
 use serde::{Deserialize, Serialize};
 
-/// The term and the raft id of a leader. A term alone does not identify a leader: openraft may have
-/// two leaders in one term.
+/// The term and the raft id of a leader. A term alone does not identify a leader, because openraft
+/// may have two leaders in one term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Leadership {
     /// The term.
@@ -22,43 +24,44 @@ pub struct Tail {
     pub index: u64,
 }
 
-/// The evidence that a write carries: what the node that received it knew of the log at its
-/// arrival.
+/// The evidence that a write carries: what its receiving node knew of the log when the write
+/// arrived.
 ///
-/// All evidence is recorded once, on arrival, and a write is never proposed with newer evidence. A
-/// write may replace another write of its node only if the other write certainly began before this
-/// write arrived. That is certain if the other write is in:
+/// The evidence is recorded once, on arrival. A write is never proposed with newer evidence.
 ///
-/// - an entry at or below `committed`, which was committed before this write arrived.
-/// - an entry at or below `tail`, if the entry with this write was proposed by the same leader. A
-///   leader only appends to its log, so all entries up to `tail` were in its log before this write
-///   arrived. If another leader proposed this write, the log may have other, newer entries at these
-///   indexes, and `tail` is ignored.
-/// - the entry at `previous`, whose write arrived earlier at the same receiving node. The registry
-///   accepted that earlier write. All accepted writes of the node that precede the earlier write in
-///   the log therefore began before it arrived. Otherwise the registry would have refused the
-///   earlier write. The preceding writes began before this write arrived, too.
+/// A write may replace another write of its node only if the other write certainly began before
+/// this write arrived. That is certain if the other write is in one of these entries:
+///
+/// - an entry at or below `committed`, because that entry was committed before this write arrived.
+/// - an entry at or below `tail`, if the leader of `tail` also proposed the entry with this write.
+///   A leader only appends to its log, so its log had all entries up to `tail` before this write
+///   arrived. The log of another leader may have newer entries at these indexes, so `tail` is
+///   ignored if another leader proposed this write.
+/// - the entry at `previous`, because its write (the previous write) arrived earlier at the same
+///   receiving node. Accepted writes of the node that precede the previous write in the log may be
+///   replaced too. They began before the previous write arrived, because the registry would
+///   otherwise have refused the previous write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
     /// The highest log index known to be committed.
     pub committed: u64,
     /// The last entry that the leader was known to have; absent if it is not above `committed`.
     pub tail: Option<Tail>,
-    /// The log index of the last write of the same node id that the receiving node knew to be
-    /// accepted by the registry. The receiving node knew this before it processed this write.
+    /// The log index of the last accepted write of the same node id that the receiving node knew of
+    /// before it processed this write.
     pub previous: Option<u64>,
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.
     ///
-    /// The receiving node takes the moment at which the write's client gives up, by the receiving
-    /// node's own clock. The value is the maximum that ticks can have counted by that moment. If
-    /// ticks have counted more when the write is applied, that clock stopped, as in a paused
-    /// virtual machine. The rest of the evidence may then be newer than the client's request.
+    /// The value is the maximum that ticks can have counted when the client gives up, by the clock
+    /// of the receiving node. If ticks have counted more when the write is applied, the client has
+    /// given up, or the clock of the receiving node stopped, as in a paused virtual machine. If the
+    /// clock stopped, the rest of the evidence may be newer than the client's request.
     pub until_ms: Option<u64>,
 }
 
-/// The rule for which earlier writes a write may replace: the part of its [`Arrival`] that is valid
-/// in the entry that carries it.
+/// The rule for which earlier writes a write may replace. It is the part of the write's [`Arrival`]
+/// that is valid in the entry with the write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WriteOrder {
     /// Whether the rules of level 4 apply, under which renewals and withdrawals of unregistered
@@ -101,9 +104,9 @@ impl WriteOrder {
         self.is_late || (index > self.seen && self.previous != Some(index))
     }
 
-    /// Same as [`WriteOrder::is_superseded_by`], for a write that changes nothing visible in a
-    /// lookup: a renewal, or a withdrawal of a node that is not registered. Before level 4, such a
-    /// write was applied no matter how late it was.
+    /// Same as [`WriteOrder::is_superseded_by`], for a renewal or a withdrawal of an unregistered
+    /// node, which change nothing in a lookup. Before level 4, such a write was applied no matter
+    /// how late it was.
     pub fn is_superseded_without_effect_by(self, index: u64) -> bool {
         self.is_strict && self.is_superseded_by(index)
     }
@@ -127,8 +130,8 @@ mod tests {
         }
     }
 
-    /// The tail of a leader's log is valid only in an entry of that leader. It is not valid in an
-    /// entry of another term, or of another leader in the same term.
+    /// The tail of a leader's log is valid only in an entry of that leader, not in an entry of
+    /// another term or of another leader in the same term.
     #[test]
     fn the_tail_counts_for_its_own_leader_alone() {
         let superseded =

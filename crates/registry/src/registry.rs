@@ -12,8 +12,8 @@ use crate::state::type_index::TypeIndex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// Maximum number of retired raft ids. Each id is that of one replaced member, so this is enough
-/// for years of replacements. Beyond this number, the oldest id is forgotten.
+/// Maximum number of retired raft ids. The replacement of a member retires one id, so this number
+/// is enough for years. Beyond this number, the oldest id is forgotten.
 pub(crate) const MAX_RETIRED: usize = 1024;
 
 /// The registry: the replicated state of the cluster.
@@ -59,8 +59,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Creates an empty registry. `environment` is that of the cluster; it is part of every lookup
-    /// and of the digest.
+    /// Creates an empty registry for the environment of the cluster. The environment is part of
+    /// every lookup and of the digest.
     pub fn new(environment: &str) -> Self {
         Self {
             environment: environment.to_owned(),
@@ -103,8 +103,8 @@ impl Registry {
         self.cluster_ms
     }
 
-    /// Returns the time counted by ticks, in milliseconds. Unlike cluster time, it does not stop
-    /// during a grace period, so that a process can detect that its own clocks stopped.
+    /// Returns the time counted by ticks, in milliseconds. Cluster time stops during a grace
+    /// period, but this time does not. A process can therefore detect that its own clocks stopped.
     pub fn ticked_ms(&self) -> u64 {
         match self.level < LEVEL_OF_ORDER {
             true => self.cluster_ms,
@@ -112,8 +112,8 @@ impl Registry {
         }
     }
 
-    /// Returns the rest of the grace period in milliseconds; ticks use it up before they advance
-    /// cluster time.
+    /// Returns the rest of the grace period in milliseconds. Ticks use up this rest before they
+    /// advance cluster time.
     pub fn grace_left_ms(&self) -> u64 {
         self.grace_left_ms
     }
@@ -123,8 +123,8 @@ impl Registry {
         self.level
     }
 
-    /// Returns the level in use if this release does not know it. In this case the node must stop,
-    /// and a release that knows the level is needed.
+    /// Returns the level in use if this release does not know this level. In this case the node
+    /// must stop, and needs a release that knows the level.
     pub fn unknown_level(&self) -> Option<u32> {
         (self.level > LEVEL).then_some(self.level)
     }

@@ -14,7 +14,7 @@ pub const SECRET_BYTES_ADVISED: usize = 32;
 /// Maximum length of a secret in bytes.
 pub const SECRET_BYTES_MAX: usize = 4_096;
 
-/// A secret that nodes, or nodes and engines, share. Its `Debug` output does not contain it.
+/// A secret that nodes, or nodes and engines, share. The `Debug` output does not show the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 

@@ -6,10 +6,11 @@ use thiserror::Error;
 /// Maximum number of secrets in a list. A rotation needs two.
 pub const SECRETS_MAX: usize = 8;
 
-/// The secrets that are accepted. The first is also the one to show; it is never absent.
+/// The accepted secrets; there is at least one. The first secret is also the one to show to others.
 ///
-/// A rotation takes four lists, one restart or reload of all nodes each: `old`, then `old, new`,
-/// then `new, old`, then `new`. At each step every node accepts what the others show.
+/// A rotation takes four lists, with one restart or reload of all nodes for each list: `old`, then
+/// `old, new`, then `new, old`, then `new`. At each step, every node accepts the secret that the
+/// other nodes show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretList {
     first: Secret,

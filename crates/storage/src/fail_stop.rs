@@ -8,8 +8,10 @@ use super::log_target;
 use std::io;
 use tokio::sync::watch;
 
-/// The record of the first storage failure. Once it is set, nothing is written or acknowledged any
-/// more: after a failed fsync the content of the device is unknown, so a retry would prove nothing.
+/// The record of the first storage failure.
+///
+/// Once a failure is recorded, nothing is written or acknowledged any more. The content of the
+/// device is unknown after a failed fsync, so a retry would prove nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct FailStop(watch::Sender<Option<String>>);
 
@@ -26,7 +28,7 @@ impl FailStop {
         }
     }
 
-    /// Records a failure unless one is already recorded, and returns the recorded one.
+    /// Records a failure unless an earlier one is recorded. Returns the recorded failure.
     pub(crate) fn set(&self, failure: &io::Error) -> io::Error {
         self.0.send_if_modified(|current| {
             let first = current.is_none();
@@ -77,8 +79,8 @@ mod tests {
         }
     }
 
-    /// Only the first failure is logged. The target of this log line is the one that operators
-    /// know, no matter which source file logs the failure.
+    /// Only the first failure is logged. The line has the target that operators know, no matter
+    /// which source file logs the failure.
     #[test]
     fn a_failure_is_logged_under_its_target() {
         let lines = LoggedLines::default();

@@ -12,7 +12,7 @@ pub struct Identity {
     pub incarnation: u64,
     /// The `node.environment`.
     pub environment: String,
-    /// The group that the directory belongs to; `None` before it has joined one.
+    /// The group that the directory belongs to; `None` before the node has joined a group.
     pub group: Option<GroupIdentity>,
     /// Whether the content of the directory was found to differ from that of the other members.
     /// Such a directory must not be opened again.

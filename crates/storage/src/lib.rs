@@ -5,11 +5,11 @@
 //! the most recently appended entries. A snapshot is a separate file in the same directory. All
 //! file access goes through [`Vfs`]. The rules:
 //!
-//! - The vote, the entries and their order follow openraft's contract: entries are readable when
-//!   `append` returns and durable when its callback runs, and everything is written in order.
-//! - A snapshot is durable before the purge of the entries that it covers is queued.
-//! - The first failed operation is recorded. After it nothing is acknowledged, nothing is retried,
-//!   and the process ends.
+//! - The vote and the log follow openraft's contract. Entries are readable when `append` returns,
+//!   and durable when the callback runs. Everything is written in order.
+//! - A snapshot is durable before the purge of the log up to the snapshot is queued.
+//! - The first failed operation is recorded. After a failure nothing is acknowledged, nothing is
+//!   retried, and the process ends.
 //! - A directory whose content cannot be trusted is not opened.
 
 mod blocking;

@@ -34,10 +34,9 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Returns the last log id of the directory: that of its log, or of its snapshot if the
-    /// snapshot is ahead of the log. A snapshot received from a leader is durable before the
-    /// entries that it covers are purged. A crash may therefore leave the snapshot ahead of the
-    /// log.
+    /// Returns the last log id of the log or of the newest snapshot, whichever is higher. A
+    /// snapshot received from a leader is durable before the log is purged. A crash may therefore
+    /// leave the snapshot ahead of the log.
     pub(crate) fn reach(&self) -> Option<LogId> {
         self.recovered.last.max(self.covered)
     }
@@ -60,8 +59,8 @@ pub(crate) fn open_directory(
         .map_err(unusable)?
         .ok_or(OpenError::InUse { lock: lock_file })?;
     make_database(&*vfs, dir)?;
-    // A process that was killed may have left directory entries that are visible but not yet
-    // durable. This process relies on them, so it syncs them first.
+    // A killed process may have left directory entries that are visible but not durable. They are
+    // synced before this process relies on them.
     vfs.sync_dir(dir).map_err(unusable)?;
     vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
     let fail_stop = FailStop::new();
@@ -131,7 +130,8 @@ fn check_snapshots(
         source,
     };
     if *recovered == recovered_state::RecoveredState::default() {
-        // The database is empty: any snapshots were left by a crash during a wipe of the directory.
+        // The database is empty, so any snapshots were left by a crash during a wipe of the
+        // directory.
         return snapshots.remove_all().map(|()| None).map_err(unusable);
     }
     let newest = snapshots.read_newest().map_err(|e| match e {

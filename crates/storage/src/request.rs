@@ -76,9 +76,11 @@ impl WriteRequest {
         }
     }
 
-    /// Returns whether the request requires a two-phase commit. Votes, identities and wipes require
-    /// one, because they must not be lost: after silent corruption of a one-phase commit, the
-    /// database would roll the commit back. They are rare, so the second fsync costs little.
+    /// Returns whether the request requires a two-phase commit.
+    ///
+    /// Votes, identities and wipes require one, because they must not be lost. If a one-phase
+    /// commit is silently corrupted, the database later rolls the commit back. These requests are
+    /// rare, so the second fsync costs little.
     pub(crate) fn needs_two_phases(&self) -> bool {
         matches!(
             self,

@@ -7,10 +7,10 @@ thread_local! {
     static SEEDED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Seeds this thread: every random number that it draws for consensus from now on depends only on
-/// the seed. `None` switches back to the operating system.
+/// Seeds this thread, so that every later random number for consensus depends only on the seed.
+/// `None` switches back to the random numbers of the operating system.
 ///
-/// For simulations, which run all their nodes on one thread.
+/// Only simulations use this function. They run all their nodes on one thread.
 #[cfg(feature = "sim")]
 pub fn seed_thread(seed: Option<u64>) {
     SEEDED.set(seed);

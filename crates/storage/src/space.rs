@@ -1,6 +1,8 @@
-//! Precautions against a full disk: a floor of free space and a ballast file. Below the floor, no
-//! proposals are accepted. A purge frees space, but its commit needs space first. The ballast file
-//! is deleted to provide that space.
+//! Precautions against a full disk: a minimum of free space (the floor) and a reserve (the ballast
+//! file).
+//!
+//! Below the floor, no proposals are accepted. A purge frees space, but the commit of the purge
+//! needs space first. The ballast file is deleted to provide this space.
 
 use super::layout;
 use super::vfs::Vfs;
@@ -58,10 +60,10 @@ impl Space {
 
     /// Returns the state for the given size of the log's records.
     pub(crate) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
-        // The database file never shrinks, so space that a purge freed stays inside it. An entry
-        // takes up to twice its size, since page sizes are powers of two. Half of the free space
-        // inside the file may be unusable for the next entry, because it is fragmented by smaller
-        // pages.
+        // The database file never shrinks, so space that a purge freed stays inside the file. An
+        // entry takes up to twice its size, because page sizes are powers of two. Half of the free
+        // space inside the file may be unusable for the next entry, because smaller pages fragment
+        // this space.
         let file_bytes = self.vfs.allocated_bytes(&self.dir.join(layout::DATABASE))?;
         let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES) / 2;
         let free_bytes = self
@@ -81,9 +83,8 @@ impl Space {
         Ok(self.vfs.space(&self.dir)?.free_bytes >= bytes)
     }
 
-    /// Returns whether a new file of `bytes` bytes could be written in addition to the existing
-    /// files. The log must still have room afterwards. The ballast counts as free space, since it
-    /// can be deleted if necessary.
+    /// Returns whether a new file of `bytes` bytes could be written and the log would still have
+    /// room. The ballast counts as free space, because it can be deleted if necessary.
     pub(crate) fn could_take(&self, bytes: u64) -> io::Result<bool> {
         let ballast_bytes = match self.vfs.allocated_bytes(&self.dir.join(layout::BALLAST)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
@@ -109,8 +110,8 @@ impl Space {
         }
     }
 
-    /// Creates the ballast if it does not exist and there is enough space. It need not be durable:
-    /// if it is lost, it is created again.
+    /// Creates the ballast if it does not exist and there is enough space. The ballast need not be
+    /// durable, because a lost ballast is created again.
     pub(crate) fn restore_ballast(&self) -> io::Result<()> {
         if self.ballast_bytes == 0 {
             // The file system does not report its size, so there is no ballast.

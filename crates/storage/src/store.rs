@@ -35,8 +35,9 @@ const QUEUE_REQUESTS_MAX: usize = QUEUE_BYTES_MAX / REQUEST_BYTES_MIN;
 
 /// A data directory: the log, the vote, the identity and the snapshots of one node.
 ///
-/// Cheap to clone. Every [`super::LogStore`] is a handle too. When the last handle is dropped, the
-/// last batch is sealed (by a two-phase commit). Another process can then open the directory.
+/// Handles are cheap to clone, and every [`super::LogStore`] is a handle too. The drop of the last
+/// handle seals the last batch (by a two-phase commit), so that another process can open the
+/// directory.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<StoreInner>,
@@ -57,8 +58,8 @@ pub(crate) struct StoreInner {
 }
 
 impl Store {
-    /// Opens a data directory, creating it if necessary. Blocks. All of its content is read and
-    /// checked.
+    /// Opens a data directory, creating it if necessary. Reads and checks all content of the
+    /// directory. This function blocks.
     ///
     /// # Errors
     /// When another process uses the directory, when it is unusable, or when its content cannot be
@@ -187,8 +188,8 @@ impl Store {
         self.inner.shared.view().last
     }
 
-    /// Returns the last log id of the directory when it was opened: that of its log, or of its
-    /// snapshot if the snapshot is ahead of the log.
+    /// Returns the last log id of the log or of the newest snapshot, whichever was higher when the
+    /// directory was opened.
     pub fn reach_at_open(&self) -> Option<LogId> {
         self.inner.reach
     }
@@ -359,7 +360,7 @@ impl StoreInner {
         })
     }
 
-    /// Queues a request. Never waits: a permit guarantees space in the queue.
+    /// Queues a request. Never waits, because a permit guarantees space in the queue.
     fn send(&self, request: QueuedRequest) -> io::Result<()> {
         self.queue
             .as_ref()

@@ -12,21 +12,22 @@ use crate::state::static_entry::StaticEntry;
 use crate::state::type_index::TypeIndex;
 use std::collections::BTreeSet;
 
-/// Maximum number of services in one announcement.
+/// Maximum number of services in one announcement. Engines announce one or two.
 ///
-/// An engine announces one or two per node. Each service adds to a rendered lookup, an event and a
-/// snapshot. A body of 1 MB with 20,000 services therefore costs far more than its text.
+/// Each service adds to a rendered lookup, an event and a snapshot. A body of 1 MB with 20,000
+/// services therefore costs far more than the size of its text.
 pub const MAX_SERVICES: usize = 4_096;
 
 /// Maximum length of an announcement's location in bytes. A lookup repeats it with each service.
 pub const MAX_LOCATION_BYTES: usize = 1_024;
 
 impl Registry {
-    /// Returns the reason why an announcement is too large, no matter how full the registry is, as
-    /// one line that names the field; `None` if it is not too large.
+    /// Returns the reason why an announcement is too large, as one line that names the field.
+    /// Returns `None` if the announcement is not too large. The result does not depend on how full
+    /// the registry is.
     ///
-    /// An announcement that was accepted below `LEVEL_OF_LIMITS` may be renewed, and replaced by
-    /// one that is no larger.
+    /// A stored announcement may exceed the limits if it was accepted below `LEVEL_OF_LIMITS`. The
+    /// node may renew this announcement, or replace it by one that is no larger.
     pub fn objection(&self, announcement: &Announcement) -> Option<String> {
         let (services, location) = (announcement.services.len(), announcement.location.len());
         if services <= MAX_SERVICES && location <= MAX_LOCATION_BYTES {
@@ -68,8 +69,9 @@ impl Registry {
         nodes.chain(statics).sum()
     }
 
-    /// Returns whether an announcement fits into the memory limit in place of the node's previous
-    /// one. This is always the case if the cost of the announcement does not increase.
+    /// Returns whether the memory limit allows an announcement to replace the node's previous
+    /// announcement. A replacement that costs no more than the previous announcement is always
+    /// allowed.
     pub(crate) fn fits_announcement(
         &self,
         before: Option<(&NodeEntry, &BorrowedAnnouncement<'_>)>,
@@ -93,8 +95,8 @@ impl Registry {
         )
     }
 
-    /// Returns whether a static service fits into the memory limit in place of the one with the
-    /// same id.
+    /// Returns whether the memory limit allows a static service to replace the static service with
+    /// the same id.
     pub(crate) fn fits_static(&self, before: Option<&StaticEntry>, after: &StaticEntry) -> bool {
         let before_bytes = before.map_or(0, |entry| entry.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);

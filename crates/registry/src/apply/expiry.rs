@@ -8,19 +8,21 @@ use quorate_planted::{Bug, is_planted};
 impl Registry {
     /// Advances cluster time, and removes the nodes whose deadline is reached.
     ///
-    /// A node never expires early. An announcement is committed at some moment of real time, and is
-    /// between tick k and tick k+1 in the log. Tick k+1 may count time that passed before that
-    /// moment. Tick k+2 may do so too, if tick k+1 waited for a majority. Together the two ticks
-    /// count at most one step of time from before that moment (`src/raft/monitor/ticker.rs`). The
-    /// deadline includes that whole step. Every later tick counts time after that moment. When
-    /// cluster time has advanced by `max_age_ms + step_ms` since the announcement, at least
-    /// `max_age_ms` of real time has passed. The node may therefore be removed as soon as its
-    /// deadline is reached. A new leader may use a longer step. Even then, the first tick after an
-    /// announcement advances cluster time by at most the step that the deadline includes
-    /// (`step_limit_ms`).
+    /// A node never expires early, because cluster time advances by `max_age_ms + step_ms` between
+    /// an announcement and its deadline. At most `step_ms` of this advance can be real time from
+    /// before the announcement was committed:
     ///
-    /// A tick that carries a grace period (`grace_ms`) advances no cluster time and uses up no
-    /// grace period. Such a tick reports the duration of the outage, during which no node could
+    /// - Only the first two ticks after the announcement in the log may count time from before the
+    ///   commit. The second tick does so only if the first one waited for a majority. Together the
+    ///   two ticks count at most one step of such time (`src/raft/monitor/ticker.rs`).
+    /// - A new leader may use a longer step. The first tick after the announcement nevertheless
+    ///   advances cluster time by at most the step that the deadline includes (`step_limit_ms`).
+    ///
+    /// When cluster time reaches the deadline, at least `max_age_ms` of real time has therefore
+    /// passed since the commit.
+    ///
+    /// A tick with a grace period (`grace_ms`) neither advances cluster time nor uses up a grace
+    /// period. The time that such a tick counts belongs to the outage, during which no node could
     /// renew.
     pub(crate) fn tick(
         &mut self,

@@ -6,11 +6,11 @@ use crate::order::{Leadership, WriteOrder};
 use crate::registry::{MAX_RETIRED, Registry};
 
 impl Registry {
-    /// Applies the entry at `index`, which must follow all applied entries (the very first one may
-    /// have index 0). Returns one outcome per command, in order.
+    /// Applies the entry at `index`, and returns one outcome per command, in order. The entry must
+    /// follow all applied entries. The very first entry may have index 0.
     ///
-    /// The leader that proposed the entry is unknown, so the evidence about the tail of a leader's
-    /// log ([`Tail`](crate::Tail)) is ignored.
+    /// This function does not know the leader that proposed the entry. It therefore ignores the
+    /// last known entry in a leader's log ([`Tail`](crate::Tail)) that a write may carry.
     pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
         self.apply_entry(index, None, batch)
     }
@@ -46,8 +46,8 @@ impl Registry {
             .collect()
     }
 
-    /// Applies an entry without commands, a blank one or a membership change: only the applied
-    /// index advances.
+    /// Applies an entry without commands, which is a blank entry or a membership change. Only the
+    /// applied index advances.
     pub fn advance(&mut self, index: u64) {
         debug_assert!(
             index >= self.applied_index,

@@ -11,9 +11,9 @@ use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {
-    /// Applies an announcement: registers the node, or replaces its stored announcement, unless the
-    /// write is superseded or exceeds a limit. If exactly this announcement is stored, it is
-    /// renewed.
+    /// Applies an announcement: registers the node, or replaces its stored announcement. If exactly
+    /// this announcement is stored, the node is renewed. An announcement that is superseded or
+    /// exceeds a limit changes nothing.
     pub(crate) fn announce(
         &mut self,
         index: u64,
@@ -80,7 +80,7 @@ impl Registry {
                 let node_id = node_id.clone();
                 self.remove_node(&node_id, index);
             }
-            // The tombstone is recorded nevertheless: an announcement that was received before this
+            // The tombstone is recorded nevertheless. An announcement that was received before this
             // withdrawal must not bring the node back after the withdrawal was acknowledged.
             None => self.tombstones.record(&Arc::from(node_id), index),
         }
@@ -149,8 +149,8 @@ fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64
 }
 
 /// Returns whether two announcements of a node come from the same process. A process generates new
-/// service ids when it starts. An announcement without a common id therefore comes from another
-/// process, and the node counts as joined anew.
+/// service ids when it starts. Announcements without a common service id therefore come from two
+/// processes.
 fn same_process(before: &BorrowedAnnouncement<'_>, after: &BorrowedAnnouncement<'_>) -> bool {
     by_id(&before.services, &after.services).any(|pair| matches!(pair, (Some(_), Some(_))))
 }

@@ -8,9 +8,9 @@ use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {
-    /// Moves a node from the types and pools of its previous announcement to those of the next. A
-    /// pool in which nothing about the node changes is skipped, so that the rendered bytes of the
-    /// pool stay valid.
+    /// Moves a node from the types and pools of its previous announcement to the types and pools of
+    /// its next announcement. Skips each pool in which nothing about the node changes, so that the
+    /// rendered bytes of the pool stay valid.
     pub(crate) fn reindex(
         &mut self,
         node_id: &Arc<str>,

@@ -46,14 +46,14 @@ pub enum BadAddress {
 }
 
 /// Parses an address that clients are redirected to: `http` or `https`, a host, and optionally a
-/// port. Returns it without a trailing slash, so that a path can be appended.
+/// port. Returns the address without a trailing slash, so that a path can be appended.
 ///
-/// Spellings that other parsers repair (`http:/h`, `http://h\x`, `http://127.1`) are refused: two
-/// clients might repair them differently.
+/// Spellings that other parsers repair (`http:/h`, `http://h\x`, `http://127.1`) are refused,
+/// because two clients might repair them differently.
 ///
-/// A path is refused as well. Engines announce none: airlift builds `http`, `https` and their
-/// external forms from a host and a port. SQL clients could not follow an address with a path
-/// either: the responses to a statement link to paths that begin at the root.
+/// An address with a path is refused as well. Engines announce no path, because airlift builds
+/// `http`, `https` and their external forms from a host and a port. SQL clients could not use a
+/// path, because the responses to a statement link to paths that begin at the root.
 ///
 /// # Errors
 /// Returns the first problem found.

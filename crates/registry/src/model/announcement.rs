@@ -21,9 +21,9 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// Returns the digest of the parsed form. Differences in white space, key order, compression or
-    /// number formats between client libraries do not change it. A renewal identifies the renewed
-    /// announcement by this digest.
+    /// Returns the digest of the parsed form. The digest does not depend on white space, key order,
+    /// compression or number formats, which differ between client libraries. A renewal identifies
+    /// the renewed announcement by this digest.
     pub fn digest(&self) -> u128 {
         let start = Fingerprint::of("announcement 1")
             .text(&self.node_id)

@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A host that other machines can connect to. Its `Display` form is the one used in a URI: an IPv6
-/// address in brackets, an IPv4-mapped address as the IPv4 address, a name in lower case.
+/// A host that other machines can connect to. The `Display` form is the form in a URI: an IPv6
+/// address is in brackets, an IPv4-mapped address is written as the IPv4 address, and a name is in
+/// lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     /// An IP address, never an IPv4-mapped one.

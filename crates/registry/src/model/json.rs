@@ -4,9 +4,9 @@ use super::announcement::StaticService;
 
 /// Writes a JSON string.
 ///
-/// airlift adds `<`, `>`, `&` and `'` to Jackson's escapes (its `JsonMapper`), so that a browser
-/// never interprets JSON as HTML. Jackson writes hexadecimal digits in upper case and non-ASCII
-/// characters unescaped.
+/// airlift's `JsonMapper` also escapes `<`, `>`, `&` and `'`, which Jackson does not, so that a
+/// browser never interprets JSON as HTML. Jackson writes hexadecimal digits in upper case and
+/// non-ASCII characters unescaped.
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();

@@ -1,8 +1,8 @@
-//! Parses durations and data sizes in airlift's notation.
+//! Parses durations and data sizes in airlift's notation, such as `1.5GB`.
 //!
-//! The rules are those of `io.airlift.units.Duration` and `io.airlift.units.DataSize`: for example
-//! `1.5GB`, with optional white space around the number and the unit. Units are case-sensitive.
-//! Results are at most `Long.MAX_VALUE`, which airlift prints to mean "no limit".
+//! The rules are the same as in `io.airlift.units.Duration` and `io.airlift.units.DataSize`. White
+//! space around the number and the unit is optional, and units are case-sensitive. Results are at
+//! most `Long.MAX_VALUE`, which airlift prints to mean "no limit".
 
 /// Maximum quantity: `Long.MAX_VALUE` in Java.
 const QUANTITY_MAX: u64 = i64::MAX as u64;
@@ -74,8 +74,8 @@ pub fn data_size_bytes(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Returns a value in a form suitable for messages: truncated, since an invalid value can be of any
-/// length, and without control characters.
+/// Returns a value in a form suitable for messages, without control characters. The value is
+/// truncated, because an invalid value can be of any length.
 pub fn shown(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 80;
     let mut shown: String = text

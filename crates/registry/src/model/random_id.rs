@@ -16,8 +16,8 @@ pub fn random_uuid() -> std::io::Result<String> {
         .to_string())
 }
 
-/// Returns the UUID of a name. It is always the same for one name, and different for different
-/// names (version 8, derived from a digest).
+/// Returns the UUID of a name (version 8, derived from a digest). A name always has the same UUID,
+/// and different names have different UUIDs.
 pub fn uuid_of(name: &str) -> String {
     let digest = Fingerprint::of("uuid").text(name).finish();
     uuid::Builder::from_custom_bytes(digest.to_le_bytes())

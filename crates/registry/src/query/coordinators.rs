@@ -9,8 +9,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The properties with addresses, by priority. The first usable address of a service is the address
-/// of the coordinator. Addresses for external clients come before those for the engine's own nodes,
-/// and `https` before `http`, as in airlift's service inventory.
+/// of the coordinator. Addresses for external clients come before addresses for the engine's own
+/// nodes, and `https` comes before `http`, as in airlift's service inventory.
 const ADDRESS_PROPERTIES: [&str; 4] = ["https-external", "http-external", "https", "http"];
 
 /// Maximum number of coordinators without a usable address that are reported.
@@ -20,13 +20,13 @@ const UNUSABLE_MAX: usize = 8;
 type Found = Result<Coordinator, UnusableCoordinator>;
 
 impl Registry {
-    /// Returns the coordinators, most recently joined first. If two joined with the same entry, the
-    /// one with the greater node id comes first.
+    /// Returns the coordinators, most recently joined first. If two coordinators joined with the
+    /// same log entry, the one with the greater node id comes first.
     ///
-    /// A node is a coordinator if it has a service of type `{engine}-coordinator`. It is also a
-    /// coordinator if it has a service of the engine's own type with `coordinator=true`. A static
-    /// service is a coordinator under the same two conditions. Coordinators without an address that
-    /// a client could be redirected to are returned separately.
+    /// A node is a coordinator if it has a service of type `{engine}-coordinator`, or a service of
+    /// the engine's own type with `coordinator=true`. The same two conditions apply to a static
+    /// service. Coordinators without an address that a client could be redirected to are returned
+    /// separately.
     pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
         let mut all = Vec::new();
         for engine in Engine::ALL {
@@ -76,8 +76,8 @@ impl Registry {
                     &of_pool.coordinators
                 };
                 for node_id in nodes {
-                    // A node's services of one type may have a usable address even if its services
-                    // of the other type have none.
+                    // A node without a usable address in its services of the first type may have
+                    // one in its services of the second type.
                     if let Some(entry) = self.nodes.get(node_id)
                         && !matches!(by_name.get(&**node_id), Some(Ok(_)))
                         && let Some(found) = of_node(engine, service_type, entry)

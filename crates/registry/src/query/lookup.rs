@@ -10,15 +10,15 @@ use crate::state::type_index::PoolEntry;
 use std::sync::Arc;
 
 impl Registry {
-    /// Returns the bytes of a lookup: the same `Arc` for every reader until a service of the lookup
-    /// changes.
+    /// Returns the bytes of a lookup. Every reader gets the same `Arc` until a service of the
+    /// lookup changes.
     ///
     /// - Renewals, ticks that remove nothing and changes of other types do not affect the bytes.
-    /// - Services are sorted by pool (in a lookup by type), node id and service id; static services
+    /// - Services are sorted by pool (in a lookup by type), node id and service id. Static services
     ///   come last.
-    /// - If two nodes announce services with the same id, all of these services are included.
-    ///   airlift collects services in a set, so it shows only one of them and hides a live node.
-    ///   This is not reproduced, since it has no use.
+    /// - If two nodes announce services with the same id, the lookup includes both services.
+    ///   airlift collects services in a set, and therefore shows only one of the two services and
+    ///   hides a live node.
     pub fn lookup(&self, lookup: &Lookup) -> Arc<Rendered> {
         let found = match lookup {
             Lookup::All | Lookup::Statics => true,
@@ -34,8 +34,9 @@ impl Registry {
         }
     }
 
-    /// Returns the log index of the last change of a lookup's bytes. It never decreases, because
-    /// for a lookup without services it is the index at which any type last vanished from any pool.
+    /// Returns the log index of the last change of a lookup's bytes. For a lookup without services,
+    /// this is the index at which any type last vanished from any pool. The returned index
+    /// therefore never decreases.
     pub fn changed_index(&self, lookup: &Lookup) -> u64 {
         let of_lookup = match lookup {
             Lookup::All => Some(self.changed_index),

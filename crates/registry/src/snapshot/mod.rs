@@ -40,8 +40,8 @@ const PREFIX_BYTES: usize = 9;
 /// Size in bytes of the pieces in which a snapshot in memory is read.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A point-in-time copy of the registry that shares the announcements with it. It is cheap to take,
-/// and can be encoded while the registry changes.
+/// A point-in-time copy of the registry. The copy is cheap to take, because it shares the
+/// announcements with the registry. It can be encoded while the registry changes.
 #[derive(Debug, Clone)]
 pub struct Image {
     level: u32,
@@ -105,10 +105,11 @@ impl Registry {
         self.image().to_bytes()
     }
 
-    /// Restores a state written by [`Registry::to_snapshot`], in this release or an earlier one.
+    /// Restores a state that [`Registry::to_snapshot`] of this release or of an earlier release
+    /// wrote.
     ///
     /// # Errors
-    /// Returns the problem and its position; no part of an invalid snapshot is used.
+    /// Returns the problem and its position. No part of an invalid snapshot is used.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, BadSnapshot> {
         Self::from_pieces(bytes.chunks(PIECE_BYTES).map(<[u8]>::to_vec))
     }
@@ -194,7 +195,8 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Restores the next node of a snapshot, with its deadline and its members in the index.
+    /// Restores the next node of a snapshot, with its deadline and its entries in the index of
+    /// types and pools.
     fn restore_node<P>(&mut self, reader: &mut Reader<P>) -> Result<(), BadSnapshot>
     where
         P: Iterator<Item = Vec<u8>>,

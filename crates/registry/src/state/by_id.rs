@@ -5,11 +5,11 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::iter;
 
-/// Iterates over two lists in the order of ids. Yields each id once, as a pair of the services with
-/// this id in the first and in the second list; `None` stands for a service that a list does not
-/// contain. The number of steps is linear in the number of services.
+/// Iterates over two lists of services in the order of ids. Yields one pair for each id: the
+/// service with this id in the first list, and the service with this id in the second list. `None`
+/// stands for a missing service. The number of steps is linear in the number of services.
 ///
-/// Both lists must be sorted by id, like those of an announcement.
+/// Both lists must be sorted by id, like the services of an announcement.
 pub(crate) fn by_id<'s, 'a: 's, S: Borrow<BorrowedService<'a>>>(
     mut one: &'s [S],
     mut other: &'s [S],

@@ -6,11 +6,13 @@ use crate::state::node_entry::{BorrowedAnnouncement, BorrowedService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The effect of one entry on one type in one pool. Several changes by one entry are combined,
-/// because a reader whose connection is closed between them could not say which ones it has seen.
+/// The effect of one log entry on one type in one pool.
 ///
-/// - A reader with the services from before the entry deletes those in `removed` and then inserts
-///   those in `services`. The reader then has the services from after the entry.
+/// Several changes by one entry are combined. Otherwise, a reader whose connection closes between
+/// two changes could not say which of them it has seen.
+///
+/// - A reader with the services from before the entry deletes the services in `removed` and then
+///   inserts the services in `services`. The reader then has the services from after the entry.
 /// - A service is identified by its node and its id; a static service by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

@@ -18,9 +18,9 @@ use crate::model::{Announcement, json_service_bytes};
 
 /// Maximum cost of announcements and static services, in bytes as counted in this module.
 ///
-/// It keeps a misbehaving client from filling the memory of all nodes at once. 100,000 services of
-/// real engines take about 103 MB of it. Every node must refuse the same entries, so another value,
-/// or another way of counting, requires a new [`LEVEL`](crate::LEVEL).
+/// The limit keeps a misbehaving client from filling the memory of all nodes at once. 100,000
+/// services of real engines cost about 103 MB. Every node must refuse the same writes, so another
+/// limit, or another way of counting, requires a new [`LEVEL`](crate::LEVEL).
 pub const MAX_HELD_BYTES: usize = 256 << 20;
 
 /// Cost of an entry in addition to its text, before `LEVEL_OF_LIMITS`.
@@ -50,7 +50,7 @@ pub(crate) fn announcement_bytes(announcement: &Announcement, packed_bytes: usiz
         services,
     } = announcement;
     let mut json_bytes = 0;
-    // Consecutive repeats are skipped: most nodes announce services of one type.
+    // Consecutive repeats are skipped, because most nodes announce services of one type.
     let mut types: Vec<&str> = Vec::new();
     for service in services.iter() {
         let texts = [service.service_type, pool, location];

@@ -1,14 +1,14 @@
 //! A growable byte buffer that avoids a second copy of a large body.
 
-/// Size in bytes up to which the buffer grows by plain doubling. A larger vector that doubles has
-/// capacity for twice its bytes. While it is reallocated, two copies of the bytes are in memory.
+/// Size in bytes up to which the buffer grows by plain doubling. Doubling a larger buffer would
+/// reserve up to twice the needed capacity. During the reallocation, two copies of the bytes would
+/// be in memory.
 const SMALL_BYTES: usize = 16 << 20;
 
 /// A byte buffer for appending.
 ///
-/// A large buffer reserves its expected maximum at once. That costs nothing, because memory that
-/// was reserved but never written takes up no physical memory, and unused capacity is returned at
-/// the end.
+/// A large buffer reserves its expected maximum at once. Reserved memory that was never written
+/// takes up no physical memory, and unused capacity is returned at the end.
 #[derive(Debug)]
 pub(super) struct Growing {
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     /// Appending to a large body does not reallocate it before it exceeds its expected maximum. A
-    /// body of any size is complete and has no spare capacity, even if it exceeds that maximum.
+    /// body of any size, even above that maximum, is complete and has no spare capacity.
     #[test]
     fn large_bodies_are_moved_once() {
         const PIECE: usize = SMALL_BYTES / 64;

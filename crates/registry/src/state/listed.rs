@@ -5,8 +5,8 @@ use super::node_entry::{BorrowedAnnouncement, PackedAnnouncement};
 use crate::model::{StaticService, write_json_service, write_json_string};
 use std::sync::Arc;
 
-/// The entries that a lookup returns. Collecting them is quick; rendering them may take long, and
-/// needs no access to the registry.
+/// The entries that a lookup returns, before they are rendered. Collecting entries is quick.
+/// Rendering entries may take long, but needs no access to the registry.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub environment: String,

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 /// The stored announcement of one node.
 ///
-/// The announcement is stored packed. In parsed form, one service takes over a kilobyte in maps and
-/// strings. However, 100,000 services should fit in 200 MB together with their rendered lookups.
+/// The announcement is stored packed, because 100,000 services should fit in 200 MB together with
+/// their rendered lookups. In parsed form, maps and strings take more than a kilobyte for one
+/// service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEntry {
     packed: Arc<[u8]>,
@@ -20,9 +21,9 @@ pub struct NodeEntry {
     /// The cluster time at which the node expires, in milliseconds. The first tick that advances
     /// cluster time to this value or beyond it removes the node.
     pub deadline_ms: u64,
-    /// The log index at which the node joined. The index is kept while the node stays registered.
-    /// It is reset when an announcement has no service id in common with the previous announcement.
-    /// In that case, another process has taken over the node id.
+    /// The log index at which the node joined. Later announcements of the same process do not
+    /// change this index. An announcement that has no service id in common with the previous
+    /// announcement resets the index, because another process has taken over the node id.
     pub joined_index: u64,
     /// The log index at which its announcement last changed; a renewal is not a change.
     pub changed_index: u64,
@@ -50,7 +51,8 @@ impl PackedAnnouncement {
 
 /// An announcement that borrows from its packed form.
 ///
-/// Its encoding is that of [`Announcement`], field by field; maps are encoded like lists of pairs.
+/// The encoding is the same as that of [`Announcement`], field by field. Maps are encoded like
+/// lists of pairs.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct BorrowedAnnouncement<'a> {
     pub node_id: &'a str,
@@ -132,8 +134,8 @@ impl NodeEntry {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
-    /// Returns the packed announcement. It can still be read while, and after, this entry is
-    /// modified.
+    /// Returns the packed announcement, which stays readable while this entry is modified and
+    /// afterwards.
     pub(crate) fn share(&self) -> PackedAnnouncement {
         PackedAnnouncement(self.packed.clone())
     }

@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// Maximum number of lookups whose bytes are cached.
 ///
-/// Engines request a handful of types and never reach this limit. It bounds the memory of a
-/// registry with many types if clients look up each of them. A lookup without services takes no
-/// cache entry.
+/// The limit bounds the memory of a registry with many types if clients look up each type. Engines
+/// request a handful of types and never reach the limit. A lookup without services takes no cache
+/// entry.
 pub(crate) const MAX_RENDERINGS: usize = 256;
 
-/// Maximum size of all cached bytes, plain and gzipped. 100,000 services of real engines take 28
-/// MB, so there is room for two lookups of all of them, including their compressed form.
+/// Maximum size of all cached bytes, plain and gzipped. A lookup of 100,000 services of real
+/// engines takes 28 MB, so the cache has room for two such lookups with their compressed forms.
 ///
-/// A rendering that does not fit is not cached: readers share it while one of them uses it, and it
-/// is rendered again for a later reader.
+/// A rendering that does not fit is not cached. Readers share the rendering while one of them uses
+/// it. A later reader renders the lookup again.
 pub(crate) const MAX_RENDERED_BYTES: usize = 64 << 20;
 
 /// Minimum size of a lookup that is rendered on first use instead of under the registry's lock.
@@ -93,7 +93,7 @@ impl Rendered {
     }
 
     /// Renders the body, its tag and, if asked for, the gzipped body. Later calls of
-    /// [`Rendered::json`], [`Rendered::tag`] and [`Rendered::gzip`] then return at once.
+    /// [`Rendered::json`], [`Rendered::tag`] and [`Rendered::gzip`] return at once.
     pub fn make(&self, with_gzip: bool) {
         self.digest();
         if with_gzip {
@@ -101,7 +101,8 @@ impl Rendered {
         }
     }
 
-    /// Evicts renderings from the cache that contains this one, after this one has grown.
+    /// Makes the cache that contains this rendering evict renderings, after this rendering has
+    /// grown.
     fn keep_within_limit(&self) {
         if let Some(keeper) = self.keeper.upgrade() {
             lock(&keeper).keep_within_limit();
@@ -142,7 +143,7 @@ impl Rendered {
         let gzip = self.gzip.get_or_init(|| {
             const IN_MEMORY: &str = "writing into memory cannot fail";
             is_new = true;
-            // The fastest compression level, because a body is rendered anew with every change and
+            // The fastest level is used because a body is compressed again after every change, and
             // this level already removes nine tenths. Unwritten capacity takes no physical memory,
             // and the excess is returned.
             let room = Vec::with_capacity(json.len());
@@ -161,18 +162,19 @@ impl Rendered {
 
 /// A cache of up-to-date renderings.
 ///
-/// The lock is held only to find an entry. Each lookup is rendered once, outside of the lock:
-/// readers of the same lookup wait for the rendering, readers of other lookups do not. A large
-/// lookup that is not rendered yet keeps its entries ([`Listed`]). Its bytes therefore show the
-/// state at the time of the lookup.
+/// The lock is held only to find a cache entry. Each lookup is rendered once, without the lock.
+/// Readers of the same lookup wait for the rendering, and readers of other lookups do not wait.
+///
+/// A large lookup that is not rendered yet stores its services ([`Listed`]). Its bytes therefore
+/// show the state at the time of the lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 
 /// The entries of the cache.
 ///
-/// - `entries` has at most [`MAX_RENDERINGS`] entries. Their bytes are at most
-///   [`MAX_RENDERED_BYTES`], except for the moment after a rendering has grown and before others
-///   are evicted.
+/// `entries` has at most [`MAX_RENDERINGS`] entries with at most [`MAX_RENDERED_BYTES`] bytes in
+/// total. After a rendering has grown, the total may exceed this limit until other renderings are
+/// evicted.
 #[derive(Debug)]
 struct CacheEntries {
     entries: BTreeMap<Lookup, CacheEntry>,

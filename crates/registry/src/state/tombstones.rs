@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 /// Maximum number of removed nodes that are stored individually.
 ///
-/// A tombstone is needed only while a write of its node may be in flight, which is a matter of
-/// seconds. More than 4,096 nodes rarely leave in that time. If they do, writes of unregistered
-/// nodes are refused once with a request to retry, and none is lost.
+/// A tombstone is needed only while a write of its node may be in flight, which takes seconds. It
+/// is rare that more than 4,096 nodes leave within seconds. If they do, writes of unregistered
+/// nodes are refused once with a request to retry, and no write is lost.
 pub(crate) const MAX_TOMBSTONES: usize = 4096;
 
 /// The log index at which each node was last removed.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 /// The index from type and pool to nodes and static services.
 ///
-/// - A pool without members is removed, and so is a type without pools: the size is bounded by the
-///   number of services.
+/// - A pool without members and a type without pools are removed. The number of services therefore
+///   limits the size of the index.
 /// - `sum` is the sum of the elements of all types and pools.
 /// - `bytes` is the memory cost of all types and pools (`state::cost`).
 #[derive(Debug, Default)]
@@ -24,8 +24,8 @@ pub(crate) struct TypeIndex {
 pub(crate) struct TypeEntry {
     /// The log index at which a service of this type was last added, changed or removed.
     pub changed_index: u64,
-    /// Its pools. They are boxed because a `BTreeMap` allocates room for eleven values in each of
-    /// its nodes, and most types have one pool.
+    /// The pools of the type. They are boxed because most types have one pool, and a `BTreeMap`
+    /// allocates room for eleven values in each of its nodes.
     pub pools: BTreeMap<Arc<str>, Box<PoolEntry>>,
 }
 
@@ -67,8 +67,8 @@ impl TypeIndex {
     /// Returns the pool, creating it if necessary, and marks it as changed by the entry at
     /// `index`.
     fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolEntry {
-        // All commands of one log entry have the same index. Only the first of them that touches
-        // this pool sets `changed_index` of the pool and its type, and updates `sum`.
+        // All commands of one log entry have the same index. Only the first command that touches
+        // this pool sets `changed_index` of the pool and of its type, and updates `sum`.
         if !self.is_touched(service_type, pool, index) {
             self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
             self.restored(service_type, pool).changed_index = index;
@@ -150,8 +150,8 @@ impl TypeIndex {
             .collect()
     }
 
-    /// Restores the log indexes of a snapshot. Returns false unless they belong to exactly the
-    /// types and pools of this index.
+    /// Restores the log indexes of a snapshot. Returns whether the snapshot has exactly the types
+    /// and pools of this index.
     pub fn restore_indexes(&mut self, indexes: &[TypeIndexes]) -> bool {
         for (service_type, changed_index, pools) in indexes {
             let Some(of_type) = self.types.get_mut(service_type) else {

@@ -89,9 +89,9 @@ impl EngineCluster {
 }
 
 /// The coordinator that joined last comes first. A changed announcement of the same process does
-/// not count as joining. A new process under the same node id counts as joining, so that its
-/// address comes before that of a coordinator that started earlier. That coordinator may have been
-/// killed since.
+/// not count as joining, but an announcement of a new process under the same node id does. The
+/// address of the new process therefore comes before the address of a coordinator that started
+/// earlier and may have been killed since.
 #[test]
 fn the_last_that_joined_is_first() {
     let mut cluster = EngineCluster {

@@ -1,4 +1,4 @@
-//! Tests of limits: entries beyond them are refused, and counted costs are accurate.
+//! Tests of limits: entries beyond a limit are refused, and counted costs are accurate.
 
 use super::properties::{at, batches, lookups};
 use super::samples::{announce, announcement, batch, of_type};
@@ -59,9 +59,9 @@ fn set_level(registry: &mut Registry, level: u32) {
     registry.apply(index, &batch(vec![Command::Level(level)]));
 }
 
-/// Below `LEVEL_OF_LIMITS`, an announcement may have any number of services. From that level on, a
-/// stored announcement may be renewed, and replaced by one that is no larger. Any other
-/// announcement above the limit is refused.
+/// From `LEVEL_OF_LIMITS` on, an announcement with too many services is refused. If such an
+/// announcement was stored below this level, it may be renewed, or replaced by one that is no
+/// larger.
 #[test]
 fn too_many_services_are_refused_from_a_level_on() {
     let mut registry = Registry::new("test");
@@ -135,8 +135,9 @@ fn a_long_location_is_refused_from_a_level_on() {
     );
 }
 
-/// When the level is raised, entries cost more than before, and the registry may be over its limit.
-/// No node is lost: stored announcements can be renewed, or replaced by ones that cost no more.
+/// When the level is raised, announcements cost more than before, and the registry may be over its
+/// limit. No node is lost, because a stored announcement can be renewed, or replaced by one that
+/// costs no more.
 #[test]
 fn a_registry_over_its_limit_loses_nobody() {
     let mut registry = Registry::new("test");

@@ -17,7 +17,7 @@ enum ModelRequest {
     Withdraw,
 }
 
-/// A write that a taker has read. A taker is a node that receives writes from clients.
+/// A write that a receiving node (`Taker`) has read from a client.
 #[derive(Debug, Clone)]
 struct ModelWrite {
     node: usize,
@@ -28,7 +28,7 @@ struct ModelWrite {
     may_renew: bool,
 }
 
-/// One entry of a leader's log: the writes in it, each with the index of its taker.
+/// One entry of a leader's log: the writes in it, each with the index of its receiving node.
 #[derive(Debug, Clone)]
 struct ModelEntry {
     proposer: Leadership,
@@ -36,7 +36,7 @@ struct ModelEntry {
     tick: bool,
 }
 
-/// A node that receives writes: its evidence about the log, and a queue of writes for each node id.
+/// A receiving node: the log indexes that it knows, and a queue of writes for each node id.
 #[derive(Debug, Clone, Default)]
 struct Taker {
     committed: u64,
@@ -46,8 +46,8 @@ struct Taker {
     previous: [Option<u64>; NODES],
 }
 
-/// The cluster: a log with a committed prefix, takers that lag behind, and the acknowledgments to
-/// clients.
+/// The cluster: a log with a committed prefix, receiving nodes that lag behind, and the
+/// acknowledgments to clients.
 struct ModelWorld {
     registry: Registry,
     log: Vec<ModelEntry>,
@@ -79,7 +79,7 @@ impl ModelWorld {
         position as u64 + 2
     }
 
-    /// Lets a taker read the write of a client, and record its evidence.
+    /// Lets a receiving node read the write of a client, and record the log indexes that it knows.
     fn take(&mut self, taker: usize, node: usize, request: ModelRequest) {
         let taker = &mut self.takers[taker];
         taker.queues[node].push_back(ModelWrite {
@@ -96,7 +96,7 @@ impl ModelWorld {
         });
     }
 
-    /// Appends one entry to the leader's log, with the first queued writes of some takers.
+    /// Appends one entry to the leader's log, with the first queued writes of some receiving nodes.
     fn propose(&mut self, of_takers: u8, of_nodes: u8) {
         let mut writes = Vec::new();
         for (i, taker) in self.takers.iter_mut().enumerate() {
@@ -124,7 +124,8 @@ impl ModelWorld {
         });
     }
 
-    /// Commits one more entry and applies it on all nodes. Takers learn of the commit later.
+    /// Commits one more entry, applies it, and passes each outcome to the receiving node of the
+    /// write. The other receiving nodes learn of the commit later.
     fn commit(&mut self) -> Result<(), TestCaseError> {
         let Some(entry) = self.log.get(self.committed).cloned() else {
             return Ok(());
@@ -174,7 +175,8 @@ impl ModelWorld {
             },
             ModelRequest::Announce(content) => {
                 let announcement = announcement(&node_id, "presto", &content.to_string());
-                // The command that a taker would choose if it had applied all entries.
+                // A receiving node proposes the renewal first, and the announcement after
+                // `NotRegistered`.
                 match write.may_renew {
                     true => Command::OrderedRenew {
                         arrival: write.arrival,
@@ -190,7 +192,7 @@ impl ModelWorld {
         }
     }
 
-    /// Processes an outcome as a taker does.
+    /// Processes an outcome as a receiving node does.
     fn answer(&mut self, taker: usize, write: &ModelWrite, index: u64, outcome: &Outcome) {
         let Some(taker) = self.takers.get_mut(taker) else {
             return;
@@ -226,9 +228,9 @@ impl ModelWorld {
         (0..NODES).filter_map(held).collect()
     }
 
-    /// Elects another leader, whose log has all committed entries and perhaps more. The clients of
-    /// uncommitted entries get an unknown outcome; an entry that is not lost may be committed
-    /// later.
+    /// Elects another leader, whose log has all committed entries and perhaps some uncommitted
+    /// ones. The clients of all uncommitted writes get an unknown outcome. An uncommitted entry in
+    /// the new leader's log may still be committed later.
     fn elect(&mut self, kept: usize) {
         let kept = self.committed + kept % (self.log.len() - self.committed + 1);
         self.log.truncate(kept);
@@ -243,17 +245,18 @@ impl ModelWorld {
         }
         for entry in self.log.iter_mut().skip(self.committed) {
             for (taker, _) in &mut entry.writes {
-                // No taker gets the outcome, because no client waits for the write any more.
+                // No receiving node gets the outcome, because no client waits for the write any
+                // more.
                 *taker = TAKERS;
             }
         }
         self.append(Vec::new(), false);
     }
 
-    /// Lets a taker learn the committed index, or the tail of the leader's log.
+    /// Lets a receiving node learn the committed index, or the tail of the leader's log.
     fn hear(&mut self, taker: usize, how_much: u8, of_commits: bool) {
         let taker = &mut self.takers[taker];
-        // The taker lags the leader's log by at most three entries.
+        // The receiving node lags the leader's log by at most three entries.
         let lag = usize::from(u8::MAX - how_much) % 4;
         let upto = |length: usize| (length * usize::from(how_much)).div_ceil(usize::from(u8::MAX));
         if of_commits {
@@ -289,10 +292,10 @@ proptest! {
         cases: 3_000, failure_persistence: None, ..ProptestConfig::default()
     })]
 
-    /// Suppose that write A arrived before write B of the same node began. Then A never takes
-    /// effect after B was acknowledged. This holds even if takers lag behind and queue writes, or
-    /// leaders change. It also holds if entries are lost or committed late, or one entry has writes
-    /// of one node from two takers.
+    /// If write A arrived before write B of the same node began, A never takes effect after B was
+    /// acknowledged. This holds even if receiving nodes lag behind and queue writes, or leaders
+    /// change. It also holds if entries are lost or committed late, and if one entry has writes of
+    /// one node from two receiving nodes.
     #[test]
     fn no_write_takes_effect_after_a_later_one(
         steps in vec((0..31u8, any::<u8>(), any::<u8>()), 1..120),
@@ -306,8 +309,8 @@ proptest! {
         }
     }
 
-    /// Suppose that the taker of a write knew the whole log of the leader when it received the
-    /// write. While the leader does not change, this write is not refused.
+    /// A write is not refused if its receiving node knew the whole log of the leader when the write
+    /// arrived, and the leader does not change.
     #[test]
     fn a_taker_that_has_heard_is_not_refused(
         writes in vec(
@@ -365,8 +368,8 @@ fn withdrawal(node: &str, arrival: Arrival) -> Command {
     }
 }
 
-/// At most one write of a node is accepted from one entry, including renewals and withdrawals of
-/// unregistered nodes. `previous` therefore identifies one write.
+/// The registry accepts at most one write of a node from one entry. This also holds for renewals
+/// and for withdrawals of unregistered nodes. `previous` therefore identifies one write.
 #[test]
 fn of_one_entry_one_write_of_a_node_is_accepted() {
     use Outcome::{Applied, Superseded};
@@ -399,9 +402,9 @@ fn of_one_entry_one_write_of_a_node_is_accepted() {
     );
 }
 
-/// A renewal is refused if it may be older than an announcement that another taker received and
-/// that was applied first. Otherwise, the renewal would count as the last write of its node. The
-/// withdrawal queued behind the renewal would then remove the newer announcement.
+/// A renewal is refused if an announcement that was applied before the renewal may be newer.
+/// Otherwise, the renewal would count as the last write of its node, and the withdrawal queued
+/// behind the renewal would remove the newer announcement.
 #[test]
 fn a_renewal_passes_no_later_write_by() {
     let mut registry = Registry::new("test");
@@ -490,8 +493,8 @@ fn a_grace_does_not_stop_the_time_of_late_writes() {
     }
 }
 
-/// Nodes of two releases can read each other's commands: new variants and fields are encoded after
-/// all existing ones.
+/// Nodes of two releases can read each other's commands, because new variants and fields are
+/// encoded after all existing ones.
 #[test]
 fn the_bytes_of_commands_stay() {
     let hex = |command: &Command| -> String {

@@ -106,8 +106,8 @@ proptest! {
     })]
 
     /// The same entries produce the same outcomes, digest and bytes on two nodes. This holds even
-    /// if one node served lookups or was restored from a snapshot in between. The incremental
-    /// digest equals the recomputed one.
+    /// if one node serves lookups and the other is restored from a snapshot between two entries.
+    /// The incremental digest equals the recomputed digest.
     #[test]
     fn nodes_agree(batches in batches(), restart_at in 0..60usize) {
         let mut one = Registry::new("test");
@@ -137,7 +137,7 @@ proptest! {
     }
 
     /// Cached bytes equal a fresh rendering. The bytes of a lookup change only in an entry that
-    /// sets the `changed_index` of the lookup, which never decreases. Renewals keep the same
+    /// sets the lookup's `changed_index`. This index never decreases. Renewals keep the same
     /// rendering.
     #[test]
     fn kept_renderings_are_fresh(batches in batches()) {
@@ -168,9 +168,10 @@ proptest! {
         }
     }
 
-    /// A write is accepted only if no other write of its node was accepted at a log index above its
-    /// `seen`. This is checked against a plain history. The announcement of a node in a lookup is
-    /// the last accepted one.
+    /// A write is refused if another write of its node was accepted at a log index above `seen`.
+    /// Only renewals, and withdrawals of an unregistered node, are accepted nevertheless. The test
+    /// compares the outcomes with a plain history. A lookup shows the last accepted announcement of
+    /// a node.
     #[test]
     fn no_write_comes_over_a_later_one(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -234,9 +235,9 @@ proptest! {
         }
     }
 
-    /// A node never expires early. This is checked against real time tracked beside the log. The
-    /// leader ticks at any moment and reports the time since its last tick was proposed. The leader
-    /// is sometimes replaced by a leader with another step.
+    /// A node never expires early. The test tracks real time beside the log. The leader ticks at
+    /// any moment and reports the time since it proposed its last tick. Sometimes a leader with
+    /// another step takes over.
     #[test]
     fn never_early(
         events in vec(
@@ -282,7 +283,7 @@ proptest! {
         }
     }
 
-    /// A node expires on time: with a tick every half step, at any offset, a silent node is removed
+    /// A node expires on time. With a tick every half step, at any offset, a silent node is removed
     /// within max-age and two steps.
     #[test]
     fn never_late(offset_ms in 0..500u64, max_age_ms in 0..9_000u64) {

@@ -1,9 +1,10 @@
 //! The tokens with which engines prove that they have the shared secret of
 //! `internal-communication.shared-secret`.
 //!
-//! A token is a JSON Web Token (RFC 7519) with HMAC-SHA-256. Presto, and Trino up to 479, take the
-//! SHA-256 digest of the secret as the key; newer Trino derives it with HKDF. An engine without a
-//! secret takes the name of its environment in place of the secret, which proves nothing.
+//! A token is a JSON Web Token (RFC 7519) with HMAC-SHA-256. In Presto, and in Trino up to 479, the
+//! key is the SHA-256 digest of the secret. Newer releases of Trino derive the key from the secret
+//! with HKDF. An engine without a secret uses the name of its environment instead of a secret, and
+//! its token proves nothing.
 
 use crate::secret_list::SecretList;
 use base64::Engine;
@@ -100,12 +101,12 @@ impl EngineKeys {
         }
     }
 
-    /// Checks a token, and returns the `node.id` of the engine that it belongs to. `now_s` is the
-    /// time of this node's clock in seconds since 1970.
+    /// Checks a token, and returns the `node.id` of the engine that the token belongs to. `now_s`
+    /// is the time of this node's clock in seconds since 1970.
     ///
     /// # Errors
-    /// When the token is not valid now. The signature is checked before anything in the token is
-    /// used.
+    /// Returns the reason why the token is not valid now. The signature is checked before anything
+    /// in the token is used.
     pub fn verify(&self, token: &str, now_s: u64) -> Result<String, EngineTokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(EngineTokenError::TooLong);

@@ -42,8 +42,8 @@ fn both_derivations_and_all_secrets() {
     }
 }
 
-/// The derivations are those of the engines. The keys were computed with Java for the secret
-/// `quorate-test-secret`; here they sign a fixed text.
+/// The derivations are the same as in the engines. The expected keys were computed with Java for
+/// the secret `quorate-test-secret`. The test compares keys by their signatures of a fixed text.
 #[test]
 fn derivations_are_those_of_engines() {
     let keys = [

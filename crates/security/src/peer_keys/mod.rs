@@ -26,8 +26,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// The ALPN protocol of peers (RFC 7301). Its number is the version of the way in which peers are
-/// recognized: `quorate-peer/1` is an HTTP upgrade in plain text.
+/// The ALPN protocol of peers (RFC 7301). The number in the name is the version of the way in which
+/// peers recognize each other. `quorate-peer/1` is an HTTP upgrade in plain text.
 pub const PEER_ALPN: &[u8] = b"quorate-peer/2";
 
 /// Number of rounds of the key derivation. It takes about a tenth of a second, once at start.
@@ -59,8 +59,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The key that this node shows to its peers, the keys that it accepts from them, and the TLS
-/// settings with these keys. Its `Debug` output contains no key.
+/// The key that this node shows to its peers, the keys that it accepts from peers, and the TLS
+/// settings with all these keys. The `Debug` output contains no key.
 pub struct PeerKeys {
     accepted: Vec<PublicKey>,
     client: Arc<ClientConfig>,

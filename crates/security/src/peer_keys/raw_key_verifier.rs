@@ -10,8 +10,8 @@ use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, Uni
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-/// Accepts peers that show one of these keys and prove that they have its private part. It is the
-/// same for both ends of a connection.
+/// A verifier that accepts peers that show one of these public keys and prove that they have the
+/// private key. Both ends of a connection use the same verifier.
 #[derive(Debug)]
 pub(super) struct RawKeyVerifier {
     accepted: Vec<PublicKey>,

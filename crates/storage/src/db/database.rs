@@ -53,8 +53,8 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Creates a new database. It is written to a temporary file, closed, and renamed into place.
-    /// The database and its name are durable on return.
+    /// Creates a new database. The file is written under a temporary name, closed, and renamed into
+    /// place. The database and its name are durable on return.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::DATABASE);
         let tmp = dir.join(format!("{}{}", layout::DATABASE, layout::TEMPORARY_SUFFIX));
@@ -142,8 +142,8 @@ impl Database {
         Ok((database, checked.recovered))
     }
 
-    /// Returns the map from log indexes to log size, as it was when the log was opened. It includes
-    /// the entries in the WAL.
+    /// Returns the map from log indexes to log size, as it was when the log was opened. The map
+    /// includes the entries in the WAL.
     pub(crate) fn size_index(&self) -> &LogSizeIndex {
         &self.size_index
     }

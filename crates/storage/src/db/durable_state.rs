@@ -14,8 +14,8 @@ use std::ops::RangeBounds;
 /// keeps appends from waiting for a whole purge.
 const PURGE_SLICE: u64 = 2_000;
 
-/// The bounds of the log on disk. While a transaction is prepared, they are the bounds that the log
-/// will have after its commit.
+/// The bounds of the log on disk. While a transaction is prepared, these are the bounds after its
+/// commit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DurableState {
     pub(crate) last: Option<LogId>,

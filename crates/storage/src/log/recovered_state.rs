@@ -3,8 +3,8 @@
 use crate::identity::Identity;
 use crate::types::{LogId, Vote};
 
-/// The state that the database contained when it was opened, and to which the frames of the WAL are
-/// then added.
+/// The state of the database when it was opened. During recovery, the frames of the WAL are added
+/// to this state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RecoveredState {
     pub(crate) identity: Option<Identity>,

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-/// The resolution of the map, as a divisor: byte counts are accurate to 1/256 of the log's size,
+/// The resolution of the map, as a divisor. Byte counts are accurate to 1/256 of the log's size,
 /// plus one batch.
 const PART_OF_LOG: u64 = 256;
-/// Maximum number of marks, which are the entries of the map. At one mark per 1/256 of the log's
-/// size, this many marks cover many times the size of the log. The oldest marks are evicted first.
+/// Maximum number of marks, which are the entries of the map. The marks are 1/256 of the log's size
+/// apart, so this number is enough for many times that size. The oldest marks are evicted first.
 const MARKS_MAX: usize = 4_096;
 
 /// A map from log indexes to the number of bytes that had been appended when the log ended with
@@ -21,8 +21,8 @@ pub struct LogSizeIndex {
 }
 
 impl LogSizeIndex {
-    /// Records a part of a log that is being opened, like [`LogSizeIndex::note`]. The size of the
-    /// log is the number of bytes recorded so far, including this part.
+    /// Records a part of a log that is being opened, like [`LogSizeIndex::note`]. All bytes
+    /// recorded so far, including this part, count as the size of the log.
     pub(crate) fn note_opened(&mut self, last: Option<u64>, bytes: u64) {
         self.note(last, bytes, self.appended_bytes + bytes);
     }
@@ -32,8 +32,7 @@ impl LogSizeIndex {
     pub(crate) fn note(&mut self, last: Option<u64>, bytes: u64, log_bytes: u64) {
         self.appended_bytes += bytes;
         let Some(last) = last else { return };
-        // The log was truncated after these marks were made: their indexes now belong to new
-        // entries.
+        // After a truncation, the indexes of these marks belong to new entries.
         while self.marks.back().is_some_and(|(index, _)| *index >= last) {
             self.marks.pop_back();
         }

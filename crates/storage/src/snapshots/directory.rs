@@ -13,10 +13,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The snapshots of a data directory. Only the newest one is used; older ones are removed once it
-/// is durable.
+/// The snapshots of a data directory. Only the newest snapshot is used. Older snapshots are removed
+/// once the newest is durable.
 ///
-/// Every method that accesses the disk blocks; call it where blocking is allowed.
+/// Methods that access the disk are blocking, and must be called where blocking is allowed.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     inner: Arc<DirectoryState>,
@@ -29,7 +29,7 @@ struct DirectoryState {
     fail_stop: FailStop,
     space: Arc<Space>,
     executor: BlockingExecutor,
-    /// Serializes saves: two snapshots of the same index would share a temporary file.
+    /// Serializes saves, because two snapshots of the same index would share a temporary file.
     saving: Mutex<()>,
 }
 
@@ -59,11 +59,12 @@ impl Snapshots {
         &self.inner.executor
     }
 
-    /// Writes a snapshot. It is durable on return, and older ones are removed.
+    /// Writes a snapshot, and removes older snapshots. The new snapshot is durable on return.
     ///
     /// # Errors
-    /// - When a reader would reject the file; nothing is written then.
-    /// - When a write or an fsync failed. The failure is recorded: the process must stop.
+    /// - When a reader would reject the file. In this case nothing is written.
+    /// - When a write or an fsync failed. In this case the failure is recorded, and the process
+    ///   must stop.
     pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
         self.save_with(meta, body.len() as u64, |out| out.write_all(body))
     }
@@ -149,7 +150,7 @@ impl Snapshots {
         vfs.sync_dir(dir)
     }
 
-    /// Returns the names of the snapshot files, oldest first: the index is zero-padded in the name.
+    /// Returns the names of the snapshot files, oldest first. The index is zero-padded in the name.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = self.inner.vfs.list(&self.inner.dir)?;
         names.retain(|n| n.starts_with(SNAPSHOT_PREFIX) && n.ends_with(SNAPSHOT_SUFFIX));

@@ -24,9 +24,10 @@ const BLOCK: usize = 64 * 1024;
 /// larger value is invalid.
 const META_BYTES_MAX: u32 = 1 << 20;
 /// Maximum size of a body that is written, read or received from a leader. A header with a larger
-/// value is invalid. The maximum is twice [`MAX_HELD_BYTES`], the limit of the memory cost that is
-/// accounted for the registry's content. The encoded content is always smaller than its memory
-/// cost.
+/// value is invalid.
+///
+/// The maximum is twice [`MAX_HELD_BYTES`], which limits the accounted memory cost of the
+/// registry's content. The encoded content is always smaller than this cost.
 pub const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
 const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
 

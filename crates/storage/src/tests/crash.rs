@@ -69,9 +69,9 @@ impl AddAssign for Examined {
     }
 }
 
-/// Opens every image of every crash of a run, and judges it at every point at which it can occur.
-/// An image is opened only once, even if several crashes can leave it. `also` is called with each
-/// image.
+/// Opens every image that a crash of a run can leave. Judges the content of the image at every
+/// point at which a crash can leave the image. An image is opened only once, even if several
+/// crashes can leave it. `also` is called with each image.
 fn examine(
     run: &Run,
     changes: &[DiskChange],
@@ -118,9 +118,9 @@ fn examine(
     all
 }
 
-/// A follower crashes after it acknowledged a snapshot from its leader and before it purged its log
-/// up to that snapshot. Everything acknowledged still counts after the restart. Such a crash is
-/// possible because the purge is not awaited.
+/// Nothing acknowledged is lost if a follower crashes between the acknowledgement of a snapshot
+/// from its leader and the purge of its log. Such a crash is possible because the purge is not
+/// awaited.
 #[test]
 fn a_snapshot_received_counts_before_the_log_is_purged() {
     const SNAPSHOT: usize = 3;
@@ -150,9 +150,9 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
     assert!(behind > 0, "nothing was tried");
 }
 
-/// The power is cut after every operation of a script of 200 steps. Everything acknowledged is
-/// still there and unchanged, whichever unsynced changes are kept, lost or torn. The store opens
-/// after each power cut.
+/// The power is cut after every operation of a script of 200 steps. After each power cut the store
+/// opens, and everything acknowledged is unchanged. This holds no matter which unsynced changes are
+/// kept, lost or torn.
 #[test]
 fn nothing_acknowledged_is_lost_in_a_power_cut() {
     let run = played(&long());
@@ -189,8 +189,8 @@ fn nothing_is_lost_when_the_journal_is_full() {
     assert!(examined.opened > 500, "only {} images", examined.opened);
 }
 
-/// A second power cut, while the store opens after the first, changes nothing: the store then opens
-/// with the same content.
+/// A second power cut, while the store opens after the first one, changes nothing. At the next open
+/// the store has the same content.
 #[test]
 fn a_power_cut_during_recovery_changes_nothing() {
     let run = played(&everything());
@@ -216,9 +216,8 @@ fn a_power_cut_during_recovery_changes_nothing() {
     assert!(images > 300, "only {images} images");
 }
 
-/// Changes that a killed process left unsynced, and that the next process saw, are durable before
-/// the next process relies on them. The store is killed at a point, opened and written to, and then
-/// the power is cut.
+/// A process makes the unsynced changes of a killed process durable before it relies on them. The
+/// test kills the store at a point, opens the directory again, writes to it, and cuts the power.
 #[test]
 fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     let run = played(&everything());

@@ -106,8 +106,8 @@ impl FaultSession {
             .map_err(|wrong| format!("{struck} (operation {n}): {wrong}"))
     }
 
-    /// Checks that everything acknowledged is there after a power cut at this point. None or some
-    /// of the unsynced changes survive the power cut. Also checks the same without a power cut.
+    /// Checks that everything acknowledged is on the disk, both without and with a power cut at
+    /// this point. None or some of the unsynced changes survive the power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
         let mut random = CrashRandom(n + 1);
         let crash = Crash::after(&self.image).at_end(&run.fs.changes());
@@ -143,8 +143,8 @@ fn outcome(
 ) -> Result<FaultOutcome, String> {
     match played {
         Err(refused) => {
-            // A directory that is only unusable must not be reported as damaged: the operator would
-            // discard it.
+            // A directory that is only unusable must not be reported as damaged, because the
+            // operator would discard it.
             let OpenError::NotWritable { .. } = refused else {
                 return Err(format!("wrongly refused: {refused}"));
             };
@@ -235,9 +235,9 @@ fn fail_each(sessions: &[FaultSession], fault: IoFault) -> Tally {
     all
 }
 
-/// The first failed operation, at any point of a script of 200 steps, is recorded with its file and
-/// reason; the failed write or sync is not retried; nothing more is acknowledged; and nothing that
-/// was acknowledged is lost.
+/// The first failed operation, at any point of a script of 200 steps, stops the store. The failure
+/// is recorded with its file and reason. The failed write or sync is not retried, nothing more is
+/// acknowledged, and nothing that was acknowledged is lost.
 #[test]
 fn a_failed_operation_stops_the_store() {
     let sessions = sessions(&long());
@@ -249,7 +249,7 @@ fn a_failed_operation_stops_the_store() {
         "{failed} of {operations} operations failed: {} stopped, {} refused at open; {:#?}",
         tally.stopped, tally.refused, tally.struck
     );
-    // Not every fault hits an operation: the number of operations varies from run to run, because
+    // Not every fault hits an operation. The number of operations varies from run to run, because
     // batches are composed differently and seals happen at different times.
     assert!(
         failed as u64 * 100 >= operations * 95,

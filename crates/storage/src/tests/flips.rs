@@ -24,9 +24,11 @@ fn small() -> Vec<ScriptStep> {
     ]
 }
 
-/// Judges the result of opening a directory with a flipped bit. Returns `false` if exactly the
-/// original content was read, or if `allowed` accepts the content; `true` if opening failed with an
-/// error that names the file and states the reason. Anything else is an error.
+/// Judges the result of opening a directory with a flipped bit.
+///
+/// - Returns `false` if exactly the original content was read, or content that `allowed` accepts.
+/// - Returns `true` if opening failed with an error that names the file and states the reason.
+/// - Returns an error for any other result.
 fn verdict(
     image: DiskImage,
     path: &Path,
@@ -54,7 +56,7 @@ fn verdict(
 }
 
 /// Flips one bit in every `step`-th byte that was ever written to a file, each in a separate copy
-/// of the image. Returns the number of flips, and the number of them after which opening failed.
+/// of the image. Returns the number of flips, and the number of flips after which opening failed.
 fn flip(
     image: &DiskImage,
     file: &str,
@@ -178,7 +180,8 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let last = run.history.len() - 1;
     let image = unsealed(&run);
     let whole = contents_of_image(image.clone()).expect("it opens");
-    // The same batch as the last step may also contain the purge before it, which is then lost too.
+    // The last batch may contain not only the last step but also the purge before the last step. A
+    // flip in this batch may lose both.
     let acknowledged: Vec<usize> = (1..last - 1).collect();
     let allowed = |found: &Contents| run.judge(found, &acknowledged, last).is_ok();
     for file in ["raft.redb", "raft.journal"] {
@@ -221,8 +224,8 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
         println!("{flipped} flips, {refused} refused");
         refused
     });
-    // One run with many rejected flips is enough. A flip in the last frame is never rejected. If
-    // the writer was delayed, the last frame may be the only one in the WAL.
+    // A flip in the last frame is never rejected. If the writer was delayed, the last frame may be
+    // the only one in the WAL. One run with many rejected flips is therefore enough.
     assert!(refused.into_iter().any(|refused| refused > 9_000));
 }
 

@@ -12,9 +12,9 @@ pub(super) struct Matches {
     committed: Option<LogId>,
 }
 
-/// The requirement at a point of a run. The last acknowledged and the last started step limit a
-/// range of steps. The log and the snapshot must each have the state after one of the steps in this
-/// range.
+/// The requirement at a point of a run. The log and the snapshot must each have the state after one
+/// step of a range. The range begins with the last acknowledged step and ends with the last started
+/// step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owed {
     log: usize,

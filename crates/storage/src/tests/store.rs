@@ -296,7 +296,7 @@ fn a_database_without_its_journal_is_refused() {
 }
 
 /// A snapshot that a reader would reject causes an error and leaves no file. The store continues to
-/// work, and the log is still complete: nothing is purged for a snapshot that does not exist.
+/// work. The log is still complete, because nothing is purged for a snapshot that does not exist.
 #[test]
 fn a_snapshot_that_no_reader_takes_is_not_written() {
     block_on(async {

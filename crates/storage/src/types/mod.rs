@@ -21,7 +21,7 @@ pub struct Member {
     pub node_id: String,
     /// A random number that is drawn when its data directory is created.
     pub incarnation: u64,
-    /// The address at which it was reached when it joined: `http://host:port`.
+    /// The address at which the node was reached when it joined, in the form `http://host:port`.
     pub address: String,
 }
 

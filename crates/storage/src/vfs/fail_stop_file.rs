@@ -7,9 +7,10 @@ use redb::StorageBackend;
 use std::io;
 
 /// A file of the [`super::Vfs`] that rejects every write and sync once any failure is recorded.
-/// This is necessary because redb repairs its own file when the database is dropped, and does not
-/// know about failures of other files. A file of this type needs no lock of its own, since the
-/// directory's lock file keeps other processes out.
+///
+/// redb repairs its own file when the database is dropped, and does not know about failures of
+/// other files. Rejected writes and syncs prevent this repair. A file of this type needs no lock of
+/// its own, because the directory's lock file keeps other processes out.
 #[derive(Debug)]
 pub(crate) struct FailStopFile {
     file: Box<dyn VfsFile>,

@@ -96,7 +96,7 @@ pub trait VfsFile: Debug + Send + Sync + 'static {
     /// Writes all of `data` at `offset`, extending the file if necessary.
     ///
     /// # Errors
-    /// `StorageFull` when there is no space; part of the data may have been written then.
+    /// `StorageFull` when there is no space. In this case part of the data may have been written.
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
     /// Truncates the file, or extends it with zeros.
     ///

@@ -1,9 +1,9 @@
 //! The interface between the store and the file system.
 //!
 //! All access to a data directory goes through [`Vfs`]. A test can therefore lose, tear and fail
-//! every operation. It can also reconstruct every image that a power cut can leave. The dangerous
-//! faults involve several files (a snapshot and the purge that relies on it), so a single interface
-//! covers all of them.
+//! every operation, and reconstruct every image that a power cut can leave. All files share one
+//! interface, because the dangerous faults involve several files, such as a snapshot and the log
+//! that is purged for the snapshot.
 
 pub(super) mod fail_stop_file;
 mod interface;

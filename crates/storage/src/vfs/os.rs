@@ -26,10 +26,11 @@ struct OsLock {
 
 impl FileLock for OsLock {}
 
-/// Maximum number of attempts to open a file while no file descriptor is free; they span ten
-/// seconds. A lack of descriptors is not a failure of the disk, since client connections use them
-/// and will end. If no descriptor is free after that time, the operation fails like an operation on
-/// a broken disk.
+/// Maximum number of attempts to open a file while no file descriptor is free.
+///
+/// The attempts span ten seconds. A lack of descriptors is not a failure of the disk, because
+/// client connections use descriptors and will end. If no descriptor is free after ten seconds, the
+/// operation fails like an operation on a broken disk.
 const DESCRIPTOR_TRIES: u32 = 500;
 /// Time between two attempts to open a file.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(20);

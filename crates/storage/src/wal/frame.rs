@@ -128,8 +128,8 @@ fn length_of(bytes: &[u8]) -> io::Result<u32> {
     u32::try_from(bytes.len()).map_err(io::Error::other)
 }
 
-/// Decodes the frame at the start of `bytes`, and returns it with its size. Returns `None` when
-/// there is no frame, when it has another generation or sequence number, or when it is torn.
+/// Decodes the frame at the start of `bytes`, and returns the frame with its size. Returns `None`
+/// if there is no frame, or if the frame is torn or has another generation or sequence number.
 ///
 /// # Errors
 /// When the checksums match but the content is invalid.

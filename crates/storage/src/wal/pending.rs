@@ -43,7 +43,7 @@ impl PendingWal {
         records > 0 && self.wal.has_room(records, bytes)
     }
 
-    /// Writes a batch to the WAL. It must satisfy [`PendingWal::accepts`].
+    /// Writes a batch to the WAL. The batch must satisfy [`PendingWal::accepts`].
     ///
     /// # Errors
     /// Same as [`Wal::append`].

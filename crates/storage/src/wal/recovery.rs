@@ -1,4 +1,4 @@
-//! Recovery of the WAL when a directory is opened: it is created if it does not exist, and its
+//! Recovery of the WAL when a directory is opened. The WAL is created if it does not exist, and its
 //! frames are moved to the database.
 
 use super::file::{self, Wal};
@@ -65,9 +65,12 @@ impl WalRecovery<'_> {
     }
 
     /// Creates the WAL of a database that has no WAL epoch. Such a database is new, or was written
-    /// by a release without a WAL. An existing WAL file that was never written to is replaced: a
-    /// crash left it after the file was created and before its epoch was stored. A WAL file that
-    /// was written to contains entries of a newer database, so the directory is rejected.
+    /// by a release without a WAL.
+    ///
+    /// - An existing WAL file that was never written to is replaced. A crash left this file after
+    ///   it was created and before its epoch was stored.
+    /// - An existing WAL file that was written to contains entries of a newer database, so the
+    ///   directory is rejected.
     fn create_wal(&self, database: &Database) -> Result<WalEpoch, OpenError> {
         let is_used = Wal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
         if is_used == Some(true) {
@@ -118,8 +121,8 @@ impl WalRecovery<'_> {
     }
 }
 
-/// Checks that a frame follows the recovered state, and adds it to that state. Returns the size of
-/// its records in bytes.
+/// Checks that a frame follows the recovered state, and adds the frame to that state. Returns the
+/// size of the frame's records in bytes.
 fn follow(
     frame: &WalFrame,
     recovered: &mut RecoveredState,

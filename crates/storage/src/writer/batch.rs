@@ -7,9 +7,9 @@ use crate::request::{QueuedRequest, ResultSender, WriteRequest};
 use quorate_planted::{Bug, is_planted};
 use std::sync::mpsc::Receiver;
 
-/// Maximum number of requests in a batch. [`BYTES_MAX`] limits the bytes too. A request queued
-/// behind a batch thus waits for a single commit of limited size (plus the frames in the WAL). It
-/// does not wait for a whole backlog.
+/// Maximum number of requests in a batch; [`BYTES_MAX`] limits the bytes. Because of these limits,
+/// a request queued behind a batch waits for a single commit of limited size (plus the frames in
+/// the WAL), not for a whole backlog.
 const REQUESTS_MAX: usize = 4096;
 /// Number of bytes from which a batch takes no further request. The last request of the batch may
 /// exceed this number.

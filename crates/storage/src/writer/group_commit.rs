@@ -1,8 +1,8 @@
 //! The single writer thread (group commit). It takes all queued requests and writes them as one WAL
 //! frame or one database transaction, with one fsync. Then it runs the callbacks in order.
 //!
-//! The fsync of a WAL frame is in `wal::file::Wal::append`. That of a transaction is in redb's
-//! commit (`db::database::Database::write`); a two-phase commit has a second one.
+//! The fsync of a WAL frame is in `wal::file::Wal::append`. The fsync of a transaction is in redb's
+//! commit (`db::database::Database::write`). A two-phase commit has a second fsync.
 
 use super::batch::{self, BatchWritten};
 use super::shared::WriterState;
@@ -24,10 +24,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Idle time after which the last batch is sealed: the frames in the WAL are moved to the database
-/// with a two-phase commit. Without a seal, a last WAL frame or one-phase commit that is corrupted
-/// later looks like a torn write and is rolled back. With a seal, the corruption is detected and
-/// the directory is rejected.
+/// Idle time after which the last batch is sealed. A seal moves the frames in the WAL to the
+/// database with a two-phase commit. Later corruption of the last batch is detected after a seal,
+/// and the directory is rejected. Without a seal, the corruption looks like a torn write, and the
+/// last batch is rolled back.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
 /// The next action of the writer.
@@ -197,9 +197,9 @@ impl GroupCommitWriter {
         (written, commit)
     }
 
-    /// Returns whether a batch is written to the WAL. The disk must have the space to move it to
-    /// the database later. While a purge is in progress, batches go to the database, since slices
-    /// of the purge are part of its transactions.
+    /// Returns whether a batch is written to the WAL. The disk must have the space to move the
+    /// batch to the database later. While a purge is in progress, batches go to the database,
+    /// because each transaction also deletes a slice of the purged entries.
     fn goes_to_wal(&self, batch: &[QueuedRequest]) -> io::Result<bool> {
         let may = !self.on_disk.purging && self.pending_wal.accepts(batch);
         Ok(may && self.shared.space.has(DATABASE_RESERVE_BYTES)?)
@@ -259,8 +259,8 @@ impl GroupCommitWriter {
         Ok(after)
     }
 
-    /// Returns the latest committed log id reported by openraft, if it is new and not past the end
-    /// of the log on disk. The log on disk includes this batch.
+    /// Returns the latest committed log id reported by openraft, if this id is new and not past the
+    /// end of the log on disk. The log on disk includes this batch.
     fn committed_with(&self, after: &DurableState) -> Option<LogId> {
         let reported = self.shared.view().committed;
         reported.filter(|_| {

@@ -75,8 +75,8 @@ impl Inventory {
     }
 
     /// Returns a digest of the environment and the sorted node ids. Two nodes whose inventories
-    /// have equal digests are configured for the same group. Addresses are excluded, since a node
-    /// may know a peer under another name.
+    /// have equal digests are configured for the same group. Addresses are excluded, because two
+    /// nodes may know a peer by different names.
     pub fn digest(&self) -> u64 {
         let mut hash = Sha256::new();
         let ids = self.entries.iter().map(|entry| &entry.node_id);

@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 impl Inventory {
-    /// Parses an inventory; `source` is the file or URI, for messages. Entries of types other than
-    /// `discovery` are skipped, and fields that discovery does not need are ignored, as airlift
-    /// does.
+    /// Parses an inventory. Error messages name `source`, which is the file or URI. Entries of
+    /// types other than `discovery` are skipped, and fields that discovery does not need are
+    /// ignored, like in airlift.
     ///
     /// # Errors
     /// Returns an error that names the entry and its field.
@@ -175,7 +175,7 @@ pub(super) fn http_address(text: &str) -> Result<String, String> {
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(bad("must not have a path"));
     }
-    // `port_u16` is `None` both without a port and for one that is not a number.
+    // `port_u16` returns `None` if there is no port, and also if the port is not a number.
     let written = authority.as_str().strip_prefix(host).unwrap_or_default();
     let port = match (written, authority.port_u16()) {
         ("", _) => 80,

@@ -1,5 +1,7 @@
-//! A compact encoding of properties. In a map of strings, a property takes twenty times the size of
-//! its text. A body of 1 MB can contain a hundred thousand properties.
+//! A compact encoding of properties.
+//!
+//! A body of 1 MB can contain a hundred thousand properties. In a map of strings, each property
+//! would take twenty times the size of its text.
 
 use crate::model::text::Text;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
@@ -136,8 +138,8 @@ impl<'o> PairsWriter<'o> {
     }
 }
 
-/// Sorts the records from `start` on, each of which begins with its key. Of several records with
-/// the same key, only the last is kept. Returns the number of records kept.
+/// Sorts the records from `start` on by key; each record begins with its key. Keeps only the last
+/// of several records with the same key, and returns the number of kept records.
 pub(crate) fn in_order(
     out: &mut Vec<u8>,
     start: usize,
@@ -270,8 +272,8 @@ mod tests {
             failure_persistence: None, ..ProptestConfig::default()
         })]
 
-        /// Properties are equal to a map of the same pairs, in any order, and have the same
-        /// encoding.
+        /// Properties that are added in any order are equal to a map of the same pairs, and have
+        /// the same encoding.
         #[test]
         fn they_are_a_map(pairs in prop::collection::vec(("[ab]{0,3}", "\\PC{0,9}"), 0..20)) {
             let map: BTreeMap<String, String> = pairs.iter().cloned().collect();

@@ -10,8 +10,8 @@ use std::fmt;
 
 /// Services sorted by id. Each id occurs once.
 ///
-/// airlift treats them as a set: their order has no meaning, and two announcements that differ only
-/// in the order of services are equal.
+/// airlift treats services as a set. Two announcements that differ only in the order of their
+/// services are therefore equal.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Services {
     /// For each service: id, type, number of properties and their size in bytes (both `u32`, little
@@ -106,11 +106,11 @@ impl ServicesWriter {
         }
     }
 
-    /// Adds a service. The callback `write` adds its properties. Of two services with the same id,
-    /// the last one wins.
+    /// Adds a service, whose properties the callback `write` adds. The last of several services
+    /// with the same id wins.
     ///
     /// # Errors
-    /// Returns the errors of `write`. In this case, no part of the service is added.
+    /// Returns the errors of `write`. After an error, no part of the service is added.
     pub(crate) fn push<E>(
         &mut self,
         id: &str,
@@ -286,8 +286,8 @@ mod tests {
             failure_persistence: None, ..ProptestConfig::default()
         })]
 
-        /// Services are equal to a list sorted by id, whatever the order they are added in, and
-        /// have the same encoding.
+        /// Services that are added in any order are equal to a list of the same services sorted by
+        /// id, and have the same encoding.
         #[test]
         fn they_are_a_list_by_id(services in prop::collection::vec(service(), 0..12)) {
             let by_id: BTreeMap<String, Service> =

@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-/// The reason why a body is refused: one line of text that names the field. The response is 400.
+/// The reason why a body is refused, as one line of text that names the field. The status of the
+/// response is 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}")]
 pub struct BadAnnouncement {

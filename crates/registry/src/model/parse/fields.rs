@@ -1,7 +1,7 @@
 //! Parses one JSON object at a time, like Jackson's data binding in airlift.
 //!
-//! Parsed values are in memory only once: lists and maps are passed on element by element, so that
-//! no shape of a body takes up more memory than the body itself.
+//! Lists and maps are passed on element by element, so that each parsed value is in memory only
+//! once. A body of any shape therefore takes up no more memory than its text.
 
 use super::bad_announcement::BadAnnouncement;
 use super::json_type::Json;
@@ -19,15 +19,15 @@ pub const MAX_NESTING: usize = 64;
 /// Maximum length of a client's text that an error quotes, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
 
-/// Maximum length of a string with escapes, in bytes of the body. Such a string is copied several
-/// times while it is parsed. In the bodies of clients, strings with escapes are short; a long list
+/// Maximum length of a string with escapes, in bytes of the body. A string with escapes is copied
+/// several times while it is parsed. Clients send only short strings with escapes. Even a long list
 /// of catalogs contains no escapes.
 const MAX_ESCAPED_BYTES: usize = 32 << 10;
 
-/// The requested fields of a JSON object. Their values are unparsed text. Other fields are neither
+/// The requested fields of a JSON object, with their unparsed values. Other fields are neither
 /// parsed nor stored.
 ///
-/// The last of several equal keys wins, and unknown keys are ignored, both as in Jackson.
+/// As in Jackson, the last of several equal keys wins, and unknown keys are ignored.
 ///
 /// The location of a field is formatted only for an error, because most bodies are valid.
 pub struct Fields<'a, const N: usize> {
@@ -36,8 +36,8 @@ pub struct Fields<'a, const N: usize> {
     values: [Option<&'a RawValue>; N],
 }
 
-/// The location of an object in a body. Its `Display` form precedes the name of a field in an
-/// error: empty for the body itself, and `services[0].` for an element of an array.
+/// The location of an object in a body. The `Display` form is the prefix of a field's name in an
+/// error. The prefix is empty for the body itself, and `services[0].` for an element of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Path {
     /// The body itself.
@@ -114,16 +114,16 @@ impl<'a, const N: usize> Fields<'a, N> {
         format!("{}{}", self.path, quoted(field))
     }
 
-    /// Returns the text of a field. For a number or a boolean this is its source text, as in
-    /// Jackson's string deserializer (`1.50` stays `1.50`). Returns `None` if the field is missing
-    /// or null.
+    /// Returns the text of a field, or `None` if the field is missing or null. The text of a number
+    /// or a boolean is its source text, as in Jackson's string deserializer (`1.50` stays `1.50`).
     pub fn text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
         self.get(field)
             .map(|value| scalar(|| self.name(field), value))
             .transpose()
     }
 
-    /// Same as [`Fields::text`], but accepts only a JSON string: airlift does not coerce ids.
+    /// Same as [`Fields::text`], but accepts only a JSON string, because airlift does not coerce
+    /// ids.
     pub fn strict_text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
         match self.get(field) {
             Some(value) if Json::of(value.get()) != Json::Text => {
@@ -300,8 +300,8 @@ fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>
     }
 }
 
-/// A visitor that passes the entries of an object to a function. The caller keeps the function's
-/// error itself, to distinguish it from a parser error.
+/// A visitor that passes the entries of an object to a function. The caller stores the error of the
+/// function, to distinguish this error from an error of the parser.
 struct EntriesVisitor<F>(F);
 
 impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for EntriesVisitor<F> {
@@ -340,8 +340,8 @@ impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for ElementsVisit
 /// Returns whether brackets outside of strings are nested deeper than `limit`. Runs before anything
 /// is parsed or stored.
 fn nesting_exceeds(json: &[u8], limit: usize) -> bool {
-    // With at most `limit` opening brackets, including those in strings, the limit cannot be
-    // exceeded. This count is fast, since it processes many bytes at once.
+    // A text with at most `limit` opening brackets cannot exceed the limit, even if brackets in
+    // strings are counted. Counting brackets is fast, because many bytes are processed at once.
     let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
     if json.iter().filter(opens).count() <= limit {
         return false;

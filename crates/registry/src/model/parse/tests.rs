@@ -225,7 +225,7 @@ fn jackson_is_lenient_here() {
     assert!(read(&body).is_ok());
 }
 
-/// Invalid text is refused: it is never accepted in part and never causes a panic.
+/// Invalid text is refused. It is never accepted in part and never causes a panic.
 #[test]
 fn broken_text_is_refused() {
     let refused = Announcement::from_json("w1", b"{\"environment\":\"\xff\"}", "test").unwrap_err();

@@ -11,8 +11,8 @@ use quorate_registry::Command;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Maximum memory that the tail, the newest entries of the log, takes. While the tail is larger,
-/// entries that are in the database are evicted from it. The limit is small because replication and
+/// Maximum memory of the tail, which contains the newest entries of the log. If the tail is larger,
+/// entries that are also in the database are evicted. The limit is small because replication and
 /// apply read only the most recent entries, and a node has a memory budget of 40 MB.
 pub(crate) const TAIL_BYTES_MAX: usize = 4 << 20;
 
@@ -40,12 +40,12 @@ pub(crate) struct ReadPlan {
     pub(crate) epoch: u64,
 }
 
-/// The state of the log including all queued changes. The disk may lag behind it.
+/// The state of the log including all queued changes. The disk may lag behind this state.
 ///
 /// - The tail holds the newest entries without a gap, up to `last`.
-/// - An entry is evicted from the tail only after the append that added it is in the database. An
-///   append is identified by its sequence number, since after a truncation the same index is
-///   appended again.
+/// - An entry is evicted from the tail only after the append that added the entry is in the
+///   database. An append is identified by its sequence number, because an index can be appended
+///   again after a truncation.
 #[derive(Debug, Default)]
 pub(crate) struct LogView {
     tail: BTreeMap<u64, Cached>,
@@ -166,8 +166,9 @@ impl LogView {
         }
     }
 
-    /// Plans a read of a range: returns its entries that are in memory, up to `bytes_max` bytes but
-    /// at least one, and the range to read from disk.
+    /// Plans a read of a range. Returns the entries of the range that are in memory, and the range
+    /// to read from disk. The entries have at most `bytes_max` bytes, but the first entry in memory
+    /// is always returned.
     pub(crate) fn plan(&self, range: Range<u64>, bytes_max: usize) -> ReadPlan {
         let start = range.start.max(self.first);
         let end = range.end.min(self.next_index());

@@ -18,8 +18,8 @@ fn push(view: &mut LogView, term: u64, bytes: usize, sequence: u64) {
     view.append(entry, bytes, sequence);
 }
 
-/// An entry stays in memory until the append that added it is on disk. This holds even if an older
-/// entry of the same index is on disk and was truncated in the meantime.
+/// An entry stays in memory until the append that added the entry is on disk. An older, truncated
+/// entry of the same index on disk does not count.
 #[test]
 fn an_entry_is_not_given_up_for_an_older_one_of_its_index() {
     let mut view = LogView::default();

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 const SECTOR: u64 = 512;
 /// Maximum number of pending changes for which every subset is tried.
 const EXHAUSTIVE_MAX: usize = 6;
-/// Maximum number of sectors of a write that is cut at every sector: the number of sectors of a
-/// database page. A larger write is cut at random sectors.
+/// Maximum number of sectors of a write that is cut at every sector. This is the number of sectors
+/// of a database page. A larger write is cut at random sectors.
 const CUTS_MAX: u64 = 8;
 
 /// A xorshift64* generator: the same seed produces the same images.
@@ -51,9 +51,8 @@ impl Crash {
         start
     }
 
-    /// Calls `visit` at the point after each change and after each acknowledgement. At each point
-    /// the changes that a previous sync covers are durable, and the acknowledged steps must be
-    /// preserved.
+    /// Calls `visit` at the point after each change and after each acknowledgement. At each point,
+    /// the changes of previous syncs are durable, and the acknowledged steps must be preserved.
     pub(crate) fn walk(mut self, changes: &[DiskChange], mut visit: impl FnMut(&Self)) {
         for event in changes {
             self.take(event);
@@ -108,7 +107,7 @@ impl Crash {
         self.image(&kept, torn.map(|torn| (torn, Torn::Some(random.clone()))))
     }
 
-    /// Makes the covered changes durable, as a sync does: they are no longer pending.
+    /// Makes the covered changes durable, as a sync does. They are no longer pending.
     fn settle(&mut self, covered: impl Fn(&DiskChange) -> bool) {
         let (settled, pending) = std::mem::take(&mut self.pending)
             .into_iter()
@@ -120,11 +119,13 @@ impl Crash {
         }
     }
 
-    /// Returns images of a crash at this point. They contain every subset of the pending changes if
-    /// these are few, or a sample of the subsets if these are many. Each subset also occurs with
-    /// one torn write. In addition, the newest change is cut at each sector, or at random sectors
-    /// if it has many. Each cut is combined with all of the other changes, and with a random subset
-    /// of them.
+    /// Returns images of a crash at this point.
+    ///
+    /// - Each image contains a subset of the pending changes. All subsets are tried if there are
+    ///   few pending changes, otherwise a sample of the subsets.
+    /// - Each subset is also tried with one torn write.
+    /// - The newest change is also cut at each of its sectors, or at random sectors if it has many.
+    ///   Each cut is tried with all other changes, and with a random subset of the other changes.
     pub(crate) fn images(&self, random: &mut CrashRandom, sampled: usize) -> Vec<DiskImage> {
         let n = self.pending.len();
         let mut images = Vec::new();

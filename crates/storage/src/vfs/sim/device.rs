@@ -5,12 +5,11 @@ use super::state::SimFs;
 use crate::vfs::interface::Vfs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A device whose content survives a process. A power cut preserves the changes that callers rely
-/// on, and guarantees nothing more.
+/// A device whose content survives a process.
 ///
 /// - Changes that callers rely on ([`Device::rely_on`]) survive every power cut.
-/// - A power cut may fall between any two operations after these changes, and any part of the
-///   unsynced changes may survive it.
+/// - A power cut may fall between any two operations after these changes. Any part of the unsynced
+///   changes may survive the power cut.
 #[derive(Debug, Clone)]
 pub struct Device {
     state: Arc<Mutex<DeviceState>>,
@@ -71,8 +70,9 @@ impl Device {
         state.relied = position;
     }
 
-    /// Cuts the power: one of the images that the device may hold remains. No process may be using
-    /// the device. Returns the number of operations that were not relied on yet.
+    /// Cuts the power, after which the device has one of the images that the power cut can leave.
+    /// No process may be using the device. Returns the number of operations that callers did not
+    /// rely on yet.
     pub fn cut_power(&self, seed: u64) -> usize {
         let mut state = self.state();
         let mut random = CrashRandom(seed | 1);

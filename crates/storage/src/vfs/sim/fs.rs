@@ -55,7 +55,7 @@ impl SimFs {
     }
 
     /// Returns the file system that the next process sees after a process was killed at the end of
-    /// these changes: all are visible, and those that no sync covers are still pending.
+    /// these changes. All changes are visible, and unsynced changes are still pending.
     pub(crate) fn of_changes(changes: &[DiskChange], capacity_bytes: u64) -> Self {
         let changes: Vec<DiskChange> = changes
             .iter()

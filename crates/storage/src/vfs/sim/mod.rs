@@ -1,9 +1,9 @@
 //! An in-memory file system that forgets everything that was not synced.
 //!
-//! It records every change. [`Crash`] walks the changes and produces, after each change, images
-//! that a power cut at that point can leave. Any subset of the changes that no sync covers may be
-//! on the device. This applies to content and to directory entries alike. A write may be torn at
-//! multiples of 512 bytes.
+//! The file system records every change. [`Crash`] walks the changes. After each change, it
+//! produces images that a power cut at that point can leave. Any subset of the unsynced changes to
+//! content and to directory entries may be on the device. A write may be torn at multiples of 512
+//! bytes.
 
 mod content;
 mod crash;

@@ -1,22 +1,22 @@
-//! The write-ahead log (WAL) file: writes and syncs (fdatasync) log entries, which are moved to the
+//! The write-ahead log (WAL) file. Log entries are written to the WAL first, and moved to the
 //! database later.
 //!
 //! A redb commit writes about nine pages and takes half a millisecond of CPU time. In contrast, a
 //! WAL frame is a single write to blocks that are already allocated. Appends are therefore written
-//! to the WAL, with one frame and one fdatasync for each batch. They are moved to the database
-//! together: when the WAL is full, when anything other than an append is written, and when nothing
-//! was written for a while.
+//! to the WAL, with one frame and one fdatasync for each batch. The frames are moved to the
+//! database together when the WAL is full, when anything other than an append is written, or when
+//! nothing was written for a while.
 //!
 //! - A frame starts at a block boundary and shares no block with another frame, so that a torn
 //!   write damages no other frame.
-//! - A frame is written only after the previous one is durable. A damaged frame that is followed by
-//!   another frame was therefore durable, and the directory is rejected. A damaged last frame
+//! - A frame is written only after the previous frame is durable. A damaged frame that is followed
+//!   by another frame was therefore durable, and the directory is rejected. A damaged last frame
 //!   cannot be distinguished from a torn write, and is treated as if it had never been written.
 //! - The frames of a generation are contiguous from the start of the file. The transaction that
-//!   moves them to the database also stores the number of the next generation in the database. Each
-//!   frame therefore counts either as in the WAL or as in the database.
+//!   moves the frames to the database also stores the number of the next generation there. A frame
+//!   therefore counts either as in the WAL or as in the database, never as in both.
 //! - The transaction that moves the frames uses a two-phase commit. The frames are overwritten
-//!   after it, so the transaction must not be mistaken for a torn commit and rolled back.
+//!   after the commit, so the commit must not be mistaken for a torn one and rolled back.
 
 use crate::db::schema::WalEpoch;
 use crate::error::{OpenError, Unreadable};
@@ -31,18 +31,19 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
-/// Length of the WAL file in bytes. It is also the maximum amount of data that is moved to the
-/// database at once, which takes some milliseconds. A batch that does not fit is written directly
-/// to the database.
+/// Length of the WAL file in bytes.
+///
+/// The length is also the maximum amount of data that is moved to the database at once. The move
+/// takes some milliseconds. A batch that does not fit is written directly to the database.
 pub(crate) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 
-/// Size of the writes that fill a new file. The size is small because the page cache keeps the data
-/// of one large write as a single unit. The page cache walks through the whole unit on every later
-/// write into it.
+/// Size of the writes that fill a new file. The page cache would keep the data of one large write
+/// as a single unit, and go through the whole unit on every later write into it. The size is
+/// therefore small.
 const READ_BYTES: usize = 64 << 10;
 
-/// Maximum space that the frames of a full WAL take in the database: up to twice their size, since
-/// page sizes are powers of two.
+/// Maximum space that the frames of a full WAL take in the database. Frames take up to twice their
+/// size there, because page sizes are powers of two.
 pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 
 /// The WAL of a data directory, open for writing.
@@ -54,15 +55,15 @@ pub(crate) struct Wal {
     frames: u32,
     /// The offset of the next frame.
     end: u64,
-    /// Whether a torn frame was at the offset of the next frame when the file was opened. If so,
-    /// the next generation must begin before a frame is written. Otherwise the torn frame might be
-    /// read after the frames that are written next.
+    /// Whether a torn frame was at the offset of the next frame when the file was opened. In this
+    /// case the next generation must begin before a frame is written. Otherwise the torn frame
+    /// might be read as the successor of newly written frames.
     is_torn: bool,
 }
 
 impl Wal {
-    /// Creates an empty WAL, replacing a WAL file that no database refers to, if there is one. The
-    /// new WAL is durable on return.
+    /// Creates an empty WAL, which is durable on return. A WAL file that no database refers to may
+    /// exist, and is replaced.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::JOURNAL);
         let tmp = dir.join(format!("{}{}", layout::JOURNAL, layout::TEMPORARY_SUFFIX));
@@ -148,12 +149,12 @@ impl Wal {
         self.end + frame::bytes_at_most(records, bytes) <= self.epoch.length_bytes
     }
 
-    /// Writes a frame and syncs it (fdatasync), so that it is durable on return. If `is_synced` is
-    /// false, which only an injected bug causes, the sync is skipped.
+    /// Writes a frame and syncs the file (fdatasync), so that the frame is durable on return. Only
+    /// an injected bug sets `is_synced` to false, which skips the sync.
     ///
     /// # Errors
-    /// Returns the system's error. It is then unknown which bytes were written, and nothing more
-    /// may be written.
+    /// Returns the system's error. After an error it is unknown which bytes were written, and
+    /// nothing more may be written.
     pub(crate) fn append<'a>(
         &mut self,
         committed: Option<LogId>,
@@ -171,8 +172,8 @@ impl Wal {
         Ok(())
     }
 
-    /// Returns the epoch that the database must store in the transaction that takes over the
-    /// frames. Returns `None` when there is no frame, not even a torn one.
+    /// Returns the epoch to store in the transaction that moves the frames to the database. Returns
+    /// `None` if there is no frame, not even a torn one.
     pub(crate) fn next_epoch(&self) -> Option<WalEpoch> {
         (self.frames > 0 || self.is_torn).then_some(WalEpoch {
             generation: self.epoch.generation + 1,
