@@ -6,12 +6,13 @@
 
 use super::log_target;
 use std::io;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The record of the first storage failure. Once it is set, nothing is written or acknowledged any
 /// more: after a failed fsync the content of the device is unknown, so a retry would prove nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct FailStop(watch::Sender<Option<String>>);
+pub(crate) struct FailStop(watch::Sender<Option<Arc<io::Error>>>);
 
 impl FailStop {
     pub(crate) fn new() -> Self {
@@ -22,16 +23,17 @@ impl FailStop {
     pub(crate) fn check(&self) -> io::Result<()> {
         match &*self.0.borrow() {
             None => Ok(()),
-            Some(failure) => Err(io::Error::other(failure.clone())),
+            Some(failure) => Err(io::Error::other(Arc::clone(failure))),
         }
     }
 
     /// Records a failure unless one is already recorded, and returns the recorded one.
-    pub(crate) fn set(&self, failure: &io::Error) -> io::Error {
+    pub(crate) fn set(&self, failure: io::Error) -> io::Error {
+        let failure = Arc::new(failure);
         self.0.send_if_modified(|current| {
             let first = current.is_none();
             if first {
-                *current = Some(failure.to_string());
+                *current = Some(Arc::clone(&failure));
                 tracing::error!(
                     target: log_target::LATCH,
                     %failure, "storage failed; this process must stop"
@@ -41,18 +43,18 @@ impl FailStop {
         });
         match self.check() {
             Err(first) => first,
-            Ok(()) => io::Error::new(failure.kind(), failure.to_string()),
+            Ok(()) => io::Error::new(failure.kind(), failure),
         }
     }
 
     /// Records the error of a result, if it has one. The returned error is the failure that was
     /// recorded first.
     pub(crate) fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|e| self.set(&e))
+        result.map_err(|e| self.set(e))
     }
 
     /// Returns a receiver of the first storage failure.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<String>> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<io::Error>>> {
         self.0.subscribe()
     }
 }
@@ -60,7 +62,7 @@ impl FailStop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::{Mutex, PoisonError};
 
     #[derive(Clone, Default)]
     struct LoggedLines(Arc<Mutex<Vec<u8>>>);
@@ -90,8 +92,8 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             let fail_stop = FailStop::new();
-            fail_stop.set(&io::Error::other("it broke"));
-            fail_stop.set(&io::Error::other("it broke again"));
+            fail_stop.set(io::Error::other("it broke"));
+            fail_stop.set(io::Error::other("it broke again"));
         });
         let lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(

@@ -75,11 +75,10 @@ impl Node {
     /// Resolves when the process must end, with the reason.
     pub async fn fatal(&self) -> RaftError {
         let mut fatal = self.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(reason) => reason
-                .clone()
-                .unwrap_or_else(|| RaftError::Storage("unknown".to_owned())),
-            Err(_) => std::future::pending().await,
+        let reason = fatal.wait_for(Option::is_some).await;
+        match reason.ok().and_then(|reason| reason.clone()) {
+            Some(reason) => reason,
+            None => std::future::pending().await,
         }
     }
 

@@ -109,7 +109,7 @@ impl ServiceStage {
             .await
             .expect("it serves");
         assert!(self.node.fatal().now_or_never().is_none());
-        assert_eq!(*self.group.store().failed().borrow(), None);
+        assert!(self.group.store().failed().borrow().is_none());
     }
 }
 

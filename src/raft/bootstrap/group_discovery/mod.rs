@@ -8,7 +8,7 @@ use super::rejections::Rejections;
 use crate::clock::{self, Instant};
 use crate::locks::{read, write};
 use crate::model::{Inventory, InventoryEntry};
-use crate::raft::error::RaftError;
+use crate::raft::error::{Divergence, IdentityError, RaftError};
 use crate::raft::log_target;
 use crate::raft::options::Options;
 use crate::raft::transport::identity::{NodeIdentity, cluster_id};
@@ -334,23 +334,19 @@ impl Bootstrap {
 /// Checks that the data directory belongs to this node and has not diverged.
 fn check_identity(options: &Options, identity: &Identity) -> Result<(), RaftError> {
     if identity.node_id != options.node_id {
-        return Err(RaftError::Identity(format!(
-            "the data directory belongs to node.id {}, but this node is {}",
-            identity.node_id, options.node_id
-        )));
+        return Err(RaftError::Identity(IdentityError::NodeId {
+            found: identity.node_id.clone(),
+            own: options.node_id.clone(),
+        }));
     }
     if identity.environment != options.environment {
-        return Err(RaftError::Identity(format!(
-            "the data directory belongs to node.environment {}, but this node is in {}",
-            identity.environment, options.environment
-        )));
+        return Err(RaftError::Identity(IdentityError::Environment {
+            found: identity.environment.clone(),
+            own: options.environment.clone(),
+        }));
     }
     if identity.diverged {
-        return Err(RaftError::Diverged(
-            "the state in the data directory differs from that of the other members, as was found \
-             before the last stop. Empty it and start the node again; it rejoins by itself"
-                .to_owned(),
-        ));
+        return Err(RaftError::Diverged(Divergence::Earlier));
     }
     Ok(())
 }

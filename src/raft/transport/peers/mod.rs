@@ -6,7 +6,7 @@ use super::{CallError, Channel, Dialer, Hello, PeerClient, PeerIdentity, Request
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use crate::planted::{Bug, is_planted};
-use crate::raft::error::RaftError;
+use crate::raft::error::{IdentityError, RaftError};
 use crate::raft::log_target;
 use crate::storage::types::{LogId, Member, RaftId, StoredMembership};
 use openraft::vote::RaftLeaderId;
@@ -139,10 +139,10 @@ impl Peers {
                 reason,
                 fatal: true,
             }) => {
-                self.set_fatal(RaftError::Identity(format!(
-                    "{} refused this node: {reason}",
-                    member.node_id
-                )));
+                self.set_fatal(RaftError::Identity(IdentityError::Refused {
+                    member: member.node_id.clone(),
+                    reason: reason.clone(),
+                }));
             }
             Err(CallError::Refused { reason, .. }) => {
                 let mut known = lock(&self.known);
