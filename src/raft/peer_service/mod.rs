@@ -62,7 +62,7 @@ impl RaftPeerService {
     /// Accepts or rejects the hello of a peer.
     fn accept(&self, hello: &Hello) -> Result<PeerSession, Rejection> {
         let own = &self.bootstrap.options;
-        message_checks::hello(hello).map_err(Rejection::Refused)?;
+        message_checks::hello(hello).map_err(|invalid| Rejection::Refused(invalid.to_string()))?;
         if hello.version != MESSAGES_VERSION {
             return Err(Rejection::Refused(format!(
                 "it speaks peer protocol version {}, but {} speaks version {MESSAGES_VERSION}",
@@ -280,8 +280,8 @@ async fn serve_member(
 /// Checks an append from the leader, records the evidence in it ([`note_evidence`]), and passes it
 /// to openraft.
 async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Response {
-    if let Err(reason) = message_checks::append(&rpc) {
-        return Response::Failed(reason);
+    if let Err(invalid) = message_checks::append(&rpc) {
+        return Response::Failed(invalid.to_string());
     }
     // Note the evidence before the entries are on disk, which may take long. The leader's
     // statements about its log and its commits are valid regardless of this node's disk.
