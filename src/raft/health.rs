@@ -32,8 +32,8 @@ pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
     view.members()
         .filter(|(id, _, voter)| *voter && *id != own && !group.peers.is_reachable(*id))
         .map(|(id, member, _)| {
-            let rejection = group.peers.state(id).rejection;
-            match rejection.or_else(|| group.peers.resolve_error(member)) {
+            let unresolved = || Some(group.peers.resolve_error(member)?.to_string());
+            match group.peers.state(id).rejection.or_else(unresolved) {
                 Some(reason) => format!("{} ({reason})", member.node_id),
                 None => member.node_id.clone(),
             }

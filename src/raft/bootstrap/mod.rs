@@ -4,9 +4,10 @@
 //!   from their answers.
 //! - `initialize` then makes the node a voter: founders initialize the group, other nodes ask to
 //!   join.
-//! - `rejections` logs the rejected peers.
+//! - `rejections` logs the rejected peers; `error` has the errors of the queries and the requests.
 
 pub(super) mod decision;
+mod error;
 pub(super) mod group_discovery;
 pub(super) mod initialize;
 pub(super) mod rejections;

@@ -11,7 +11,9 @@ use crate::raft::log_target;
 use crate::raft::queue::write_queue::{
     ANSWER_MARGIN, Completed, PendingWrite, WriteWorker, all, answer,
 };
-use crate::raft::transport::{CallError, Channel, Forwarded, Request, Response, WriteResult};
+use crate::raft::transport::{
+    CallError, CallFailure, Channel, Forwarded, Request, Response, WriteResult,
+};
 use crate::storage::types::Proposal;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
@@ -139,7 +141,7 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<PendingWrite>) -> At
     let called = tokio::select! {
         called = group.ask_leader(leader, Channel::Writes, request, limit) => called,
         () = changed_from(&mut view, leader) =>
-            Err(CallError::NoAnswer("the leader changed".to_owned())),
+            Err(CallError::NoAnswer(CallFailure::LeaderChanged)),
     };
     let name = &leader.member.node_id;
     match called {

@@ -122,7 +122,7 @@ impl RaftPeerService {
         group
             .peers
             .verify_identity(&hello.from)
-            .map_err(Rejection::Fatal)?;
+            .map_err(|restored| Rejection::Fatal(restored.to_string()))?;
         Ok(PeerSession::Member {
             id,
             group,

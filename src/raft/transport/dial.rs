@@ -1,7 +1,8 @@
 //! Connections to peers, by TCP and an HTTP upgrade or over a custom network.
 
 use super::address_race;
-use super::resolver::Resolver;
+use super::error::{CallError, CallFailure, DialError};
+use super::resolver::{Resolver, Unresolved};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -59,7 +60,7 @@ impl Dialer {
 
     /// Returns why the name in an address does not resolve at present. Returns `None` if it does
     /// resolve, or if the address contains no name.
-    pub(crate) fn resolve_error(&self, address: &str) -> Option<String> {
+    pub(crate) fn resolve_error(&self, address: &str) -> Option<Unresolved> {
         let (resolver, host) = self.host_name(address)?;
         resolver.error(host)
     }
@@ -72,14 +73,15 @@ impl Dialer {
         })
     }
 
-    /// Returns the reason why an address was not reached in time.
-    pub(crate) fn no_answer(&self, address: &str) -> String {
+    /// Returns the error for an address that was not reached in time.
+    pub(crate) fn no_answer(&self, address: &str) -> CallError {
         match self.resolve_error(address) {
-            Some(trouble) if self.is_unknown(address) => format!("{address}: {trouble}"),
-            Some(trouble) => {
-                format!("{address}: {trouble}; at its last address it does not answer")
-            }
-            None => format!("{address} does not answer"),
+            Some(source) if self.is_unknown(address) => CallError::not_connected(address, source),
+            Some(source) => CallError::NotSent(CallFailure::SilentAtLastAddress {
+                address: address.to_owned(),
+                source,
+            }),
+            None => CallError::NotSent(CallFailure::Silent(address.to_owned())),
         }
     }
 
@@ -100,7 +102,7 @@ enum DialHost<'a> {
 }
 
 /// Parses the host and the port of an address like `http://host:port`.
-fn host_of(address: &str) -> Result<DialHost<'_>, String> {
+fn host_of(address: &str) -> Result<DialHost<'_>, DialError> {
     let host = authority_of(address);
     if let Ok(target) = host.parse() {
         return Ok(DialHost::At(target));
@@ -110,7 +112,7 @@ fn host_of(address: &str) -> Result<DialHost<'_>, String> {
         .and_then(|(name, port)| Some((name, port.parse().ok()?)));
     match name_and_port {
         Some((name, port)) if !name.is_empty() => Ok(DialHost::Name(name, port)),
-        _ => Err("is not an address like http://host:port".to_owned()),
+        _ => Err(DialError::NotAnAddress),
     }
 }
 
@@ -129,7 +131,7 @@ pub(crate) async fn dial_http(
     address: &str,
     bind: Option<IpAddr>,
     resolver: &Arc<Resolver>,
-) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
+) -> Result<TokioIo<hyper::upgrade::Upgraded>, DialError> {
     match host_of(address)? {
         DialHost::At(target) => dial_target(address, target, bind).await,
         DialHost::Name(host, port) => {
@@ -147,10 +149,8 @@ async fn dial_target(
     address: &str,
     target: SocketAddr,
     bind: Option<IpAddr>,
-) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
-    let stream = dial_tcp(target, bind)
-        .await
-        .map_err(|error| error.to_string())?;
+) -> Result<TokioIo<hyper::upgrade::Upgraded>, DialError> {
+    let stream = dial_tcp(target, bind).await?;
     upgrade(address, stream).await.map(TokioIo::new)
 }
 
@@ -173,29 +173,19 @@ async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStr
 }
 
 /// Upgrades a TCP connection to the peer protocol, by an HTTP request.
-async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, String> {
+async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, DialError> {
     let host = authority_of(address);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection.with_upgrades());
     let request = http::Request::get(PEER_PATH)
         .header(http::header::HOST, host)
         .header(http::header::CONNECTION, "upgrade")
         .header(http::header::UPGRADE, UPGRADE_TOKEN)
-        .body(http_body_util::Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| error.to_string())?;
+        .body(http_body_util::Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
     if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-        return Err(format!(
-            "is not a quorate node: it answered {} to a peer",
-            response.status()
-        ));
+        return Err(DialError::NotQuorate(response.status()));
     }
-    hyper::upgrade::on(response)
-        .await
-        .map_err(|error| error.to_string())
+    Ok(hyper::upgrade::on(response).await?)
 }

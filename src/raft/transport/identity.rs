@@ -8,6 +8,7 @@ use crate::storage::types::RaftId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use thiserror::Error;
 
 /// A `node.id` with the incarnation of its data directory. A node whose directory was emptied has a
 /// new incarnation, and counts as a different node.
@@ -41,6 +42,14 @@ impl fmt::Display for NodeIdentity {
         )
     }
 }
+
+/// The error for a node that acknowledged more of the log than its data directory holds.
+#[derive(Debug, Error)]
+#[error(
+    "{0} acknowledged more of the log than its data directory holds: it was restored from a copy. \
+     Empty its data directory and start it again; it rejoins by itself"
+)]
+pub(crate) struct RestoredFromCopy(pub(crate) NodeIdentity);
 
 /// Returns the cluster id: a digest of the environment and the sorted identities of the founders.
 /// Every founder computes it independently. Two groups that were formed from one inventory have

@@ -7,7 +7,7 @@
 //!
 //! - `messages` defines the messages, `frame` encodes them, `message_checks` validates them.
 //! - `connection` is the client side of a connection and `listener` the server side; `dial`,
-//!   `address_race` and `resolver` make a connection.
+//!   `address_race` and `resolver` make a connection. `error` has the errors of a call.
 //! - `peers` keeps the connections to the members and a `peer_state` for each; `raft_network` gives
 //!   openraft access to them.
 //! - `identity` and `local_member` describe a node to its peers, and `non_members` limits the
@@ -16,6 +16,7 @@
 mod address_race;
 mod connection;
 mod dial;
+mod error;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
@@ -30,9 +31,10 @@ pub(super) mod peers;
 pub(super) mod raft_network;
 mod resolver;
 
-pub(crate) use connection::{CallError, Channel, PeerClient};
+pub(crate) use connection::{Channel, PeerClient};
 pub(crate) use dial::Dialer;
 pub use dial::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
+pub use error::{CallError, CallFailure};
 pub(crate) use listener::{PeerService, serve};
 pub(crate) use messages::{
     Forwarded, GroupInfo, Hello, HelloReply, JoinRequest, JoinResponse, MESSAGES_VERSION,

@@ -4,6 +4,7 @@
 //! (docs/decisions/0001).
 
 use super::decision::{Decision, decide};
+use super::error::{NotJoined, ProbeError};
 use super::rejections::Rejections;
 use crate::clock::{self, Instant};
 use crate::locks::{read, write};
@@ -14,8 +15,8 @@ use crate::raft::options::Options;
 use crate::raft::transport::identity::{NodeIdentity, cluster_id};
 use crate::raft::transport::local_member::LocalMember;
 use crate::raft::transport::{
-    Dialer, GroupInfo, Hello, JoinRequest, JoinResponse, NonMembers, PeerClient, Request, Response,
-    message_checks,
+    CallError, Dialer, GroupInfo, Hello, JoinRequest, JoinResponse, NonMembers, PeerClient,
+    Request, Response, message_checks,
 };
 use crate::storage::rng::random_u64;
 use crate::storage::{GroupIdentity, Identity};
@@ -147,7 +148,7 @@ impl Bootstrap {
                 Decision::Form(pairs) => return self.adopt_group(pairs, false).await,
                 Decision::Join(addresses) => match self.ask_to_join(&addresses).await {
                     Ok(pairs) => return self.adopt_group(pairs, true).await,
-                    Err(reason) => reason,
+                    Err(error) => error.to_string(),
                 },
                 Decision::Wait(reason) => reason,
             };
@@ -266,7 +267,7 @@ impl Bootstrap {
     async fn probe_all(
         &self,
         inventory: &Inventory,
-    ) -> Vec<(InventoryEntry, Result<GroupInfo, String>)> {
+    ) -> Vec<(InventoryEntry, Result<GroupInfo, ProbeError>)> {
         let probes = inventory
             .entries
             .iter()
@@ -276,24 +277,21 @@ impl Bootstrap {
     }
 
     /// Asks the node at an address for its view of the group.
-    pub(crate) async fn probe(&self, address: &str) -> Result<GroupInfo, String> {
+    pub(crate) async fn probe(&self, address: &str) -> Result<GroupInfo, ProbeError> {
         match self.ask(address, Request::Probe).await? {
-            Response::Probe(view) => match message_checks::group_info(&view) {
-                Ok(()) => Ok(view),
-                Err(what) => Err(format!("sent an invalid answer: {what}")),
-            },
-            _ => Err("sent an unexpected answer".to_owned()),
+            Response::Probe(view) => {
+                message_checks::group_info(&view)?;
+                Ok(view)
+            }
+            _ => Err(ProbeError::Unexpected),
         }
     }
 
     /// Sends one request to the node at an address, as a node that is not a member.
-    async fn ask(&self, address: &str, request: Request) -> Result<Response, String> {
+    async fn ask(&self, address: &str, request: Request) -> Result<Response, CallError> {
         let hello = Hello::non_member(self.local_member().identity());
         let client = PeerClient::new(address, self.dialer());
-        client
-            .call(hello, request, PROBE_TIMEOUT)
-            .await
-            .map_err(|error| error.to_string())
+        client.call(hello, request, PROBE_TIMEOUT).await
     }
 
     /// Asks the group at these addresses to let this node join. Returns the founding pairs of the
@@ -304,27 +302,32 @@ impl Bootstrap {
     pub(crate) async fn ask_to_join(
         &self,
         addresses: &[String],
-    ) -> Result<Vec<(NodeIdentity, String)>, String> {
+    ) -> Result<Vec<(NodeIdentity, String)>, NotJoined> {
         let request = JoinRequest {
             name: self.local_member().name.clone(),
             address: self.options.address.clone(),
             environment: self.options.environment.clone(),
         };
-        let mut reason = "no member of the group answers".to_owned();
+        let mut reason = NotJoined::NoAnswer;
         for address in addresses {
             match self.ask(address, Request::Join(request.clone())).await {
                 Ok(Response::Join(
                     JoinResponse::Pending { founders, .. } | JoinResponse::Voter { founders, .. },
                 )) => match message_checks::founders(&founders) {
                     Ok(()) => return Ok(founders),
-                    Err(what) => reason = format!("{address} sent an invalid answer: {what}"),
+                    Err(source) => {
+                        reason = NotJoined::Invalid {
+                            address: address.clone(),
+                            source,
+                        };
+                    }
                 },
                 Ok(Response::Join(JoinResponse::Refused(why))) => {
-                    let why: String = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
-                    reason = format!("the group does not accept this node: {why}")
+                    let why = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
+                    reason = NotJoined::Refused(why);
                 }
                 Ok(_) => {}
-                Err(why) => reason = why,
+                Err(error) => reason = error.into(),
             }
         }
         Err(reason)

@@ -2,16 +2,17 @@
 //! needed.
 
 use super::dial::{Dialer, dial_http};
+use super::error::{CallError, CallFailure, DialError};
 use super::frame::{
     self, MAX_FRAME_BYTES, MAX_NON_MEMBER_FRAME_BYTES, MAX_REPLY_TO_NON_MEMBER_BYTES, Receiver,
 };
+use super::identity::RestoredFromCopy;
 use super::messages::{Hello, HelloReply, PeerIdentity, Request, Response};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
-use thiserror::Error;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 /// Maximum time to make a connection. It is longer than an accept takes on a busy machine, and
@@ -40,20 +41,6 @@ pub(crate) enum Channel {
     Snapshot,
 }
 
-/// The reason why a call returned no answer.
-#[derive(Debug, Clone, Error)]
-pub(crate) enum CallError {
-    /// The request was not sent.
-    #[error("{0}")]
-    NotSent(String),
-    /// The peer refuses this node. If `fatal` is set, this node must stop.
-    #[error("refused: {reason}")]
-    Refused { reason: String, fatal: bool },
-    /// The request was sent, but no answer arrived in time. The request may have been executed.
-    #[error("{0}")]
-    NoAnswer(String),
-}
-
 /// A client for one peer and one kind of traffic. It connects on the first call, and again after
 /// the connection broke.
 pub(crate) struct PeerClient {
@@ -64,7 +51,7 @@ pub(crate) struct PeerClient {
 }
 
 /// A check of the peer that answers, made before any request is sent to it.
-type Check = Box<dyn Fn(&PeerIdentity) -> Result<(), String> + Send + Sync>;
+type Check = Box<dyn Fn(&PeerIdentity) -> Result<(), RestoredFromCopy> + Send + Sync>;
 
 /// The channel for the answer to a request, or for the reason why the request was not sent.
 type ResponseSender = oneshot::Sender<Result<Response, CallError>>;
@@ -111,7 +98,7 @@ impl PeerClient {
     /// Adds a check of the peer that answers at the address.
     pub(crate) fn checked(
         mut self,
-        check: impl Fn(&PeerIdentity) -> Result<(), String> + Send + Sync + 'static,
+        check: impl Fn(&PeerIdentity) -> Result<(), RestoredFromCopy> + Send + Sync + 'static,
     ) -> PeerClient {
         self.check = Some(Box::new(check));
         self
@@ -127,35 +114,31 @@ impl PeerClient {
         limit: Duration,
     ) -> Result<Response, CallError> {
         let sent = std::sync::atomic::AtomicBool::new(false);
+        let broken = || CallFailure::Broken(self.address.clone());
         let work = async {
             let connection = self.connected(hello).await?;
             let (reply, answer) = oneshot::channel();
             if connection.out.send((request, reply)).await.is_err() {
-                return Err(CallError::NotSent(format!(
-                    "the connection to {} broke",
-                    self.address
-                )));
+                return Err(CallError::NotSent(broken()));
             }
             sent.store(true, std::sync::atomic::Ordering::Relaxed);
-            answer.await.unwrap_or_else(|_| {
-                let reason = format!("the connection to {} broke", self.address);
-                Err(CallError::NoAnswer(reason))
-            })
+            answer
+                .await
+                .unwrap_or_else(|_| Err(CallError::NoAnswer(broken())))
         };
         match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
             Err(_) => {
                 self.close_if_silent();
-                let reason = format!(
-                    "no answer from {} within {} ms",
-                    self.address,
-                    limit.as_millis()
-                );
+                let timeout = CallFailure::Timeout {
+                    address: self.address.clone(),
+                    limit,
+                };
                 let was_sent = sent.load(std::sync::atomic::Ordering::Relaxed);
                 Err(if was_sent {
-                    CallError::NoAnswer(reason)
+                    CallError::NoAnswer(timeout)
                 } else {
-                    CallError::NotSent(reason)
+                    CallError::NotSent(timeout)
                 })
             }
         }
@@ -188,7 +171,7 @@ impl PeerClient {
         let connecting = connect(&self.address, &self.dialer, hello, self.check.as_ref());
         let made = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(made) => made,
-            Err(_) => Err(CallError::NotSent(self.dialer.no_answer(&self.address))),
+            Err(_) => Err(self.dialer.no_answer(&self.address)),
         };
         let connection = match (made, slot.as_ref().filter(open)) {
             (Ok(made), _) => Ok(Arc::new(made)),
@@ -207,20 +190,18 @@ async fn connect(
     hello: Hello,
     check: Option<&Check>,
 ) -> Result<OutboundConnection, CallError> {
-    let unreached =
-        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
     match dialer {
         Dialer::Tcp { bind, resolver } => {
             let stream = dial_http(address, *bind, resolver)
                 .await
-                .map_err(|error| unreached(&error))?;
+                .map_err(|error| CallError::not_connected(address, error))?;
             handshake(address, stream, hello, check).await
         }
         Dialer::Own(network) => {
             let stream = network
                 .dial(address)
                 .await
-                .map_err(|error| unreached(&error))?;
+                .map_err(|error| CallError::not_connected(address, error))?;
             handshake(address, stream, hello, check).await
         }
     }
@@ -236,31 +217,28 @@ async fn handshake<IO>(
 where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
 {
-    let not_sent =
-        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
+    let not_sent = |error: std::io::Error| CallError::not_connected(address, error);
     let (mut sender, mut receiver) = frame::split(io);
     let is_stranger = hello.to.is_none();
     sender
         .send(0, &hello, MAX_NON_MEMBER_FRAME_BYTES)
         .await
-        .map_err(|error| not_sent(&error))?;
-    match receiver
-        .receive::<HelloReply>()
-        .await
-        .map_err(|error| not_sent(&error))?
-    {
-        None => return Err(not_sent(&"the connection was closed during the handshake")),
+        .map_err(not_sent)?;
+    match receiver.receive::<HelloReply>().await.map_err(not_sent)? {
+        None => return Err(CallError::not_connected(address, DialError::Closed)),
         Some((_, HelloReply::Refused { reason, fatal })) => {
             let reason = shown_reason(&reason);
             return Err(CallError::Refused { reason, fatal });
         }
         Some((_, HelloReply::NotYet { reason })) => {
-            return Err(CallError::NotSent(shown_reason(&reason)));
+            return Err(CallError::NotSent(CallFailure::NotReady(shown_reason(
+                &reason,
+            ))));
         }
         Some((_, HelloReply::Accepted(identity))) => {
             let judged = check.map_or(Ok(()), |check| check(&identity));
-            judged.map_err(|reason| CallError::Refused {
-                reason,
+            judged.map_err(|restored| CallError::Refused {
+                reason: restored.to_string(),
                 fatal: false,
             })?;
         }
@@ -320,7 +298,7 @@ async fn run<IO>(
                 }
                 Err(error) => {
                     // The caller may have given up in the meantime.
-                    let _ = reply.send(Err(CallError::NotSent(error.to_string())));
+                    let _ = reply.send(Err(CallError::NotSent(error.into())));
                     None
                 }
             }

@@ -1,7 +1,9 @@
 //! The connections to the other members, and the known state of each.
 
+use super::identity::RestoredFromCopy;
 use super::local_member::LocalMember;
 use super::peer_state::PeerState;
+use super::resolver::Unresolved;
 use super::{CallError, Channel, Dialer, Hello, PeerClient, PeerIdentity, Request, Response};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
@@ -108,7 +110,7 @@ impl Peers {
 
     /// Returns why a member's name does not resolve. Returns `None` if it does resolve, or if the
     /// address contains no name.
-    pub(crate) fn resolve_error(&self, member: &Member) -> Option<String> {
+    pub(crate) fn resolve_error(&self, member: &Member) -> Option<Unresolved> {
         self.dialer.resolve_error(self.address_of(member))
     }
 
@@ -331,7 +333,7 @@ impl Peers {
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
     /// or a second process runs on a copy.
-    pub(crate) fn verify_identity(&self, from: &PeerIdentity) -> Result<(), String> {
+    pub(crate) fn verify_identity(&self, from: &PeerIdentity) -> Result<(), RestoredFromCopy> {
         let mut known = lock(&self.known);
         let id = from.name.raft_id();
         if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
@@ -348,11 +350,7 @@ impl Peers {
             .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());
         let shows_less = from.last_log_id < known.acknowledged;
         if is_new && !cut_back && shows_less && !is_planted(Bug::EmptyNodeVotes) {
-            return Err(format!(
-                "{} acknowledged more of the log than its data directory holds: it was restored \
-                 from a copy. Empty its data directory and start it again; it rejoins by itself",
-                from.name
-            ));
+            return Err(RestoredFromCopy(from.name.clone()));
         }
         known.process = Some(from.process);
         Ok(())
