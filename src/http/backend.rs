@@ -92,7 +92,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Returns the reason why this node is not ready.
-    fn ready(&self) -> Result<(), String>;
+    fn ready(&self) -> Result<(), Unavailable>;
 
     /// See [`Node::serve_peer`].
     fn serve_peer<IO>(&self, io: IO, opened_epoch: u64) -> impl Future<Output = ()> + Send
@@ -174,7 +174,7 @@ impl Backend for Node {
         Node::status(self)
     }
 
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), Unavailable> {
         Node::ready(self)
     }
 

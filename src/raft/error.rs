@@ -1,5 +1,7 @@
 //! Errors of reads and writes, and the reasons for which a node does not start or stops.
 
+use super::transport::CallError;
+use crate::model::BadAnnouncement;
 use crate::storage::types::TypeConfig;
 use openraft::ConfigError;
 use openraft::errors::Fatal;
@@ -7,42 +9,141 @@ use std::io;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Error of a lookup that could not be served. A retry, later or on another node, may succeed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{reason}")]
-pub struct Unavailable {
-    /// The reason, in one line for the client.
-    pub reason: String,
+/// The reason why a request was not served, in one line for the client. A retry, later or on
+/// another node, may succeed.
+#[derive(Debug, Clone, Error)]
+pub enum Unavailable {
+    /// This node is stopping.
+    #[error("this node is stopping")]
+    Stopping,
+    /// This node is in no group yet, and waits for this.
+    #[error("{0}")]
+    NoGroup(String),
+    /// This node is not a voter yet.
+    #[error("this node is not a voter yet")]
+    NotVoter,
+    /// This node has served no read for too long.
+    #[error("this node has served no read in the last 2 s: {0}")]
+    NotServing(Outage),
+    /// The group does not serve.
+    #[error(transparent)]
+    Outage(#[from] Outage),
+    /// The request failed. The outage may be the cause.
+    #[error("{source}; {outage}")]
+    Explained {
+        /// The failure of the request.
+        source: Box<Unavailable>,
+        /// The reason why the group does not serve.
+        outage: Outage,
+    },
+    /// The reason that another node sent, or that the watchers of this node were given.
+    #[error("{0}")]
+    Reported(String),
+    /// Too many lookups are waiting.
+    #[error("too many lookups are waiting on this node")]
+    TooManyReads,
+    /// No read index was confirmed in time.
+    #[error("no majority of the group confirmed the lookup in time")]
+    Unconfirmed,
+    /// This node did not apply the read index in time.
+    #[error("this node is behind the group and did not catch up in time")]
+    Behind,
+    /// The leader that was asked for a read index no longer leads.
+    #[error("the leader changed")]
+    LeaderChanged,
+    /// The leader did not answer the request for a read index.
+    #[error("the read request to the leader {leader} failed: {source}")]
+    NoReadIndex {
+        /// Its `node.id`.
+        leader: String,
+        /// The failure of the call.
+        source: Arc<CallError>,
+    },
+    /// The leader's answer to the request for a read index was of another kind.
+    #[error("the leader {leader} sent an unexpected answer")]
+    UnexpectedAnswer {
+        /// Its `node.id`.
+        leader: String,
+    },
+    /// openraft has ended.
+    #[error(transparent)]
+    Ended(Arc<Fatal<TypeConfig>>),
+    /// The announcement cannot be read.
+    #[error(transparent)]
+    BadAnnouncement(#[from] BadAnnouncement),
+    /// An earlier write of the same node id was not decided in time.
+    #[error("an earlier write of {node_id} is still under way")]
+    EarlierWrite {
+        /// The node id.
+        node_id: String,
+    },
+    /// Another write of the same node id may be newer.
+    #[error("overtaken by another write of node {node_id}; send it again")]
+    Overtaken {
+        /// The node id.
+        node_id: String,
+    },
+    /// The write would exceed the registry's size limit.
+    #[error("the registry is full: the limit is 256 MB")]
+    RegistryFull,
 }
 
-pub(super) fn unavailable(reason: impl Into<String>) -> Unavailable {
-    Unavailable {
-        reason: reason.into(),
-    }
+/// The reason why a group does not serve, and the remedy, in one line for every 503, the server log
+/// and the status. The remedy is included because some groups need an operator who knows what to
+/// do. Examples are a group of two, and a group that lost the disks of a majority.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Outage {
+    /// This node's disk is full.
+    #[error("{0}: it accepts no log entries until there is space")]
+    DiskFull(#[from] DiskFull),
+    /// This node does not know the members of its group yet.
+    #[error("this node has not received the log of its group yet")]
+    NoLog,
+    /// Every voter is reachable, but no leader has the support of a majority.
+    #[error("a majority of the {voters} voters must elect a leader and respond")]
+    NoLeader {
+        /// The number of voters.
+        voters: usize,
+    },
+    /// Some voters are not reachable.
+    #[error(
+        "a majority of the {voters} voters is needed; unreachable: {}. If the disks of a majority \
+         are lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
+        unreachable.join(", ")
+    )]
+    Unreachable {
+        /// The number of voters.
+        voters: usize,
+        /// The voters that are not reachable, each with the reason if one is known.
+        unreachable: Vec<String>,
+    },
+}
+
+/// The error of a node whose disk has no space for a log entry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the disk of {node_id} is full")]
+pub struct DiskFull {
+    /// The `node.id`.
+    pub node_id: String,
 }
 
 /// Error of a write that was not acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum WriteError {
     /// The write was certainly not applied. If its client sent it again unchanged, it would be
     /// refused again. HTTP status 400.
     #[error("{0}")]
     Refused(String),
     /// The write was certainly not applied. HTTP status 503 with `Quorate-Applied: no`.
-    #[error("{0}")]
-    NotApplied(String),
+    #[error(transparent)]
+    NotApplied(Unavailable),
     /// The write may have been applied, or may still be applied later. HTTP status 503 with
     /// `Quorate-Applied: unknown`.
-    #[error("{0}")]
-    Unknown(String),
+    #[error(transparent)]
+    Unknown(Unavailable),
 }
 
 impl WriteError {
-    /// Returns the error for a write that would exceed the registry's size limit.
-    pub(super) fn full() -> WriteError {
-        WriteError::NotApplied("the registry is full: the limit is 256 MB".to_owned())
-    }
-
     /// Returns the error for an announcement that was refused as over a limit when its entry was
     /// applied. This node had not refused it before, perhaps because its registry was behind.
     pub(super) fn over_limit() -> WriteError {

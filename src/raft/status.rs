@@ -140,7 +140,7 @@ fn in_group(group: &Group) -> Status {
         services,
         group: GroupState {
             cluster: Some(format!("{:016x}", group.peers.cluster_id())),
-            waits_for: (!serves).then(|| unavailable_reason(group)),
+            waits_for: (!serves).then(|| unavailable_reason(group).to_string()),
         },
         members,
     }

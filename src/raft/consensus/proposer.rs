@@ -50,7 +50,7 @@ async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
         let mut view = group.view();
         let leader = view.borrow_and_update().leader.clone();
         let attempt = match leader {
-            None => Attempt::NotApplied(batch, unavailable_reason(group)),
+            None => Attempt::NotApplied(batch, unavailable_reason(group).to_string()),
             Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
             Some(leader) => forward(group, &leader, batch).await,
         };
@@ -93,8 +93,8 @@ fn last_deadline(batch: &[PendingWrite]) -> Instant {
 /// Proposes a batch as one log entry on this node, which leads, and waits until the entry is
 /// committed and applied.
 async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
-    if let Err(reason) = group.may_propose() {
-        return Attempt::NotApplied(batch, reason);
+    if let Err(full) = group.check_disk_space() {
+        return Attempt::NotApplied(batch, full.to_string());
     }
     let commands = batch.iter().map(|write| write.command.clone()).collect();
     let proposal = Proposal(Arc::new(group.batch(commands)));
@@ -110,7 +110,7 @@ async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
         }
         Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
             tracing::debug!(target: log_target::WRITES, ?forward, "not proposed");
-            Attempt::NotApplied(batch, unavailable_reason(group))
+            Attempt::NotApplied(batch, unavailable_reason(group).to_string())
         }
         Ok(Err(error)) => {
             let why = format!("the leader changed while the write was in progress: {error}");

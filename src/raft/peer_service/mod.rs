@@ -21,7 +21,6 @@ use crate::storage::types::{RaftId, TypeConfig};
 use openraft::raft::AppendEntriesRequest;
 use openraft::vote::RaftLeaderId;
 use snapshot_chunks::{ChunkAssembler, take_chunk};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 
 /// The server side of the peers' connections.
@@ -249,9 +248,9 @@ async fn serve_member(
             .await
             .map_or_else(|error| failed(&error), Response::Vote),
         Request::Append(rpc) => append(group, rpc).await,
-        Request::Snapshot(chunk) => match disk_takes_more(group) {
+        Request::Snapshot(chunk) => match group.check_disk_space() {
             Ok(()) => take_chunk(from, group, snapshot, *chunk).await,
-            Err(reason) => Response::Failed(reason),
+            Err(full) => failed(&full),
         },
         Request::Transfer(rpc) => group
             .raft
@@ -259,7 +258,9 @@ async fn serve_member(
             .await
             .map_or_else(|error| failed(&error), Response::Transfer),
         Request::ReadIndex(vote) => Response::ReadIndex(match group.leads() {
-            true => read_index::confirm_for(group, from, vote).await,
+            true => read_index::confirm_for(group, from, vote)
+                .await
+                .map_err(|unavailable| unavailable.to_string()),
             false => Err(format!("{} is not the leader", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {
@@ -287,9 +288,9 @@ async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Respons
     // statements about its log and its commits are valid regardless of this node's disk.
     note_evidence(group, &rpc);
     if !rpc.entries.is_empty()
-        && let Err(reason) = disk_takes_more(group)
+        && let Err(full) = group.check_disk_space()
     {
-        return Response::Failed(reason);
+        return Response::Failed(full.to_string());
     }
     group.raft.append_entries(rpc).await.map_or_else(
         |error| Response::Failed(error.to_string()),
@@ -308,14 +309,6 @@ fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {
     let last = rpc.entries.last().map(|entry| entry.log_id.index);
     if let Some(index) = last.or(rpc.prev_log_id.map(|log_id| log_id.index)) {
         evidence.note_tail(Leadership { term, node }, index);
-    }
-}
-
-/// Checks whether this node's disk has space for entries or a snapshot.
-fn disk_takes_more(group: &Group) -> Result<(), String> {
-    match group.disk_low.load(Ordering::Relaxed) {
-        true => Err(format!("the disk of {} is full", group.options.node_id)),
-        false => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ use openraft::impls::leader_id_adv::LeaderId;
 use openraft::{Membership, ServerState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
