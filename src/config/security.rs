@@ -236,8 +236,8 @@ fn trusted_addresses(text: &str) -> Result<Vec<IpNet>, String> {
     }
 }
 
-/// Returns the IPv4 network that an IPv6 network of mapped addresses stands for, since the addresses
-/// of connections are compared in their IPv4 form.
+/// Returns the IPv4 network for an IPv6 network of mapped addresses, and any other network as it is.
+/// The addresses of connections are compared in their IPv4 form.
 fn without_mapping(network: IpNet) -> IpNet {
     let mapped = match network {
         IpNet::V6(v6) => v6

@@ -1,6 +1,17 @@
 //! The value formats of airlift: durations, data sizes, booleans, enums.
 
-pub use crate::model::{data_size_bytes, duration_ms, shown};
+use crate::model;
+pub use crate::model::shown;
+
+/// Parses a duration and returns it in milliseconds.
+pub fn duration_ms(text: &str) -> Result<u64, String> {
+    model::duration_ms(text).map_err(|bad| bad.to_string())
+}
+
+/// Parses a data size and returns it in bytes.
+pub fn data_size_bytes(text: &str) -> Result<u64, String> {
+    model::data_size_bytes(text).map_err(|bad| bad.to_string())
+}
 
 /// Parses `true` or `false` in any case, and nothing else.
 pub fn boolean(text: &str) -> Result<bool, String> {

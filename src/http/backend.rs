@@ -96,7 +96,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// Returns the reason why this node is not ready.
-    fn ready(&self) -> Result<(), String>;
+    fn ready(&self) -> Result<(), Unavailable>;
 
     /// See [`Node::peer_keys`].
     fn peer_keys(&self) -> Option<Arc<PeerKeys>>;
@@ -189,7 +189,7 @@ impl Backend for Node {
         Node::status(self)
     }
 
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), Unavailable> {
         Node::ready(self)
     }
 

@@ -223,7 +223,7 @@ impl IntoResponse for ApiError {
 
 impl From<Unavailable> for ApiError {
     fn from(error: Unavailable) -> ApiError {
-        ApiError::Unavailable(error.reason)
+        ApiError::Unavailable(error.to_string())
     }
 }
 
@@ -231,8 +231,8 @@ impl From<WriteError> for ApiError {
     fn from(error: WriteError) -> ApiError {
         match error {
             WriteError::Refused(reason) => ApiError::BadRequest(reason),
-            WriteError::NotApplied(reason) => ApiError::NotApplied(reason),
-            WriteError::Unknown(reason) => ApiError::Unknown(reason),
+            WriteError::NotApplied(reason) => ApiError::NotApplied(reason.to_string()),
+            WriteError::Unknown(reason) => ApiError::Unknown(reason.to_string()),
         }
     }
 }
@@ -279,8 +279,9 @@ mod tests {
                 .map(str::to_owned)
                 .expect("ascii")
         };
-        assert_eq!(fate(WriteError::NotApplied("x".into()).into()), "no");
-        assert_eq!(fate(WriteError::Unknown("x".into()).into()), "unknown");
+        let stopping = Unavailable::Stopping;
+        assert_eq!(fate(WriteError::NotApplied(stopping.clone()).into()), "no");
+        assert_eq!(fate(WriteError::Unknown(stopping).into()), "unknown");
         assert_eq!(fate(ApiError::ProcessResumed), "no");
         assert_eq!(fate(ApiError::TooManyBodies), "no");
     }

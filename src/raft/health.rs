@@ -1,27 +1,25 @@
 //! Explains why a group does not serve, and which members are unreachable.
 
+use super::error::{Outage, Unavailable};
 use super::group::Group;
 
-/// Returns one line with the reason why a group does not serve, and the remedy. The line is used
-/// for every 503, the server log and the status. The remedy is included because some groups need an
-/// operator, for example a group of two, or a group that lost the disks of a majority.
-pub(super) fn unavailable_reason(group: &Group) -> String {
-    if let Err(full) = group.may_propose() {
-        return format!("{full}: it accepts no log entries until there is space");
+/// Returns the reason why a group does not serve.
+pub(super) fn unavailable_reason(group: &Group) -> Outage {
+    if let Err(full) = group.check_disk_space() {
+        return full.into();
     }
     let voters = group.view().borrow().voters();
-    let missing = unreachable_members(group);
+    let unreachable = unreachable_members(group);
     if voters == 0 {
-        return "this node has not received the log of its group yet".to_owned();
+        return Outage::NoLog;
     }
-    if missing.is_empty() {
-        return format!("a majority of the {voters} voters must elect a leader and respond");
+    match unreachable.is_empty() {
+        true => Outage::NoLeader { voters },
+        false => Outage::Unreachable {
+            voters,
+            unreachable,
+        },
     }
-    format!(
-        "a majority of the {voters} voters is needed; unreachable: {}. If the disks of a majority \
-         are lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
-        missing.join(", ")
-    )
 }
 
 /// Returns the voters that do not answer this node. A voter is listed with the reason if one is
@@ -32,8 +30,8 @@ pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
     view.members()
         .filter(|(id, _, voter)| *voter && *id != own && !group.peers.is_reachable(*id))
         .map(|(id, member, _)| {
-            let rejection = group.peers.state(id).rejection;
-            match rejection.or_else(|| group.peers.resolve_error(member)) {
+            let unresolved = || Some(group.peers.resolve_error(member)?.to_string());
+            match group.peers.state(id).rejection.or_else(unresolved) {
                 Some(reason) => format!("{} ({reason})", member.node_id),
                 None => member.node_id.clone(),
             }
@@ -43,11 +41,14 @@ pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
 
 /// Returns the reason why a request failed, followed by the reason why the group does not serve, if
 /// it does not.
-pub(super) fn explain(group: &Group, reason: String) -> String {
+pub(super) fn explain(group: &Group, reason: Unavailable) -> Unavailable {
     let is_well = group.serves() && unreachable_members(group).is_empty();
-    let cause = unavailable_reason(group);
-    match is_well || reason.contains(&cause) {
+    let outage = unavailable_reason(group);
+    match is_well || reason.to_string().contains(&outage.to_string()) {
         true => reason,
-        false => format!("{reason}; {cause}"),
+        false => Unavailable::Explained {
+            source: Box::new(reason),
+            outage,
+        },
     }
 }

@@ -3,7 +3,7 @@
 
 use super::bootstrap::group_discovery::Bootstrap;
 use super::bootstrap::initialize;
-use super::error::RaftError;
+use super::error::{RaftError, StorageFailure};
 use super::group::Group;
 use super::peer_service::{RaftPeerService, founders};
 use super::tasks;
@@ -86,9 +86,10 @@ async fn watch_over(
                     return Err(reason);
                 }
             }
-            reason = failed.wait_for(Option::is_some) => {
-                let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
-                return Err(RaftError::Storage(reason));
+            failure = failed.wait_for(Option::is_some) => {
+                if let Some(failure) = failure.ok().and_then(|failure| failure.clone()) {
+                    return Err(StorageFailure::Disk(failure).into());
+                }
             }
             changed = running_changes.changed() => {
                 let running = metrics.borrow_watched().running_state.clone();
@@ -96,10 +97,10 @@ async fn watch_over(
                     return Ok(false);
                 }
                 if let Err(fatal) = running {
-                    return Err(RaftError::Storage(format!("consensus has ended: {fatal}")));
+                    return Err(StorageFailure::Failed(Arc::new(fatal)).into());
                 }
                 if changed.is_err() {
-                    return Err(RaftError::Storage("consensus has ended".to_owned()));
+                    return Err(StorageFailure::Ended.into());
                 }
             }
             () = &mut orphaned => return Ok(true),

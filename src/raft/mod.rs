@@ -149,7 +149,9 @@ mod watch;
 pub use crate::storage::rng::seed_thread;
 pub use crate::storage::types::{Member, Proposal, RaftId, TypeConfig};
 pub use apply::committed_log::{CommittedEntry, EntryContent, EntryEffect, committed_log};
-pub use error::{RaftError, Unavailable, WriteError};
+pub use error::{
+    DiskFull, Divergence, IdentityError, Outage, RaftError, StorageFailure, Unavailable, WriteError,
+};
 pub use lookup_result::{LookupProgress, LookupResult};
 pub use node::Node;
 pub use options::{LogRetention, Options};

@@ -175,7 +175,7 @@ fn in_group(group: &Group) -> Status {
         security: security(&group.options.security),
         group: GroupState {
             cluster: Some(format!("{:016x}", group.peers.cluster_id())),
-            waits_for: (!serves).then(|| unavailable_reason(group)),
+            waits_for: (!serves).then(|| unavailable_reason(group).to_string()),
         },
         members,
     }

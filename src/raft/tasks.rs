@@ -2,7 +2,7 @@
 
 use super::apply::state_machine::StateMachine;
 use super::consensus::{proposer, read_index};
-use super::error::RaftError;
+use super::error::{RaftError, StorageFailure};
 use super::group::view::RaftView;
 use super::group::{Group, Raft};
 use super::membership::{feature_level, replace_member};
@@ -14,6 +14,7 @@ use super::transport::identity::NodeIdentity;
 use super::transport::peers::Peers;
 use super::transport::raft_network::Network;
 use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Fatal;
 use openraft::{Config, SnapshotPolicy, StorageHelper};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,14 +61,14 @@ pub(super) async fn start(
     let membership = StorageHelper::new(&mut store.log_store(), &mut machine)
         .get_membership()
         .await
-        .map_err(|error| RaftError::Storage(error.to_string()))?
+        .map_err(|error| StorageFailure::NotStarted(Arc::new(Fatal::StorageError(error))))?
         .effective()
         .clone();
     let config = Arc::new(raft_config(&options)?);
     let network = Network::new(peers.clone());
     let raft = Raft::build(peers.raft_id(), config, network, store.log_store(), machine)
         .await
-        .map_err(|error| RaftError::Storage(error.to_string()))?;
+        .map_err(|error| StorageFailure::NotStarted(Arc::new(error)))?;
     peers.handshake_all(&membership).await;
     if let Some(fatal) = peers.fatal().borrow().clone() {
         return Err(fatal);
@@ -110,5 +111,5 @@ fn raft_config(options: &Options) -> Result<Config, RaftError> {
     };
     config
         .validate()
-        .map_err(|error| RaftError::Settings(error.to_string()))
+        .map_err(|error| RaftError::Settings(Arc::new(error)))
 }

@@ -1,7 +1,7 @@
 //! Tests of the settings of authentication.
 
 use crate::installation::{Installation, with_config};
-use quorate::config::{EngineAuthentication, PeerAuthentication, Settings};
+use quorate::config::{EngineAuthentication, PeerAuthentication, Settings, load};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
@@ -142,6 +142,18 @@ fn unsafe_settings_are_reported() {
         ]
     );
 
+    let visible = with_lines("");
+    let mut options = visible.options();
+    options.properties = vec![("cluster.shared-secret".into(), SECRET.into())];
+    let settings = load(&options).expect("valid");
+    assert_eq!(
+        settings.notices,
+        [
+            "cluster.shared-secret: every user of this machine can see the shared secret in the list \
+          of processes; name a file with cluster.shared-secret-file"
+        ]
+    );
+
     let unused = with_lines(&format!(
         "cluster.shared-secret={SECRET}\ncluster.peer-authentication=off"
     ));
@@ -199,7 +211,8 @@ fn engines_need_peers() {
 #[test]
 fn trusted_networks() {
     let load = |list: &str| with_lines(&format!("discovery.announcement.trusted-addresses={list}"));
-    let networks = load("10.1.2.3/8, 10.2.0.7,::1, fd00::/8,::ffff:10.0.0.1").load();
+    let networks = "10.1.2.3/8, 10.2.0.7,::1, fd00::/8,::ffff:10.0.0.1, ::ffff:10.3.0.0/112";
+    let networks = load(networks).load();
     let networks = networks.security.trusted_addresses;
     let shown: Vec<_> = networks.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -209,7 +222,8 @@ fn trusted_networks() {
             "10.2.0.7/32",
             "::1/128",
             "fd00::/8",
-            "10.0.0.1/32"
+            "10.0.0.1/32",
+            "10.3.0.0/16"
         ]
     );
     for bad in ["10.0.0.0/33", "h", "10.0.0.0/8,", "10.0.0", "*"] {
@@ -218,5 +232,13 @@ fn trusted_networks() {
             errors.contains("is neither an IP address nor a network"),
             "{bad}: {errors}"
         );
+    }
+    for all in ["0.0.0.0/0", "10.0.0.0/8,::/0"] {
+        let required = with_lines(&format!(
+            "internal-communication.shared-secret={SECRET}\n\
+             discovery.announcement.trusted-addresses={all}"
+        ));
+        let errors = required.errors();
+        assert!(errors.contains("trusts every address"), "{errors}");
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Minimum length of a secret in bytes. A shorter one can be guessed by everyone who has seen a token
-/// or the public key of a node.
+/// Minimum length of a secret in bytes. Everyone who has seen a token, or the public key of a node,
+/// can guess a shorter one.
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Length in bytes from which a random secret in hex or base64 cannot be guessed. Below it, the
 /// operator is warned.

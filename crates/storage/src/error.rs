@@ -1,5 +1,6 @@
 //! The reasons why a data directory was not opened, worded so that an operator can act on them.
 
+use openraft::errors::MembershipError;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -35,7 +36,7 @@ pub enum OpenError {
         /// The damaged file.
         file: PathBuf,
         /// The damage that was found.
-        what: String,
+        what: Damage,
         /// The log index at which the damage was found, if known.
         log_index: Option<u64>,
     },
@@ -55,12 +56,74 @@ pub enum OpenError {
     },
 }
 
-/// The reason why stored data cannot be used. [`Unreadable::in_file`] adds the file.
+/// Damage of stored data.
+#[derive(Debug, Error)]
+pub enum Damage {
+    /// The content contradicts itself or other data, as this text says.
+    #[error("{0}")]
+    Content(String),
+    /// A record is not the encoding of a value.
+    #[error("a record cannot be decoded: {0}")]
+    Record(#[from] postcard::Error),
+    /// The data contains an invalid membership.
+    #[error(transparent)]
+    Membership(#[from] BadMembership),
+    /// redb cannot read its file.
+    #[error(transparent)]
+    Database(Box<redb::Error>),
+}
+
+impl From<redb::Error> for Damage {
+    fn from(error: redb::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+impl From<String> for Damage {
+    fn from(what: String) -> Self {
+        Self::Content(what)
+    }
+}
+
+impl From<&str> for Damage {
+    fn from(what: &str) -> Self {
+        Self::Content(what.to_owned())
+    }
+}
+
+/// The reason why a membership is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BadMembership {
+    /// There are no voters.
+    #[error("it has no voters")]
+    NoVoters,
+    /// There are too many members.
+    #[error("it has {members} members; the limit is {members_max}")]
+    TooMany {
+        /// The number of members.
+        members: usize,
+        /// The limit.
+        members_max: usize,
+    },
+    /// The `node.id` or the address of a member is invalid.
+    #[error("it has an invalid member, {node_id} at {address}")]
+    Member {
+        /// The `node.id`, in a form suitable for messages.
+        node_id: String,
+        /// The address, in a form suitable for messages.
+        address: String,
+    },
+    /// The voters and the members contradict each other.
+    #[error("it contains no valid membership: {0}")]
+    Inconsistent(#[from] MembershipError<u64>),
+}
+
+/// The reason why stored data cannot be used. [`Unreadable::in_file`] adds the file.
+#[derive(Debug, Error)]
 pub(crate) enum Unreadable {
     /// The data is damaged.
-    #[error("{0}")]
-    Damaged(String),
+    #[error(transparent)]
+    Damaged(Damage),
     /// The data was written by a newer release.
     #[error("format {found} is newer than {known}")]
     Newer {
@@ -72,7 +135,7 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
-    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+    pub(crate) fn damaged(what: impl Into<Damage>) -> Self {
         Self::Damaged(what.into())
     }
 

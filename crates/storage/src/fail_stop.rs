@@ -6,6 +6,7 @@
 
 use super::log_target;
 use std::io;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The record of the first storage failure.
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 /// Once a failure is recorded, nothing is written or acknowledged any more. The content of the
 /// device is unknown after a failed fsync, so a retry would prove nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct FailStop(watch::Sender<Option<String>>);
+pub(crate) struct FailStop(watch::Sender<Option<Arc<io::Error>>>);
 
 impl FailStop {
     pub(crate) fn new() -> Self {
@@ -24,16 +25,17 @@ impl FailStop {
     pub(crate) fn check(&self) -> io::Result<()> {
         match &*self.0.borrow() {
             None => Ok(()),
-            Some(failure) => Err(io::Error::other(failure.clone())),
+            Some(failure) => Err(io::Error::other(Arc::clone(failure))),
         }
     }
 
     /// Records a failure unless an earlier one is recorded. Returns the recorded failure.
-    pub(crate) fn set(&self, failure: &io::Error) -> io::Error {
+    pub(crate) fn set(&self, failure: io::Error) -> io::Error {
+        let failure = Arc::new(failure);
         self.0.send_if_modified(|current| {
             let first = current.is_none();
             if first {
-                *current = Some(failure.to_string());
+                *current = Some(Arc::clone(&failure));
                 tracing::error!(
                     target: log_target::LATCH,
                     %failure, "storage failed; this process must stop"
@@ -43,18 +45,18 @@ impl FailStop {
         });
         match self.check() {
             Err(first) => first,
-            Ok(()) => io::Error::new(failure.kind(), failure.to_string()),
+            Ok(()) => io::Error::new(failure.kind(), failure),
         }
     }
 
     /// Records the error of a result, if it has one. The returned error is the failure that was
     /// recorded first.
     pub(crate) fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|e| self.set(&e))
+        result.map_err(|e| self.set(e))
     }
 
     /// Returns a receiver of the first storage failure.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<String>> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<io::Error>>> {
         self.0.subscribe()
     }
 }
@@ -62,7 +64,7 @@ impl FailStop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::{Mutex, PoisonError};
 
     #[derive(Clone, Default)]
     struct LoggedLines(Arc<Mutex<Vec<u8>>>);
@@ -92,8 +94,8 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             let fail_stop = FailStop::new();
-            fail_stop.set(&io::Error::other("it broke"));
-            fail_stop.set(&io::Error::other("it broke again"));
+            fail_stop.set(io::Error::other("it broke"));
+            fail_stop.set(io::Error::other("it broke again"));
         });
         let lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(

@@ -39,7 +39,7 @@ mod writer;
 
 pub use blocking::{BlockingExecutor, SimDisk};
 pub use codec::check_members;
-pub use error::OpenError;
+pub use error::{BadMembership, Damage, OpenError};
 pub use identity::{GroupIdentity, Identity};
 pub use log::size_index::LogSizeIndex;
 pub use log_store::LogStore;

@@ -66,7 +66,7 @@ impl LogStore {
                     io::ErrorKind::InvalidData,
                     format!("log index {index} is missing"),
                 );
-                return Err(self.inner.shared.fail_stop.set(&missing));
+                return Err(self.inner.shared.fail_stop.set(missing));
             }
             if found.len() as u64 == on_disk.end - on_disk.start {
                 let mut left = bytes_max.saturating_sub(found.iter().map(|(_, bytes)| bytes).sum());

@@ -111,7 +111,7 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Corrupt {
             dir: dir.to_path_buf(),
             file: dir.join(layout::DATABASE),
-            what: format!("it is missing, although {rest} exists"),
+            what: format!("it is missing, although {rest} exists").into(),
             log_index: None,
         });
     }
@@ -143,7 +143,7 @@ fn check_snapshots(
         return Err(OpenError::Corrupt {
             dir: dir.to_path_buf(),
             file: dir.join(layout::DATABASE),
-            what: "the log was purged past the newest snapshot".to_owned(),
+            what: "the log was purged past the newest snapshot".into(),
             log_index: recovered.purged.map(|p| p.index),
         });
     }

@@ -155,7 +155,7 @@ impl Store {
 
     /// Returns a receiver for the first storage failure, with the file and the system's reason.
     /// Once a failure is set, nothing more is acknowledged, and the process must stop.
-    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+    pub fn failed(&self) -> watch::Receiver<Option<Arc<io::Error>>> {
         self.inner.shared.fail_stop.subscribe()
     }
 

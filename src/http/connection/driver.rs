@@ -87,10 +87,7 @@ pub(super) async fn run<D: Backend>(
     if protocol == Protocol::Tls {
         // Boxed, since it is large and most connections are plain.
         let served = Box::pin(peer_tls::serve(stream, connection_info, permit, shared));
-        tokio::select! {
-            () = served => {}
-            () = shutdown.stopping() => {}
-        }
+        futures_util::future::select(served, pin!(shutdown.stopping())).await;
         return;
     }
     let state = Arc::new(ConnectionState::new(now(), shared.parked_after, protocol));

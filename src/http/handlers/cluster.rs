@@ -46,7 +46,7 @@ pub(in crate::http) async fn ready<D: Backend>(
     if app.settings.leaving.load(Ordering::Relaxed) {
         return Err(ApiError::Unavailable("This node is stopping".to_owned()));
     }
-    app.backend.ready().map_err(ApiError::Unavailable)?;
+    app.backend.ready()?;
     Ok("ready\n")
 }
 

@@ -9,10 +9,10 @@ use crate::http::request::query::Parameters;
 use crate::http::respond::rendered_coordinators::{
     Content, CoordinatorQuestion, CoordinatorsBody, chosen_first,
 };
-use crate::http::respond::sse::{self, EventBuffer, Position, Source};
+use crate::http::respond::sse::{self, EventBuffer, Position, Source, StreamEnd};
 use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup};
-use crate::raft::{Unavailable, Watcher};
+use crate::raft::Watcher;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -149,14 +149,12 @@ impl<D: Backend> Source for Followed<D> {
         &mut self.watcher
     }
 
-    async fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
+    async fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, StreamEnd> {
         let app = &self.app;
         let answer =
             app.coordinators
                 .answer(&app.backend, &app.settings, &self.question, &self.lookups);
-        let (rendered, index) = answer.map_err(|error| Unavailable {
-            reason: crate::http::error::error_line(&error),
-        })?;
+        let (rendered, index) = answer.map_err(StreamEnd::Failed)?;
         self.show(&rendered, index, events);
         Ok(index)
     }

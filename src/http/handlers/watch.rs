@@ -2,12 +2,12 @@
 //! reconnect.
 
 use crate::http::backend::Backend;
-use crate::http::error::{ApiError, error_line};
+use crate::http::error::ApiError;
 use crate::http::request::query::Parameters;
-use crate::http::respond::sse::{self, EventBuffer, Position, Source};
+use crate::http::respond::sse::{self, EventBuffer, Position, Source, StreamEnd};
 use crate::http::state::App;
 use crate::model::Lookup;
-use crate::raft::{LookupProgress, LookupResult, Unavailable, Watcher};
+use crate::raft::{LookupProgress, LookupResult, Watcher};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Uri};
@@ -144,16 +144,14 @@ impl<D: Backend> Source for WatchedLookup<D> {
         &mut self.watcher
     }
 
-    async fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
+    async fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, StreamEnd> {
         // The progress is read before the history, so that the history contains all changes up to
         // that progress.
         let now = self.app.backend.progress(&self.lookup)?;
         if !self.push_missed(now, events) {
             let answer = self.app.backend.lookup_stale(&self.lookup)?;
             let made = self.app.make(&answer, false).await;
-            made.map_err(|error| Unavailable {
-                reason: error_line(&error),
-            })?;
+            made.map_err(StreamEnd::Failed)?;
             self.push_state("reset", &answer, events);
         }
         Ok(self.index)

@@ -3,7 +3,7 @@
 
 use crate::clock::now;
 use crate::http::backend::Backend;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, error_line};
 use crate::http::request::content_negotiation::accepts;
 use crate::http::state::{App, QUORATE_INDEX, stopped};
 use crate::raft::{Unavailable, WatchEvent, Watcher};
@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
+use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -117,6 +118,17 @@ impl EventBuffer {
     }
 }
 
+/// The reason why a stream ends before its reader disconnects, as its final event states it.
+#[derive(Debug, Error)]
+pub(in crate::http) enum StreamEnd {
+    /// This node has no state to show, or its state may be stale.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The state could not be looked up or rendered.
+    #[error("{}", error_line(.0))]
+    Failed(ApiError),
+}
+
 /// The source of the events of a stream.
 ///
 /// - `poll_changes` appends the changes since its last call, in order, and returns the index up to
@@ -134,7 +146,7 @@ pub(in crate::http) trait Source: Send + 'static {
     fn poll_changes(
         &mut self,
         events: &mut EventBuffer,
-    ) -> impl Future<Output = Result<u64, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<u64, StreamEnd>> + Send;
 }
 
 /// Returns the response that streams `source` until its reader disconnects or this node stops.
@@ -204,7 +216,7 @@ impl<S: Source> EventStream<S> {
             let alive = tokio::select! {
                 event = self.source.watcher().next() => match event {
                     WatchEvent::Changed => self.poll_changes().await,
-                    WatchEvent::Lost(reason) => Err(Unavailable { reason }),
+                    WatchEvent::Lost(reason) => Err(Unavailable::Reported(reason).into()),
                 },
                 _ = self.heartbeat.tick() => {
                     let looked = self.poll_changes().await;
@@ -214,26 +226,24 @@ impl<S: Source> EventStream<S> {
                     }
                     looked
                 }
-                () = stopped(&mut self.stop) => Err(Unavailable {
-                    reason: "this node is stopping".to_owned(),
-                }),
+                () = stopped(&mut self.stop) => Err(Unavailable::Stopping.into()),
             };
-            if let Err(Unavailable { reason }) = alive {
-                self.end(&reason);
+            if let Err(end) = alive {
+                self.end(&end);
             }
         }
     }
 
-    async fn poll_changes(&mut self) -> Result<(), Unavailable> {
+    async fn poll_changes(&mut self) -> Result<(), StreamEnd> {
         let index = self.source.poll_changes(&mut self.events).await?;
         self.index = self.index.max(index);
         Ok(())
     }
 
     /// Ends the stream with a final event, which states the reason.
-    fn end(&mut self, reason: &str) {
+    fn end(&mut self, reason: &StreamEnd) {
         self.ended = true;
-        let data = serde_json::json!({ "reason": reason }).to_string();
+        let data = serde_json::json!({ "reason": reason.to_string() }).to_string();
         let position = self.position();
         self.events.push("end", position, data.into());
     }

@@ -107,7 +107,7 @@ impl FakeBackend {
     async fn confirmed(&self, deadline: Instant) -> Result<(), Unavailable> {
         match tokio::time::timeout_at(deadline, self.mode()).await {
             Ok(Mode::Well) => Ok(()),
-            _ => Err(no_quorum()),
+            _ => Err(reported("no\nquorum")),
         }
     }
 
@@ -117,10 +117,10 @@ impl FakeBackend {
         command: impl FnOnce(u64) -> Command,
     ) -> Result<u64, WriteError> {
         match tokio::time::timeout_at(deadline, self.mode()).await {
-            Ok(Mode::No) => Err(WriteError::NotApplied("no leader".to_owned())),
-            Ok(Mode::Unknown) => Err(WriteError::Unknown("the leader went away".to_owned())),
+            Ok(Mode::No) => Err(WriteError::NotApplied(reported("no leader"))),
+            Ok(Mode::Unknown) => Err(WriteError::Unknown(reported("the leader went away"))),
             Ok(Mode::Well) => Ok(self.apply(command)),
-            Ok(Mode::Silent) | Err(_) => Err(WriteError::Unknown("nobody answered".to_owned())),
+            Ok(Mode::Silent) | Err(_) => Err(WriteError::Unknown(reported("nobody answered"))),
         }
     }
 
@@ -146,10 +146,8 @@ pub(super) fn batch(command: Command) -> Batch {
     }
 }
 
-fn no_quorum() -> Unavailable {
-    Unavailable {
-        reason: "no\nquorum".to_owned(),
-    }
+fn reported(reason: &str) -> Unavailable {
+    Unavailable::Reported(reason.to_owned())
 }
 
 impl Backend for FakeBackend {
@@ -212,8 +210,7 @@ impl Backend for FakeBackend {
             };
             return self.write(deadline, renew).await;
         }
-        let announcement =
-            announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
+        let announcement = announcement().map_err(|error| WriteError::NotApplied(error.into()))?;
         if let Some(objection) = self.registry().objection(&announcement) {
             return Err(WriteError::Refused(objection));
         }
@@ -252,10 +249,10 @@ impl Backend for FakeBackend {
         }
     }
 
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), Unavailable> {
         match *self.0.mode.lock().expect("no panic") {
             Mode::Well => Ok(()),
-            mode => Err(format!("{mode:?}")),
+            mode => Err(reported(&format!("{mode:?}"))),
         }
     }
 

@@ -3,6 +3,7 @@
 //! The decision is a pure function. Only the node with the smallest `node.id` founds a group, so
 //! two nodes cannot found two groups (docs/decisions/0001).
 
+use super::error::ProbeError;
 use crate::model::{Inventory, InventoryEntry};
 use crate::raft::transport::GroupInfo;
 use crate::raft::transport::identity::NodeIdentity;
@@ -31,7 +32,7 @@ pub(crate) fn decide(
     own: &NodeIdentity,
     own_address: &str,
     inventory: &Inventory,
-    answers: &[(InventoryEntry, Result<GroupInfo, String>)],
+    answers: &[(InventoryEntry, Result<GroupInfo, ProbeError>)],
 ) -> Decision {
     let views = || {
         answers
@@ -77,7 +78,7 @@ pub(crate) fn decide(
 /// Returns the reason that keeps the nodes of an inventory from forming their group.
 fn blocking_reason(
     inventory: &Inventory,
-    answers: &[(InventoryEntry, Result<GroupInfo, String>)],
+    answers: &[(InventoryEntry, Result<GroupInfo, ProbeError>)],
 ) -> Option<String> {
     let silent: Vec<String> = answers
         .iter()
@@ -162,7 +163,7 @@ mod tests {
         }
     }
 
-    fn decide_as(own: &str, answers: Vec<Result<GroupInfo, String>>) -> Decision {
+    fn decide_as(own: &str, answers: Vec<Result<GroupInfo, ProbeError>>) -> Decision {
         let inventory = inventory();
         let others = inventory
             .entries
@@ -195,11 +196,12 @@ mod tests {
     /// peer.
     #[test]
     fn nobody_founds_past_a_silent_peer() {
-        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Err("refused".to_owned())])
-        else {
+        let silent = Err(ProbeError::Unexpected);
+        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), silent]) else {
             panic!("it must wait");
         };
-        assert!(reason.contains("no answer from c (refused)"), "{reason}");
+        let expected = "no answer from c (sent an unexpected answer)";
+        assert!(reason.contains(expected), "{reason}");
     }
 
     /// A node adopts the group that lists it as a founder, regardless of which peer reports the
@@ -217,7 +219,7 @@ mod tests {
         let founders = [name("a", 1), name("b", 9), name("c", 1)];
         let decision = decide_as(
             "b",
-            vec![Ok(of_group("a", &founders)), Err("refused".to_owned())],
+            vec![Ok(of_group("a", &founders)), Err(ProbeError::Unexpected)],
         );
         assert_eq!(
             decision,

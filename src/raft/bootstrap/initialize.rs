@@ -123,11 +123,12 @@ async fn request_join_until_voter(group: &Group, bootstrap: &Bootstrap) {
         .collect();
     let mut said = String::new();
     while !group.view().borrow().is_voter(own) {
-        if let Err(reason) = bootstrap.ask_to_join(&addresses).await
-            && reason != said
-        {
-            tracing::warn!(target: log_target::FOUNDING, "{reason}");
-            said = reason;
+        if let Err(error) = bootstrap.ask_to_join(&addresses).await {
+            let reason = error.to_string();
+            if reason != said {
+                tracing::warn!(target: log_target::FOUNDING, "{reason}");
+                said = reason;
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(JOIN_INTERVAL) => {}

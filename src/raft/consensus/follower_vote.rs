@@ -20,8 +20,9 @@
 
 use crate::planted::{Bug, is_planted};
 use crate::raft::group::Group;
-use crate::storage::types::{LogId, RaftId, Vote};
+use crate::storage::types::{LogId, RaftId, TypeConfig, Vote};
 use openraft::ServerState;
+use openraft::errors::Fatal;
 use std::collections::BTreeSet;
 
 /// Returns the read index for a follower's reads if that follower's vote and this leader's own vote
@@ -29,7 +30,11 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// When openraft has ended.
-pub(crate) async fn index(group: &Group, of: RaftId, vote: Vote) -> Result<Option<u64>, String> {
+pub(crate) async fn index(
+    group: &Group,
+    of: RaftId,
+    vote: Vote,
+) -> Result<Option<u64>, Fatal<TypeConfig>> {
     let own = group.raft_id();
     // Avoids a call into openraft's core if the two nodes are not a majority.
     let known = group.view().borrow().membership.clone();
@@ -45,7 +50,7 @@ pub(crate) async fn index(group: &Group, of: RaftId, vote: Vote) -> Result<Optio
             .then(|| committed_in(&vote, committed))
             .flatten()
     });
-    decided.await.map_err(|ended| ended.to_string())
+    decided.await
 }
 
 /// Returns whether these two nodes are more than half of each configuration of the membership.

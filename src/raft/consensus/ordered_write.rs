@@ -3,7 +3,7 @@
 use crate::clock::{self, Instant};
 use crate::model::{Announcement, BadAnnouncement};
 use crate::planted::{Bug, is_planted};
-use crate::raft::error::WriteError;
+use crate::raft::error::{Unavailable, WriteError};
 use crate::raft::group::Group;
 use crate::raft::health::explain;
 use crate::raft::membership::feature_level;
@@ -80,7 +80,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
             }
             RequestedWrite::Announce { announcement, .. } => {
                 let announcement =
-                    announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
+                    announcement().map_err(|error| WriteError::NotApplied(error.into()))?;
                 // Check the size at every level of commands, because the level decides only how
                 // `apply` treats the commands that are already in the log.
                 if let Some(objection) = group.replica.registry().objection(&announcement) {
@@ -124,10 +124,9 @@ where
     let noted = || arrival(group, deadline);
     let (ticket, mut arrival) = group.write_order.enter_noting(request.node_id(), noted);
     let Ok(guard) = tokio::time::timeout_at(deadline, ticket.guard()).await else {
-        let reason = format!(
-            "an earlier write of {} is still under way",
-            request.node_id()
-        );
+        let reason = Unavailable::EarlierWrite {
+            node_id: request.node_id().to_owned(),
+        };
         return Err(WriteError::NotApplied(explain(group, reason)));
     };
     arrival.previous = guard.previous();
@@ -140,7 +139,7 @@ where
             // catch up before refusing.
             Err(WriteError::Refused(_)) if !is_level => {
                 let confirmed = group.confirm_applied(deadline).await;
-                confirmed.map_err(|error| WriteError::NotApplied(explain(group, error.reason)))?;
+                confirmed.map_err(|error| WriteError::NotApplied(explain(group, error)))?;
                 is_level = true;
                 continue;
             }
@@ -155,12 +154,13 @@ where
                         arrival.committed = arrival.committed.max(index);
                     }
                     Outcome::Superseded => {
-                        return Err(WriteError::NotApplied(format!(
-                            "overtaken by another write of node {}; send it again",
-                            request.node_id()
-                        )));
+                        return Err(WriteError::NotApplied(Unavailable::Overtaken {
+                            node_id: request.node_id().to_owned(),
+                        }));
                     }
-                    Outcome::CapacityExceeded => return Err(WriteError::full()),
+                    Outcome::CapacityExceeded => {
+                        return Err(WriteError::NotApplied(Unavailable::RegistryFull));
+                    }
                     Outcome::OverLimit => return Err(WriteError::over_limit()),
                     Outcome::Applied | Outcome::Expired(_) => {
                         guard.accepted(index);
@@ -169,11 +169,13 @@ where
                 }
             }
             WriteResult::NotApplied(reason) => {
-                return Err(WriteError::NotApplied(explain(group, reason)));
+                let reason = explain(group, Unavailable::Reported(reason));
+                return Err(WriteError::NotApplied(reason));
             }
             WriteResult::Unknown(_) if is_planted(Bug::Reproposed) && clock::now() < deadline => {}
             WriteResult::Unknown(reason) => {
-                return Err(WriteError::Unknown(explain(group, reason)));
+                let reason = explain(group, Unavailable::Reported(reason));
+                return Err(WriteError::Unknown(reason));
             }
         }
     }

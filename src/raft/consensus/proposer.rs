@@ -11,7 +11,9 @@ use crate::raft::log_target;
 use crate::raft::queue::write_queue::{
     ANSWER_MARGIN, Completed, PendingWrite, WriteWorker, all, answer,
 };
-use crate::raft::transport::{CallError, Channel, Forwarded, Request, Response, WriteResult};
+use crate::raft::transport::{
+    CallError, CallFailure, Channel, Forwarded, Request, Response, WriteResult,
+};
 use crate::registry::Command;
 use crate::storage::types::Proposal;
 use openraft::errors::{ClientWriteError, RaftError};
@@ -49,7 +51,7 @@ async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
         let mut view = group.view();
         let leader = view.borrow_and_update().leader.clone();
         let attempt = match leader {
-            None => Attempt::NotApplied(batch, unavailable_reason(group)),
+            None => Attempt::NotApplied(batch, unavailable_reason(group).to_string()),
             Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
             Some(leader) => forward(group, &leader, batch).await,
         };
@@ -92,8 +94,8 @@ fn last_deadline(batch: &[PendingWrite]) -> Instant {
 /// Proposes a batch as one log entry on this node, which leads, and waits until the entry is
 /// committed and applied.
 async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
-    if let Err(reason) = group.may_propose() {
-        return Attempt::NotApplied(batch, reason);
+    if let Err(full) = group.check_disk_space() {
+        return Attempt::NotApplied(batch, full.to_string());
     }
     let commands = batch.iter().map(|write| write.command.clone()).collect();
     let proposal = Proposal(Arc::new(group.batch(commands)));
@@ -109,7 +111,7 @@ async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
         }
         Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
             tracing::debug!(target: log_target::WRITES, ?forward, "not proposed");
-            Attempt::NotApplied(batch, unavailable_reason(group))
+            Attempt::NotApplied(batch, unavailable_reason(group).to_string())
         }
         Ok(Err(error)) => {
             let why = format!("the leader changed while the write was in progress: {error}");
@@ -140,7 +142,7 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<PendingWrite>) -> At
     let called = tokio::select! {
         called = group.ask_leader(leader, Channel::Writes, request, limit) => called,
         () = changed_from(&mut view, leader) =>
-            Err(CallError::NoAnswer("the leader changed".to_owned())),
+            Err(CallError::NoAnswer(CallFailure::LeaderChanged)),
     };
     let name = &leader.member.node_id;
     match called {

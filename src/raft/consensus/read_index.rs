@@ -5,6 +5,7 @@
 
 use super::follower_vote;
 use crate::planted::{Bug, is_planted};
+use crate::raft::error::Unavailable;
 use crate::raft::group::Group;
 use crate::raft::group::view::{Leader, changed_from};
 use crate::raft::health::unavailable_reason;
@@ -31,10 +32,10 @@ async fn change_of(group: &Group) {
 }
 
 /// Runs one ReadIndex round with the current leader, and returns the read index.
-async fn round(group: &Group) -> Result<u64, String> {
+async fn round(group: &Group) -> Result<u64, Unavailable> {
     let mut view = group.view();
     let Some(leader) = view.borrow_and_update().leader.clone() else {
-        return Err(unavailable_reason(group));
+        return Err(unavailable_reason(group).into());
     };
     let asked = async {
         match leader.id == group.raft_id() {
@@ -44,12 +45,12 @@ async fn round(group: &Group) -> Result<u64, String> {
     };
     tokio::select! {
         result = asked => result,
-        () = changed_from(&mut view, &leader) => Err("the leader changed".to_owned()),
+        () = changed_from(&mut view, &leader) => Err(Unavailable::LeaderChanged),
     }
 }
 
 /// Asks the leader for a read index. The request carries the vote on this follower's disk.
-async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
+async fn ask(group: &Group, leader: &Leader) -> Result<u64, Unavailable> {
     // Read the vote here and not earlier, because the vote must be newer than every read that this
     // round serves.
     let vote = group.store().vote();
@@ -62,15 +63,14 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
         )
         .await
     {
-        Ok(Response::ReadIndex(result)) => result,
-        Ok(_) => Err(format!(
-            "the leader {} sent an unexpected answer",
-            leader.member.node_id
-        )),
-        Err(error) => Err(format!(
-            "the read request to the leader {} failed: {error}",
-            leader.member.node_id
-        )),
+        Ok(Response::ReadIndex(result)) => result.map_err(Unavailable::Reported),
+        Ok(_) => Err(Unavailable::UnexpectedAnswer {
+            leader: leader.member.node_id.clone(),
+        }),
+        Err(error) => Err(Unavailable::NoReadIndex {
+            leader: leader.member.node_id.clone(),
+            source: Arc::new(error),
+        }),
     }
 }
 
@@ -80,10 +80,12 @@ pub(crate) async fn confirm_for(
     group: &Group,
     from: RaftId,
     vote: Option<Vote>,
-) -> Result<u64, String> {
+) -> Result<u64, Unavailable> {
     if let Some(vote) = vote
         && !is_planted(Bug::LeaseRead)
-        && let Some(index) = follower_vote::index(group, from, vote).await?
+        && let Some(index) = follower_vote::index(group, from, vote)
+            .await
+            .map_err(|ended| Unavailable::Ended(Arc::new(ended)))?
     {
         return Ok(index);
     }
@@ -92,7 +94,7 @@ pub(crate) async fn confirm_for(
 
 /// Confirms that this node still leads, by a heartbeat round that starts after the call, and
 /// returns the read index.
-pub(crate) async fn confirm(group: &Group) -> Result<u64, String> {
+pub(crate) async fn confirm(group: &Group) -> Result<u64, Unavailable> {
     let policy = match is_planted(Bug::LeaseRead) {
         true => ReadPolicy::LeaseRead,
         false => ReadPolicy::ReadIndex,
@@ -102,7 +104,7 @@ pub(crate) async fn confirm(group: &Group) -> Result<u64, String> {
         Ok(linearizer) => Ok(linearizer.read_log_id().index()),
         Err(error) => {
             tracing::debug!(target: log_target::READS, %error, "a read round failed");
-            Err(unavailable_reason(group))
+            Err(unavailable_reason(group).into())
         }
     }
 }

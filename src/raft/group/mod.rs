@@ -6,7 +6,7 @@ pub(super) mod view;
 use super::apply::replica::Replica;
 use super::apply::state_machine::StateMachine;
 use super::apply::tick_timing::STEP;
-use super::error::{Unavailable, unavailable};
+use super::error::{DiskFull, Unavailable};
 use super::log_target;
 use super::options::Options;
 use super::queue::keyed_mutex::KeyedMutex;
@@ -167,9 +167,7 @@ impl Group {
         let reached = applied.wait_for(|applied| *applied >= index);
         match tokio::time::timeout_at(deadline, reached).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(unavailable(
-                "this node is behind the group and did not catch up in time",
-            )),
+            _ => Err(Unavailable::Behind),
         }
     }
 
@@ -180,13 +178,15 @@ impl Group {
             .is_some_and(|ago| ago <= SERVES_WITHIN)
     }
 
-    /// Checks whether this node's disk has space for a proposal.
+    /// Checks whether this node's disk has space for log entries.
     ///
     /// # Errors
-    /// The reason why the disk has no space.
-    pub(crate) fn may_propose(&self) -> Result<(), String> {
+    /// If it has none.
+    pub(crate) fn check_disk_space(&self) -> Result<(), DiskFull> {
         match self.disk_low.load(Ordering::Relaxed) {
-            true => Err(format!("the disk of {} is full", self.options.node_id)),
+            true => Err(DiskFull {
+                node_id: self.options.node_id.clone(),
+            }),
             false => Ok(()),
         }
     }

@@ -13,8 +13,8 @@ const LEADER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Handles a join request on the leader, or forwards it to the leader.
 pub(crate) async fn handle_join(group: &Group, request: JoinRequest) -> JoinResponse {
-    if let Err(reason) = message_checks::join_request(&request, &group.options.environment) {
-        return JoinResponse::Refused(reason);
+    if let Err(invalid) = message_checks::join_request(&request, &group.options.environment) {
+        return JoinResponse::Refused(invalid.to_string());
     }
     let view = group.view().borrow().clone();
     match &view.leader {

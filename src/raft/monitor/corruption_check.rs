@@ -1,5 +1,6 @@
 //! Comparison of the members' state digests, which stops a node whose state differs.
 
+use crate::raft::error::Divergence;
 use crate::raft::group::Group;
 use crate::raft::transport::StateDigest;
 use crate::storage::types::RaftId;
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DigestVerdict {
     Agreed,
-    Stop(String),
+    Stop(Divergence),
 }
 
 /// Compares the digests of this node with the digests last reported by the other members, and
@@ -73,17 +74,10 @@ fn compare_one(own: StateDigest, others: &[u128], count: VoterCount) -> DigestVe
         .unwrap_or(0);
     let unreported = voters.saturating_sub(usize::from(own_counts) + others.len());
     if largest_other >= majority {
-        return DigestVerdict::Stop(format!(
-            "the state of this node at log index {} differs from that of the majority. \
-             Empty its data directory and start it again; it rejoins by itself",
-            own.index
-        ));
+        return DigestVerdict::Stop(Divergence::FromMajority { index: own.index });
     }
     if with_own + unreported < majority && largest_other + unreported < majority {
-        return DigestVerdict::Stop(format!(
-            "the members hold different states at log index {}, and no majority agrees",
-            own.index
-        ));
+        return DigestVerdict::Stop(Divergence::NoMajority { index: own.index });
     }
     DigestVerdict::Agreed
 }

@@ -50,8 +50,8 @@ pub(crate) async fn run(group: Arc<Group>) {
             digests.truncate(DIGESTS_KEPT);
             last_digests.insert(id, digests);
         }
-        if let DigestVerdict::Stop(reason) = compare(&group, &last_digests) {
-            group.peers.set_fatal(RaftError::Diverged(reason));
+        if let DigestVerdict::Stop(divergence) = compare(&group, &last_digests) {
+            group.peers.set_fatal(RaftError::Diverged(divergence));
         }
     }
 }

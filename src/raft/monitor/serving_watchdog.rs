@@ -25,7 +25,7 @@ pub(crate) async fn run(group: Arc<Group>) {
             group
                 .replica
                 .watch_hub()
-                .set_unavailable(Some(unavailable_reason(&group)));
+                .set_unavailable(Some(unavailable_reason(&group).to_string()));
             // Check again, because a read may have been served after the first check. If that read
             // cleared the reason before the reason was set above, the reason must be cleared again.
             if !is_unavailable(&group) {

@@ -80,7 +80,7 @@ fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
 /// Proposes one tick, if this leader may do so now, and returns it once it is applied.
 async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     // A leader whose disk is full cannot take renewals, so it must not advance time.
-    group.may_propose().ok()?;
+    group.check_disk_space().ok()?;
     let leader = group.raft.as_leader().ok()?.to_committed_leader_id();
     let key = (leader.term(), *leader.node_id());
     let now = clock::now();

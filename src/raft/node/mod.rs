@@ -2,7 +2,7 @@
 
 use super::bootstrap::group_discovery::Bootstrap;
 use super::consensus::ordered_write::{self, RequestedWrite};
-use super::error::{RaftError, Unavailable, WriteError, unavailable};
+use super::error::{RaftError, Unavailable, WriteError};
 use super::group::Group;
 use super::health::{explain, unavailable_reason};
 use super::lookup_result::{LookupProgress, LookupResult, coordinators, look_up};
@@ -76,11 +76,10 @@ impl Node {
     /// Resolves when the process must end, with the reason.
     pub async fn fatal(&self) -> RaftError {
         let mut fatal = self.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(reason) => reason
-                .clone()
-                .unwrap_or_else(|| RaftError::Storage("unknown".to_owned())),
-            Err(_) => std::future::pending().await,
+        let reason = fatal.wait_for(Option::is_some).await;
+        match reason.ok().and_then(|reason| reason.clone()) {
+            Some(reason) => reason,
+            None => std::future::pending().await,
         }
     }
 
@@ -231,20 +230,17 @@ impl Node {
     ///
     /// # Errors
     /// The reason why it is not ready.
-    pub fn ready(&self) -> Result<(), String> {
+    pub fn ready(&self) -> Result<(), Unavailable> {
         if *self.stop.borrow() {
-            return Err("this node is stopping".to_owned());
+            return Err(Unavailable::Stopping);
         }
-        let group = self.group().map_err(|unavailable| unavailable.reason)?;
+        let group = self.group()?;
         if !group.view().borrow().is_voter(group.raft_id()) {
-            return Err("this node is not a voter yet".to_owned());
+            return Err(Unavailable::NotVoter);
         }
         match group.serves() {
             true => Ok(()),
-            false => Err(format!(
-                "this node has served no read in the last 2 s: {}",
-                unavailable_reason(&group)
-            )),
+            false => Err(Unavailable::NotServing(unavailable_reason(&group))),
         }
     }
 
@@ -340,7 +336,7 @@ impl Node {
     fn group(&self) -> Result<Arc<Group>, Unavailable> {
         self.service
             .group()
-            .ok_or_else(|| unavailable(self.service.bootstrap.waits_for()))
+            .ok_or_else(|| Unavailable::NoGroup(self.service.bootstrap.waits_for()))
     }
 
     /// Returns the group once this node has applied everything acknowledged before the call.
@@ -351,14 +347,13 @@ impl Node {
         }
         match group.confirm_applied(deadline).await {
             Ok(()) => Ok(group),
-            Err(error) => Err(unavailable(explain(&group, error.reason))),
+            Err(error) => Err(explain(&group, error)),
         }
     }
 
     /// Returns the group for a write. Without a group, the write is certainly not applied.
     fn group_to_write(&self) -> Result<Arc<Group>, WriteError> {
-        self.group()
-            .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))
+        self.group().map_err(WriteError::NotApplied)
     }
 
     /// Proposes a command of a static service, which no other write can supersede.
@@ -369,14 +364,15 @@ impl Node {
                 WriteResult::Done {
                     outcome: Outcome::CapacityExceeded,
                     ..
-                } => Err(WriteError::full()),
+                } => Err(WriteError::NotApplied(Unavailable::RegistryFull)),
                 WriteResult::Done {
                     outcome: Outcome::OverLimit,
                     ..
                 } => Err(WriteError::over_limit()),
                 WriteResult::Done { index, .. } => Ok(index),
                 WriteResult::NotApplied(reason) => {
-                    Err(WriteError::NotApplied(explain(&group, reason)))
+                    let reason = explain(&group, Unavailable::Reported(reason));
+                    Err(WriteError::NotApplied(reason))
                 }
                 // A write that may have been applied is never proposed again.
                 WriteResult::Unknown(_)
@@ -384,7 +380,10 @@ impl Node {
                 {
                     continue;
                 }
-                WriteResult::Unknown(reason) => Err(WriteError::Unknown(explain(&group, reason))),
+                WriteResult::Unknown(reason) => {
+                    let reason = explain(&group, Unavailable::Reported(reason));
+                    Err(WriteError::Unknown(reason))
+                }
             };
         }
     }

@@ -152,7 +152,9 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
         .renew_or_announce("engine", digest, unreadable, soon())
         .await;
     let said = Announcement::from_json("engine", b"{", "test").expect_err("no JSON");
-    assert!(matches!(refused, Err(WriteError::NotApplied(reason)) if reason == said.to_string()));
+    assert!(
+        matches!(refused, Err(WriteError::NotApplied(why)) if why.to_string() == said.to_string())
+    );
     assert!(!lists_the_engine(&node).await);
 
     let mut asked = 0;
@@ -241,8 +243,8 @@ async fn a_write_that_is_overtaken_is_refused() {
         drop(guard);
         let refused = waiting.await.expect("no panic");
         assert!(
-            matches!(&refused, Err(WriteError::NotApplied(reason))
-                if reason == "overtaken by another write of node engine; send it again"),
+            matches!(&refused, Err(WriteError::NotApplied(why))
+                if why.to_string() == "overtaken by another write of node engine; send it again"),
             "it was proposed again: {refused:?}"
         );
         let held = || {
@@ -299,8 +301,8 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
 
     disk.full.store(true, Ordering::Relaxed);
     announce_until(&node, |answer| {
-        matches!(answer, Err(WriteError::NotApplied(reason))
-            if reason.contains("disk of a is full"))
+        matches!(answer, Err(WriteError::NotApplied(why))
+            if why.to_string().contains("disk of a is full"))
     })
     .await;
     let until = clock::now() + MAX_AGE + WELL_PAST;
@@ -326,8 +328,8 @@ async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     announce_until(&node, Result::is_ok).await;
     disk.full.store(true, Ordering::Relaxed);
     announce_until(&node, |answer| {
-        matches!(answer, Err(WriteError::NotApplied(reason))
-            if reason.contains("disk of a is full"))
+        matches!(answer, Err(WriteError::NotApplied(why))
+            if why.to_string().contains("disk of a is full"))
     })
     .await;
 
@@ -339,7 +341,9 @@ async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     node.stop().await;
     let refused = tokio::time::timeout(LIMIT, waiting).await;
     let refused = refused.expect("soon").expect("no panic");
-    assert!(matches!(refused, Err(WriteError::NotApplied(reason)) if reason.contains("stopping")));
+    assert!(
+        matches!(refused, Err(WriteError::NotApplied(why)) if why.to_string().contains("stopping"))
+    );
 }
 
 /// The log returns below its size limit without help, however large the entries are, and the node

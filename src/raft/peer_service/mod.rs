@@ -21,7 +21,6 @@ use crate::storage::types::{RaftId, TypeConfig};
 use openraft::raft::AppendEntriesRequest;
 use openraft::vote::RaftLeaderId;
 use snapshot_chunks::{ChunkAssembler, take_chunk};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 
 /// The server side of the peers' connections.
@@ -67,7 +66,7 @@ impl RaftPeerService {
     /// Accepts or rejects the hello of a peer.
     fn accept(&self, hello: &Hello, proof: &PeerProof) -> Result<PeerSession, Rejection> {
         let own = &self.bootstrap.options;
-        message_checks::hello(hello).map_err(Rejection::Refused)?;
+        message_checks::hello(hello).map_err(|invalid| Rejection::Refused(invalid.to_string()))?;
         if !own.security.accepts(proof) {
             return Err(Rejection::Refused(format!(
                 "it has not proved that it has the shared secret of {}",
@@ -134,9 +133,9 @@ impl RaftPeerService {
         }
         let plain_because = is_plain.then_some("it opened a plain connection");
         let verified = group.peers.verify(&hello.from, plain_because);
-        verified.map_err(match is_plain {
-            true => Rejection::Refused,
-            false => Rejection::Fatal,
+        verified.map_err(|mismatch| match is_plain {
+            true => Rejection::Refused(mismatch.to_string()),
+            false => Rejection::Fatal(mismatch.to_string()),
         })?;
         Ok(PeerSession::Member {
             id,
@@ -281,9 +280,9 @@ async fn serve_member(
             .await
             .map_or_else(|error| failed(&error), Response::Vote),
         Request::Append(rpc) => append(group, rpc).await,
-        Request::Snapshot(chunk) => match disk_takes_more(group) {
+        Request::Snapshot(chunk) => match group.check_disk_space() {
             Ok(()) => take_chunk(from, group, snapshot, *chunk).await,
-            Err(reason) => Response::Failed(reason),
+            Err(full) => failed(&full),
         },
         Request::Transfer(rpc) => group
             .raft
@@ -291,7 +290,9 @@ async fn serve_member(
             .await
             .map_or_else(|error| failed(&error), Response::Transfer),
         Request::ReadIndex(vote) => Response::ReadIndex(match group.leads() {
-            true => read_index::confirm_for(group, from, vote).await,
+            true => read_index::confirm_for(group, from, vote)
+                .await
+                .map_err(|unavailable| unavailable.to_string()),
             false => Err(format!("{} is not the leader", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {
@@ -312,16 +313,16 @@ async fn serve_member(
 /// Checks an append from the leader, records the log positions that the append reveals
 /// ([`note_evidence`]), and passes the append to openraft.
 async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Response {
-    if let Err(reason) = message_checks::append(&rpc) {
-        return Response::Failed(reason);
+    if let Err(invalid) = message_checks::append(&rpc) {
+        return Response::Failed(invalid.to_string());
     }
     // Record the log positions before the entries are on disk, because the disk may take long. The
     // leader's statements about its log and its commits are valid regardless of this node's disk.
     note_evidence(group, &rpc);
     if !rpc.entries.is_empty()
-        && let Err(reason) = disk_takes_more(group)
+        && let Err(full) = group.check_disk_space()
     {
-        return Response::Failed(reason);
+        return Response::Failed(full.to_string());
     }
     group.raft.append_entries(rpc).await.map_or_else(
         |error| Response::Failed(error.to_string()),
@@ -341,14 +342,6 @@ fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {
     let last = rpc.entries.last().map(|entry| entry.log_id.index);
     if let Some(index) = last.or(rpc.prev_log_id.map(|log_id| log_id.index)) {
         evidence.note_tail(Leadership { term, node }, index);
-    }
-}
-
-/// Checks whether this node's disk has space for entries or a snapshot.
-fn disk_takes_more(group: &Group) -> Result<(), String> {
-    match group.disk_low.load(Ordering::Relaxed) {
-        true => Err(format!("the disk of {} is full", group.options.node_id)),
-        false => Ok(()),
     }
 }
 

@@ -5,11 +5,47 @@ use crate::model::shown;
 use crate::raft::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use crate::raft::group::Group;
 use crate::raft::log_target;
+use crate::raft::transport::message_checks::InvalidMessage;
 use crate::raft::transport::{Response, SnapshotChunk, message_checks};
-use crate::registry::Registry;
+use crate::registry::{BadSnapshot, Registry};
 use crate::storage::SNAPSHOT_BYTES_MAX;
 use crate::storage::types::{RaftId, SnapshotMeta};
+use std::io;
 use std::sync::Mutex;
+use thiserror::Error;
+use tokio::task::JoinError;
+
+/// The reason why a snapshot from the leader is not installed.
+#[derive(Debug, Error)]
+enum RefusedSnapshot {
+    /// A piece does not continue the earlier ones.
+    #[error("a piece at byte {at} arrived where byte {next} was expected")]
+    Order { at: u64, next: u64 },
+    /// The body is too large.
+    #[error("it is larger than {SNAPSHOT_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The metadata is invalid.
+    #[error(transparent)]
+    Metadata(#[from] InvalidMessage),
+    /// The disk has too little space.
+    #[error("the disk has no room for its {0} bytes")]
+    NoRoom(u64),
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    /// The body is not a snapshot of a registry.
+    #[error(transparent)]
+    Body(#[from] BadSnapshot),
+    /// The registry is that of another environment.
+    #[error("it belongs to environment {0}")]
+    Environment(String),
+    /// The metadata is that of another registry.
+    #[error("it contains the state at log index {found}, but its metadata says {stated}")]
+    Index { found: u64, stated: u64 },
+    /// The check did not run to its end.
+    #[error(transparent)]
+    Aborted(#[from] JoinError),
+}
 
 /// Collects a piece of a snapshot from the leader, and installs the snapshot once the last piece is
 /// there.
@@ -23,7 +59,7 @@ pub(super) async fn take_chunk(
     let pieces = match gathered {
         Ok(None) => return Response::Snapshot(None),
         Ok(Some(pieces)) => pieces,
-        Err(reason) => return Response::Failed(reason),
+        Err(refused) => return Response::Failed(refused.to_string()),
     };
     let bytes = pieces.bytes;
     let registry = match restore(group, &chunk.meta, pieces).await {
@@ -59,20 +95,19 @@ pub(crate) struct ChunkAssembler {
 fn add(
     buffer: &mut ChunkAssembler,
     chunk: &mut SnapshotChunk,
-) -> Result<Option<ChunkAssembler>, String> {
+) -> Result<Option<ChunkAssembler>, RefusedSnapshot> {
     if chunk.offset == 0 {
         *buffer = ChunkAssembler::default();
     }
     if chunk.offset != buffer.bytes {
-        let next = buffer.bytes;
-        return Err(format!(
-            "a piece at byte {} arrived where byte {next} was expected",
-            chunk.offset
-        ));
+        return Err(RefusedSnapshot::Order {
+            at: chunk.offset,
+            next: buffer.bytes,
+        });
     }
     let data = std::mem::take(&mut chunk.data);
     if buffer.bytes.saturating_add(data.len() as u64) > SNAPSHOT_BYTES_MAX {
-        return Err(format!("it is larger than {SNAPSHOT_BYTES_MAX} bytes"));
+        return Err(RefusedSnapshot::TooLarge);
     }
     message_checks::snapshot_meta(&chunk.meta)?;
     buffer.bytes += data.len() as u64;
@@ -86,35 +121,28 @@ async fn restore(
     group: &Group,
     meta: &SnapshotMeta,
     pieces: ChunkAssembler,
-) -> Result<Box<Registry>, String> {
+) -> Result<Box<Registry>, RefusedSnapshot> {
     let store = group.store().clone();
     let environment = group.options.environment.clone();
     let last = meta.last_log_id.map_or(0, |id| id.index);
     let read = move || {
         let snapshots = store.snapshots();
-        if !snapshots
-            .have_room(pieces.bytes)
-            .map_err(|error| error.to_string())?
-        {
-            return Err(format!(
-                "the disk has no room for its {} bytes",
-                pieces.bytes
-            ));
+        if !snapshots.have_room(pieces.bytes)? {
+            return Err(RefusedSnapshot::NoRoom(pieces.bytes));
         }
-        let registry = Registry::from_pieces(pieces.pieces.into_iter());
-        let registry = registry.map_err(|error| error.to_string())?;
+        let registry = Registry::from_pieces(pieces.pieces.into_iter())?;
         if registry.environment() != environment {
             let other = shown(registry.environment());
-            return Err(format!("it belongs to environment {other}"));
+            return Err(RefusedSnapshot::Environment(other));
         }
         match registry.applied_index() == last {
             true => Ok(Box::new(registry)),
-            false => Err(format!(
-                "it contains the state at log index {}, but its metadata says {last}",
-                registry.applied_index()
-            )),
+            false => Err(RefusedSnapshot::Index {
+                found: registry.applied_index(),
+                stated: last,
+            }),
         }
     };
     let work = group.store().work();
-    work.run(read).await.map_err(|error| error.to_string())?
+    work.run(read).await?
 }

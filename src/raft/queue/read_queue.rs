@@ -11,7 +11,7 @@
 use super::batcher::{AdaptiveBatcher, BatchDelay};
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
-use crate::raft::error::{Unavailable, unavailable};
+use crate::raft::error::Unavailable;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,8 +33,6 @@ pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time between two rounds after a failure, unless the leader changes first.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
-const STOPPING: &str = "this node is stopping";
-
 /// The handle through which reads wait for a read index.
 #[derive(Clone)]
 pub(crate) struct ReadQueue {
@@ -48,7 +46,7 @@ pub(crate) struct ReadQueue {
 /// A read that waits for a round.
 struct PendingRead {
     deadline: Instant,
-    reply: oneshot::Sender<Result<u64, String>>,
+    reply: oneshot::Sender<Result<u64, Unavailable>>,
 }
 
 impl ReadQueue {
@@ -79,11 +77,8 @@ impl ReadQueue {
         let (reply, answer) = oneshot::channel();
         self.waiting
             .try_send(PendingRead { deadline, reply })
-            .map_err(|rejected| unavailable(reason_of(&rejected)))?;
-        match answer.await {
-            Ok(result) => result.map_err(unavailable),
-            Err(_) => Err(unavailable(STOPPING)),
-        }
+            .map_err(|rejected| reason_of(&rejected))?;
+        answer.await.unwrap_or(Err(Unavailable::Stopping))
     }
 
     /// Returns the time since a read was last served.
@@ -118,7 +113,7 @@ impl ReadWorker {
         change: impl Fn() -> C,
         stopping: impl Future<Output = ()>,
     ) where
-        R: Future<Output = Result<u64, String>>,
+        R: Future<Output = Result<u64, Unavailable>>,
         C: Future<Output = ()>,
     {
         tokio::select! {
@@ -136,7 +131,7 @@ impl ReadWorker {
     /// Runs one round after another and answers the reads, until the queue is closed.
     async fn serve<R, C>(&mut self, round: impl Fn() -> R, change: impl Fn() -> C)
     where
-        R: Future<Output = Result<u64, String>>,
+        R: Future<Output = Result<u64, Unavailable>>,
         C: Future<Output = ()>,
     {
         let mut waiters: Vec<PendingRead> = Vec::new();
@@ -185,10 +180,10 @@ impl ReadWorker {
     }
 }
 
-fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> &'static str {
+fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> Unavailable {
     match rejected {
-        mpsc::error::TrySendError::Full(_) => "too many lookups are waiting on this node",
-        mpsc::error::TrySendError::Closed(_) => STOPPING,
+        mpsc::error::TrySendError::Full(_) => Unavailable::TooManyReads,
+        mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
     }
 }
 
@@ -196,26 +191,25 @@ fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> &'static str 
 /// deadline passes gets an error, and the round continues for the other readers. If a passed
 /// deadline cancelled the round, no round would end under a constant stream of reads.
 async fn answer_of(
-    round: impl Future<Output = Result<u64, String>>,
+    round: impl Future<Output = Result<u64, Unavailable>>,
     waiters: &mut Vec<PendingRead>,
-) -> Option<Result<u64, String>> {
-    const LATE: &str = "no majority of the group confirmed the lookup in time";
+) -> Option<Result<u64, Unavailable>> {
     let mut round = pin!(tokio::time::timeout(ROUND_TIMEOUT, round));
     loop {
         let first = waiters.iter().map(|waiter| waiter.deadline).min()?;
         match tokio::time::timeout_at(first, round.as_mut()).await {
             Ok(Ok(confirmed)) => return Some(confirmed),
-            Ok(Err(_)) => return Some(Err(LATE.to_owned())),
-            Err(_) => drop_overdue(waiters, clock::now(), LATE),
+            Ok(Err(_)) => return Some(Err(Unavailable::Unconfirmed)),
+            Err(_) => drop_overdue(waiters, clock::now(), &Unavailable::Unconfirmed),
         }
     }
 }
 
 /// Answers the readers whose deadline is at or before `by`, and removes those that stopped waiting.
-fn drop_overdue(waiters: &mut Vec<PendingRead>, by: Instant, reason: &str) {
+fn drop_overdue(waiters: &mut Vec<PendingRead>, by: Instant, reason: &Unavailable) {
     let is_over = |waiter: &mut PendingRead| waiter.deadline <= by || waiter.reply.is_closed();
     for waiter in waiters.extract_if(.., is_over) {
-        let _ = waiter.reply.send(Err(reason.to_owned()));
+        let _ = waiter.reply.send(Err(reason.clone()));
     }
 }
 
@@ -223,7 +217,7 @@ fn drop_overdue(waiters: &mut Vec<PendingRead>, by: Instant, reason: &str) {
 mod tests {
     use super::*;
 
-    fn waiter(deadline: Instant) -> (PendingRead, oneshot::Receiver<Result<u64, String>>) {
+    fn waiter(deadline: Instant) -> (PendingRead, oneshot::Receiver<Result<u64, Unavailable>>) {
         let (reply, answer) = oneshot::channel();
         (PendingRead { deadline, reply }, answer)
     }
@@ -259,7 +253,7 @@ mod tests {
         let round = move || async move {
             tokio::time::sleep(Duration::from_millis(5)).await;
             match clock::now().duration_since(began) < OUTAGE {
-                true => Err("nobody leads".to_owned()),
+                true => Err(Unavailable::Reported("nobody leads".to_owned())),
                 false => Ok(7),
             }
         };

@@ -1,7 +1,8 @@
 //! Connections to peers, by TCP and an HTTP upgrade or over a custom network.
 
+use super::error::{CallError, CallFailure, DialError, ProofError};
 use super::peer_security::{PeerProof, PeerSecurity};
-use super::resolver::Resolver;
+use super::resolver::{Resolver, Unresolved};
 use super::{address_race, dial_tls};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -80,7 +81,7 @@ impl Dialer {
     /// # Errors
     /// When the name does not resolve, when no quorate node answers at the address, or when the
     /// node there does not prove what [`PeerSecurity`] demands.
-    pub(crate) async fn dial(&self, address: &str) -> Result<DialedPeer, String> {
+    pub(crate) async fn dial(&self, address: &str) -> Result<DialedPeer, DialError> {
         match self {
             Dialer::Tcp {
                 bind,
@@ -103,7 +104,7 @@ impl Dialer {
                 .dial(address)
                 .await
                 .map(DialedPeer::plain)
-                .map_err(|error| error.to_string()),
+                .map_err(DialError::from),
         }
     }
 
@@ -117,7 +118,7 @@ impl Dialer {
 
     /// Returns why the name in an address does not resolve at present. Returns `None` if it does
     /// resolve, or if the address contains no name.
-    pub(crate) fn resolve_error(&self, address: &str) -> Option<String> {
+    pub(crate) fn resolve_error(&self, address: &str) -> Option<Unresolved> {
         let (resolver, host) = self.host_name(address)?;
         resolver.error(host)
     }
@@ -130,14 +131,15 @@ impl Dialer {
         })
     }
 
-    /// Returns the reason why an address was not reached in time.
-    pub(crate) fn no_answer(&self, address: &str) -> String {
+    /// Returns the error for an address that was not reached in time.
+    pub(crate) fn no_answer(&self, address: &str) -> CallError {
         match self.resolve_error(address) {
-            Some(trouble) if self.is_unknown(address) => format!("{address}: {trouble}"),
-            Some(trouble) => {
-                format!("{address}: {trouble}; at its last address it does not answer")
-            }
-            None => format!("{address} does not answer"),
+            Some(source) if self.is_unknown(address) => CallError::not_connected(address, source),
+            Some(source) => CallError::NotSent(CallFailure::SilentAtLastAddress {
+                address: address.to_owned(),
+                source,
+            }),
+            None => CallError::NotSent(CallFailure::Silent(address.to_owned())),
         }
     }
 
@@ -158,7 +160,7 @@ enum DialHost<'a> {
 }
 
 /// Parses the host and the port of an address like `http://host:port`.
-fn host_of(address: &str) -> Result<DialHost<'_>, String> {
+fn host_of(address: &str) -> Result<DialHost<'_>, DialError> {
     let host = authority_of(address);
     if let Ok(target) = host.parse() {
         return Ok(DialHost::At(target));
@@ -168,7 +170,7 @@ fn host_of(address: &str) -> Result<DialHost<'_>, String> {
         .and_then(|(name, port)| Some((name, port.parse().ok()?)));
     match name_and_port {
         Some((name, port)) if !name.is_empty() => Ok(DialHost::Name(name, port)),
-        _ => Err("is not an address like http://host:port".to_owned()),
+        _ => Err(DialError::NotAnAddress),
     }
 }
 
@@ -195,14 +197,10 @@ async fn dial_target(
     target: SocketAddr,
     bind: Option<IpAddr>,
     security: &PeerSecurity,
-) -> Result<DialedPeer, String> {
-    let connect = async || {
-        let connected = dial_tcp(target, bind).await;
-        connected.map_err(|error| error.to_string())
-    };
+) -> Result<DialedPeer, DialError> {
     let mut plain_because = None;
     if let Some(keys) = security.keys() {
-        match dial_tls::secure(connect().await?, &keys).await {
+        match dial_tls::secure(dial_tcp(target, bind).await?, &keys).await {
             Ok((stream, proof)) => {
                 return Ok(DialedPeer {
                     stream: Box::new(stream),
@@ -210,11 +208,11 @@ async fn dial_target(
                     plain_because,
                 });
             }
-            Err(reason) if !security.accepts_plain() => return Err(reason),
-            Err(reason) => plain_because = Some(reason),
+            Err(reason) if !security.accepts_plain() => return Err(reason.into()),
+            Err(reason) => plain_because = Some(reason.to_string()),
         }
     }
-    let upgraded = upgrade(address, connect().await?).await?;
+    let upgraded = upgrade(address, dial_tcp(target, bind).await?).await?;
     Ok(DialedPeer {
         plain_because,
         ..DialedPeer::plain(TokioIo::new(upgraded))
@@ -240,37 +238,25 @@ async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStr
 }
 
 /// Upgrades a TCP connection to the peer protocol, by an HTTP request.
-async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, String> {
+async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, DialError> {
     let host = authority_of(address);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection.with_upgrades());
     let request = http::Request::get(PEER_PATH)
         .header(http::header::HOST, host)
         .header(http::header::CONNECTION, "upgrade")
         .header(http::header::UPGRADE, UPGRADE_TOKEN)
-        .body(http_body_util::Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| error.to_string())?;
+        .body(http_body_util::Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
     let demands_proof = response.status() == http::StatusCode::UPGRADE_REQUIRED
         && response.headers().get(http::header::UPGRADE)
             == Some(&http::HeaderValue::from_static(PROOF_TOKEN));
     if demands_proof {
-        return Err("demands that peers prove the shared secret \
-             (cluster.peer-authentication=require), and this node has none"
-            .to_owned());
+        return Err(ProofError::Demanded.into());
     }
     if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-        return Err(format!(
-            "is not a quorate node: it answered {} to a peer",
-            response.status()
-        ));
+        return Err(DialError::NotQuorate(response.status()));
     }
-    hyper::upgrade::on(response)
-        .await
-        .map_err(|error| error.to_string())
+    Ok(hyper::upgrade::on(response).await?)
 }

@@ -8,6 +8,7 @@ use crate::storage::types::RaftId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use thiserror::Error;
 
 /// A `node.id` with the incarnation of its data directory. A node whose directory was emptied has a
 /// new incarnation, and counts as a different node.
@@ -40,6 +41,20 @@ impl fmt::Display for NodeIdentity {
             self.node_id, self.incarnation
         )
     }
+}
+
+/// The reason why a peer is not the member that it claims to be.
+#[derive(Debug, Error)]
+pub(crate) enum IdentityMismatch {
+    /// The node acknowledged more of the log than its data directory holds.
+    #[error(
+        "{0} acknowledged more of the log than its data directory holds: it was restored from a \
+         copy. Empty its data directory and start it again; it rejoins by itself"
+    )]
+    RestoredFromCopy(NodeIdentity),
+    /// The connection is plain, although the member has just proved that it has the shared secret.
+    #[error("{0} has just proved the shared secret, so a plain connection in its name is refused")]
+    PlainAfterProof(String),
 }
 
 /// Returns the cluster id, a digest of the environment and the sorted identities of the founders.

@@ -7,7 +7,8 @@
 //!
 //! - `messages` defines the messages, `frame` encodes them, and `message_checks` validates them.
 //! - `connection` is the client side of a connection, and `listener` is the server side.
-//! - `dial`, `address_race`, `resolver` and `dial_tls` make a connection.
+//! - `dial`, `address_race`, `resolver` and `dial_tls` make a connection. `error` defines the errors
+//!   of a call.
 //! - `peer_security` defines the proofs that the two ends give to each other first.
 //! - `peers` keeps the connections to the members, with a `peer_state` for each member.
 //!   `raft_network` gives openraft access to these connections.
@@ -18,6 +19,7 @@ mod address_race;
 mod connection;
 mod dial;
 mod dial_tls;
+mod error;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
@@ -33,9 +35,10 @@ pub(super) mod peers;
 pub(super) mod raft_network;
 mod resolver;
 
-pub(crate) use connection::{CallError, Channel, PeerClient};
+pub(crate) use connection::{Channel, PeerClient};
 pub(crate) use dial::Dialer;
 pub use dial::{Dial, PEER_PATH, PROOF_TOKEN, PeerStream, UPGRADE_TOKEN};
+pub use error::{CallError, CallFailure};
 pub(crate) use listener::{PeerService, serve};
 pub(crate) use messages::{
     Forwarded, GroupInfo, Hello, HelloReply, JoinRequest, JoinResponse, MESSAGES_VERSION,

@@ -90,3 +90,50 @@ pub(crate) fn without_digests(response: Response) -> Response {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::transport::StateDigest;
+    use crate::security::SecretList;
+
+    /// An answer without digests says the same of everything else, so that a plain member still
+    /// takes part in the group.
+    #[test]
+    fn only_digests_are_removed() {
+        let digest = StateDigest {
+            index: 64,
+            digest: 1,
+        };
+        let status = PeerStatus {
+            applied: 70,
+            disk_low: true,
+            digests: vec![digest],
+            level: 4,
+        };
+        let Response::Status(kept) = without_digests(Response::Status(status)) else {
+            panic!("it is a status no more");
+        };
+        assert_eq!((kept.applied, kept.disk_low, kept.level), (70, true, 4));
+        assert!(kept.digests.is_empty());
+    }
+
+    /// Without keys, every peer is believed. With keys, only the connections with a valid proof are
+    /// believed, whether plain ones are accepted or not.
+    #[test]
+    fn only_proven_peers_may_stop_a_node() {
+        assert!(PeerSecurity::Off.may_stop(&PeerProof::Plain));
+        let secrets = SecretList::parse("a-secret-of-32-bytes-or-some-more").expect("a list");
+        let keys = PeerKeys::derive(&secrets, "test").expect("keys");
+        let (_sender, keys) = watch::channel(Arc::new(keys));
+        for accepts_plain in [true, false] {
+            let keys = keys.clone();
+            let security = PeerSecurity::Keys {
+                keys,
+                accepts_plain,
+            };
+            assert!(!security.may_stop(&PeerProof::Plain));
+            assert_eq!(security.accepts(&PeerProof::Plain), accepts_plain);
+        }
+    }
+}

@@ -1,7 +1,10 @@
 //! The known state of a peer.
 
-use crate::clock::Instant;
+use super::messages::PeerIdentity;
+use crate::clock::{self, Instant};
 use crate::storage::types::LogId;
+use openraft::vote::RaftLeaderId;
+use std::time::Duration;
 
 /// The observations of this process about one raft id.
 #[derive(Debug, Clone, Default)]
@@ -39,4 +42,41 @@ pub(crate) struct PeerState {
     pub(crate) process: Option<u64>,
     /// The highest log id that the peer acknowledged to this process.
     pub(crate) acknowledged: Option<LogId>,
+}
+
+/// Time after its last proven answer for which plain connections in a member's name are refused. It
+/// lets an operator go back from `permissive` to `off`: the other members accept the plain node
+/// once they have not heard from the proven one for this time.
+const PROVED_FOR: Duration = Duration::from_secs(30);
+
+impl PeerState {
+    /// Returns whether a hello shows less of the log than the peer acknowledged, so that the peer
+    /// is not the node that it claims to be. A known process has shown its log already.
+    pub(crate) fn is_contradicted_by(&self, from: &PeerIdentity) -> bool {
+        let is_new = self.process.is_none_or(|process| process != from.process);
+        // A newer leader may have truncated the peer's log legitimately. In that case the peer's
+        // vote has a newer term than the acknowledged entry.
+        let cut_back = self
+            .acknowledged
+            .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());
+        is_new && !cut_back && from.last_log_id < self.acknowledged
+    }
+
+    /// Returns whether the peer has recently proved that it has the shared secret.
+    pub(crate) fn has_proved(&self) -> bool {
+        self.proved_at
+            .is_some_and(|at| clock::now().duration_since(at) < PROVED_FOR)
+    }
+
+    /// Records that the peer has proved itself. Returns whether it was plain before.
+    pub(crate) fn note_proved(&mut self) -> bool {
+        self.proved_at = Some(clock::now());
+        std::mem::take(&mut self.is_plain)
+    }
+
+    /// Records that the peer is plain. Returns whether this is new.
+    pub(crate) fn note_plain(&mut self) -> bool {
+        self.proved_at = None;
+        !std::mem::replace(&mut self.is_plain, true)
+    }
 }

@@ -4,15 +4,34 @@
 //! space around the number and the unit is optional, and units are case-sensitive. Results are at
 //! most `Long.MAX_VALUE`, which airlift prints to mean "no limit".
 
+use thiserror::Error;
+
 /// Maximum quantity: `Long.MAX_VALUE` in Java.
 const QUANTITY_MAX: u64 = i64::MAX as u64;
+
+/// The reason why a text is not a quantity. Each variant contains the text as [`shown`] returns it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BadQuantity {
+    /// It has another form than a duration.
+    #[error("'{0}' is not a duration such as 500ms, 10s, 1m, 2h or 1d")]
+    NotADuration(String),
+    /// The duration exceeds the maximum.
+    #[error("'{0}' is too long: at most {QUANTITY_MAX}ms")]
+    TooLong(String),
+    /// It has another form than a data size.
+    #[error("'{0}' is not a data size such as 512kB, 100MB or 1GB")]
+    NotADataSize(String),
+    /// The data size exceeds the maximum.
+    #[error("'{0}' is too large: at most {QUANTITY_MAX}B")]
+    TooLarge(String),
+}
 
 /// Parses an airlift `Duration` (`10s`, `10.00s`, `1m`, `500ms`) and returns it in milliseconds.
 /// Rounds to the nearest millisecond, like `Duration.toMillis`.
 ///
 /// # Errors
 /// Returns an error if the text is not a duration, or if its milliseconds exceed a Java `long`.
-pub fn duration_ms(text: &str) -> Result<u64, String> {
+pub fn duration_ms(text: &str) -> Result<u64, BadQuantity> {
     const UNITS: [(&str, f64); 7] = [
         ("ns", 1.0 / 1_000_000.0),
         ("us", 1.0 / 1_000.0),
@@ -23,17 +42,9 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
         ("d", 86_400e3),
     ];
     let parts = parts(text).and_then(|(number, unit)| Some((number, factor(&UNITS, unit)?)));
-    let (number, factor) = parts.ok_or_else(|| {
-        format!(
-            "'{}' is not a duration such as 500ms, 10s, 1m, 2h or 1d",
-            shown(text)
-        )
-    })?;
+    let (number, factor) = parts.ok_or_else(|| BadQuantity::NotADuration(shown(text)))?;
     let value = number.parse::<f64>().map(|number| number * factor);
-    rounded(value.unwrap_or(f64::INFINITY)).ok_or_else(|| {
-        let max = QUANTITY_MAX;
-        format!("'{}' is too long: at most {max}ms", shown(text))
-    })
+    rounded(value.unwrap_or(f64::INFINITY)).ok_or_else(|| BadQuantity::TooLong(shown(text)))
 }
 
 /// Parses an airlift `DataSize` (`100MB`, `1kB`, `1.5GB`, `9223372036854775807B`) and returns it in
@@ -42,7 +53,7 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// Returns an error if the text is not a data size, or if its bytes exceed a Java `long`.
-pub fn data_size_bytes(text: &str) -> Result<u64, String> {
+pub fn data_size_bytes(text: &str) -> Result<u64, BadQuantity> {
     const UNITS: [(&str, u64); 6] = [
         ("B", 1),
         ("kB", 1 << 10),
@@ -52,12 +63,7 @@ pub fn data_size_bytes(text: &str) -> Result<u64, String> {
         ("PB", 1 << 50),
     ];
     let parts = parts(text).and_then(|(number, unit)| Some((number, factor(&UNITS, unit)?)));
-    let (number, factor) = parts.ok_or_else(|| {
-        format!(
-            "'{}' is not a data size such as 512kB, 100MB or 1GB",
-            shown(text)
-        )
-    })?;
+    let (number, factor) = parts.ok_or_else(|| BadQuantity::NotADataSize(shown(text)))?;
     let bytes = if number.contains('.') {
         let value = number.parse::<f64>().map(|number| number * factor as f64);
         rounded(value.unwrap_or(f64::INFINITY))
@@ -68,10 +74,7 @@ pub fn data_size_bytes(text: &str) -> Result<u64, String> {
             .and_then(|whole| whole.checked_mul(factor))
             .filter(|bytes| *bytes <= QUANTITY_MAX)
     };
-    bytes.ok_or_else(|| {
-        let max = QUANTITY_MAX;
-        format!("'{}' is too large: at most {max}B", shown(text))
-    })
+    bytes.ok_or_else(|| BadQuantity::TooLarge(shown(text)))
 }
 
 /// Returns a value in a form suitable for messages, without control characters. The value is
@@ -165,11 +168,11 @@ mod tests {
             "1,5s",
             "+1s",
         ] {
-            let refused = duration_ms(text).expect_err(text);
+            let refused = duration_ms(text).expect_err(text).to_string();
             assert!(refused.contains("is not a duration"), "{text}: {refused}");
         }
         for text in ["9223372036854775807d", "99999999999999999999999s"] {
-            let refused = duration_ms(text).expect_err(text);
+            let refused = duration_ms(text).expect_err(text).to_string();
             assert!(refused.contains("is too long"), "{text}: {refused}");
         }
         for (text, bytes) in [
@@ -197,7 +200,7 @@ mod tests {
         for text in [
             "100", "1KB", "1mb", "1 GiB", "MB", "1b", "1K", "-1B", "1.B", "1e3B", "", "1EB",
         ] {
-            let refused = data_size_bytes(text).expect_err(text);
+            let refused = data_size_bytes(text).expect_err(text).to_string();
             assert!(refused.contains("is not a data size"), "{text}: {refused}");
         }
         for text in [
@@ -207,7 +210,7 @@ mod tests {
             "8192PB",
             "9000.5PB",
         ] {
-            let refused = data_size_bytes(text).expect_err(text);
+            let refused = data_size_bytes(text).expect_err(text).to_string();
             assert!(refused.contains("is too large"), "{text}: {refused}");
         }
     }

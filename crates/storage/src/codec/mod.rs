@@ -4,7 +4,7 @@
 //! postcard. The stored types are our own. Otherwise a release of openraft with a different layout
 //! of its types would change the format on disk.
 
-use super::error::Unreadable;
+use super::error::{BadMembership, Unreadable};
 use crate::types::{Entry, LogId, Member, Proposal, SnapshotMeta, StoredMembership, Vote};
 use openraft::entry::EntryPayload;
 use openraft::vote::RaftLeaderId;
@@ -106,38 +106,38 @@ impl From<&Membership> for StoredMembers {
 
 impl StoredMembers {
     /// Restores the membership, and checks that it is valid.
-    fn restore(self) -> Result<Membership, Unreadable> {
+    fn restore(self) -> Result<Membership, BadMembership> {
         if self.configs.is_empty() && self.nodes.is_empty() {
             return Ok(Membership::default());
         }
-        Membership::new(self.configs, self.nodes)
-            .map_err(|e| Unreadable::damaged(format!("it contains no valid membership: {e}")))
+        Ok(Membership::new(self.configs, self.nodes)?)
     }
 }
 
 /// Checks that a membership would be accepted when it is read back from the log or a snapshot.
 ///
 /// # Errors
-/// A description of the first problem found.
-pub fn check_members(members: &Membership) -> Result<(), String> {
+/// The first problem found.
+pub fn check_members(members: &Membership) -> Result<(), BadMembership> {
     if members.get_joint_config().is_empty() {
-        return Err("it has no voters".to_owned());
+        return Err(BadMembership::NoVoters);
     }
     let nodes = members.nodes().count();
     if nodes > NODES_MAX {
-        return Err(format!("it has {nodes} members; the limit is {NODES_MAX}"));
+        return Err(BadMembership::TooMany {
+            members: nodes,
+            members_max: NODES_MAX,
+        });
     }
     for (_, member) in members.nodes() {
         if !is_node_id(&member.node_id) || member.address.len() > ADDRESS_BYTES_MAX {
-            return Err(format!(
-                "it has an invalid member, {} at {}",
-                shown(&member.node_id),
-                shown(&member.address)
-            ));
+            return Err(BadMembership::Member {
+                node_id: shown(&member.node_id),
+                address: shown(&member.address),
+            });
         }
     }
-    let restored = StoredMembers::from(members).restore();
-    restored.map(|_| ()).map_err(|what| what.to_string())
+    StoredMembers::from(members).restore().map(|_| ())
 }
 
 /// Returns the checksum in a record's header.
@@ -189,9 +189,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
             "a record has {} bytes after its end",
             rest.len()
         ))),
-        Err(e) => Err(Unreadable::damaged(format!(
-            "a record cannot be decoded: {e}"
-        ))),
+        Err(e) => Err(Unreadable::damaged(e)),
     }
 }
 
@@ -221,7 +219,9 @@ pub(crate) fn decode_entry(index: u64, bytes: &[u8]) -> Result<Entry, Unreadable
         payload: match stored.payload {
             StoredPayload::Blank => EntryPayload::Blank,
             StoredPayload::Commands(batch) => EntryPayload::Normal(Proposal(batch)),
-            StoredPayload::Members(members) => EntryPayload::Membership(members.restore()?),
+            StoredPayload::Members(members) => {
+                EntryPayload::Membership(members.restore().map_err(Unreadable::damaged)?)
+            }
         },
     })
 }
@@ -275,7 +275,7 @@ pub(crate) fn decode_snapshot_meta(bytes: &[u8]) -> Result<SnapshotMeta, Unreada
         last_log_id: stored.last_log_id.map(Into::into),
         last_membership: StoredMembership::new(
             stored.members_log_id.map(Into::into),
-            stored.members.restore()?,
+            stored.members.restore().map_err(Unreadable::damaged)?,
         ),
     })
 }

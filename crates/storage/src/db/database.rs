@@ -2,7 +2,7 @@
 
 use super::schema::{FORMAT, LOG, LogTable, META, MetaTable, WalEpoch, key};
 use super::verify;
-use crate::error::{OpenError, Unreadable};
+use crate::error::{Damage, OpenError, Unreadable};
 use crate::fail_stop::FailStop;
 use crate::log::recovered_state::RecoveredState;
 use crate::log::size_index::LogSizeIndex;
@@ -88,7 +88,7 @@ impl Database {
         fail_stop: &FailStop,
     ) -> Result<(Self, RecoveredState), OpenError> {
         let path = dir.join(layout::DATABASE);
-        let corrupt = |what: String| Unreadable::Damaged(what).in_file(dir, &path, None);
+        let corrupt = |what: Damage| Unreadable::Damaged(what).in_file(dir, &path, None);
         let io = |source| OpenError::NotWritable {
             dir: dir.to_path_buf(),
             source,
@@ -96,7 +96,7 @@ impl Database {
         let file = vfs.open(&path).map_err(io)?;
         if file.is_empty().map_err(io)? {
             // An empty file is rejected here, since redb would create a new database in it.
-            return Err(corrupt("it is empty".to_owned()));
+            return Err(corrupt("it is empty".into()));
         }
         let opened = Builder::new()
             .set_cache_size(CACHE_BYTES)
@@ -118,7 +118,7 @@ impl Database {
             {
                 io(e)
             }
-            other => corrupt(other.to_string()),
+            other => corrupt(redb::Error::from(other).into()),
         })?;
         let mut database = Self {
             redb,
@@ -128,7 +128,7 @@ impl Database {
         };
         let checked = verify::database(&database.redb).map_err(|e| match e {
             verify::Failure::Redb(redb::Error::Io(source)) => io(source),
-            verify::Failure::Redb(other) => corrupt(other.to_string()),
+            verify::Failure::Redb(other) => corrupt(other.into()),
             verify::Failure::Content(index, what) => what.in_file(dir, &path, index),
         })?;
         (database.size_index, database.epoch) = (checked.size_index, checked.epoch);

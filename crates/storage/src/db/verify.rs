@@ -35,7 +35,7 @@ impl From<TableError> for Failure {
     fn from(e: TableError) -> Self {
         match e {
             TableError::Storage(e) => e.into(),
-            other => Self::Content(None, Unreadable::damaged(other.to_string())),
+            other => Self::Content(None, Unreadable::damaged(redb::Error::from(other))),
         }
     }
 }

@@ -6,12 +6,13 @@
 //! the checksums of all blocks.
 
 use crate::codec;
-use crate::error::Unreadable;
+use crate::error::{Damage, Unreadable};
 use crate::types::SnapshotMeta;
 use crate::vfs::VfsFile;
 use quorate_registry::MAX_HELD_BYTES;
 use std::io;
 use std::path::PathBuf;
+use thiserror::Error;
 
 const MAGIC: [u8; 8] = *b"QRSNAP\r\n";
 const VERSION: u32 = 1;
@@ -32,26 +33,19 @@ pub const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
 const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
 
 /// The reason why a snapshot file cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub(crate) enum LoadError {
-    Io(io::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{path}: {what}", path = .0.display(), what = .1)]
     Unreadable(PathBuf, Unreadable),
-}
-
-impl From<io::Error> for LoadError {
-    fn from(e: io::Error) -> Self {
-        Self::Io(e)
-    }
 }
 
 impl From<LoadError> for io::Error {
     fn from(e: LoadError) -> Self {
         match e {
             LoadError::Io(e) => e,
-            LoadError::Unreadable(path, what) => Self::new(
-                io::ErrorKind::InvalidData,
-                format!("{}: {what}", path.display()),
-            ),
+            unreadable => Self::new(io::ErrorKind::InvalidData, unreadable),
         }
     }
 }
@@ -179,7 +173,7 @@ impl io::Write for Blocks<'_> {
     }
 }
 
-fn damaged(what: impl Into<String>) -> LoadError {
+fn damaged(what: impl Into<Damage>) -> LoadError {
     LoadError::Unreadable(PathBuf::new(), Unreadable::damaged(what))
 }
 

@@ -42,7 +42,7 @@ fn verdict(
     };
     let said = refused.to_string();
     let (named, what) = match &refused {
-        OpenError::Corrupt { file, what, .. } => (file, what.clone()),
+        OpenError::Corrupt { file, what, .. } => (file, what.to_string()),
         OpenError::Newer { file, found, .. } => (file, format!("has format {found}")),
         _ => return Err(format!("it is not said to be damaged: {said}")),
     };

@@ -162,7 +162,7 @@ pub(super) struct Run {
     pub(super) committed: Vec<LogId>,
     /// For each step, whether its acknowledgement is about the snapshot and not about the log.
     pub(super) of_snapshot: Vec<bool>,
-    failed: Option<watch::Receiver<Option<String>>>,
+    failed: Option<watch::Receiver<Option<Arc<io::Error>>>>,
 }
 
 impl Run {
@@ -213,7 +213,8 @@ impl Run {
 
     /// Returns the recorded failure.
     pub(super) fn failure(&self) -> Option<String> {
-        self.failed.as_ref().and_then(|f| f.borrow().clone())
+        let failed = self.failed.as_ref()?.borrow();
+        failed.as_ref().map(ToString::to_string)
     }
 
     pub(super) async fn close(&mut self) {

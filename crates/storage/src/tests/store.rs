@@ -343,7 +343,7 @@ fn a_snapshot_that_no_reader_takes_is_not_written() {
             .snapshots()
             .save(&meta, &body)
             .expect("the store goes on");
-        assert_eq!(*store.failed().borrow(), None);
+        assert!(store.failed().borrow().is_none());
         store.close().await;
         let store = open(dir.path()).expect("it opens");
         assert_eq!(store.snapshots().load().expect("read"), Some((meta, body)));
@@ -366,7 +366,7 @@ fn an_entry_that_no_frame_holds_is_not_written() {
         };
         assert!(error.to_string().contains("log index 2"), "{error}");
         assert_eq!(store.last_log_id(), Some(log_id(1, 1)));
-        assert_eq!(*store.failed().borrow(), None);
+        assert!(store.failed().borrow().is_none());
         store.close().await;
     });
 }

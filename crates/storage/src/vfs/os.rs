@@ -69,21 +69,30 @@ impl OsFile {
     }
 }
 
+/// The permissions of a new directory for data: it has the names and addresses of all nodes.
+const OWNER_ONLY: u32 = 0o700;
+/// The permissions of new directories above it, in which other users may read the logs. The
+/// process's umask applies.
+const USUAL: u32 = 0o777;
+
+/// Creates a directory and those above it, and syncs their names.
+fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(dir);
+    if parent != dir {
+        create_dir(&parent, USUAL)?;
+    }
+    match DirBuilder::new().mode(mode).create(dir) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(in_context("create", dir, &e)),
+        _ => OsFs.sync_dir(&parent),
+    }
+}
+
 impl Vfs for OsFs {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        if dir.is_dir() {
-            return Ok(());
-        }
-        let parent = parent_of(dir);
-        if parent != dir {
-            self.create_dir_all(&parent)?;
-        }
-        match fs::create_dir(dir) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                Err(in_context("create", dir, &e))
-            }
-            _ => self.sync_dir(&parent),
-        }
+        create_dir(dir, OWNER_ONLY)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
@@ -204,6 +213,23 @@ impl VfsFile for OsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Only the owner may enter a new directory for data. A directory above it is as usual.
+    #[test]
+    fn data_is_for_the_owner_alone() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let dir = root.path().join("data").join("raft");
+        OsFs.create_dir_all(&dir).expect("it is created");
+        let mode = |path: &Path| {
+            let metadata = fs::metadata(path).expect("it exists");
+            metadata.permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&dir), OWNER_ONLY);
+        let usual = root.path().join("usual");
+        fs::create_dir(&usual).expect("it is created");
+        assert_eq!(mode(&root.path().join("data")), mode(&usual));
+    }
 
     /// An open that lacks a file descriptor is retried; any other failure is returned immediately.
     #[test]

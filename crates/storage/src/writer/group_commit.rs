@@ -212,7 +212,7 @@ impl GroupCommitWriter {
         written: io::Result<BatchWritten>,
         commit: CommitMode,
     ) {
-        match self.shared.fail_stop.watch(written) {
+        match self.shared.fail_stop.watch(written).map_err(Arc::new) {
             Ok(written) => {
                 let (on_disk, in_database) = match written {
                     BatchWritten::Wal(on_disk) => (on_disk, false),
@@ -235,7 +235,7 @@ impl GroupCommitWriter {
             }
             Err(failure) => {
                 for QueuedRequest { request, permit } in batch {
-                    request.reply(Err(io::Error::new(failure.kind(), failure.to_string())));
+                    request.reply(Err(io::Error::new(failure.kind(), Arc::clone(&failure))));
                     drop(permit);
                 }
             }

@@ -22,7 +22,7 @@ pub(crate) fn spawn(
             // In a build that unwinds, a panic is recorded as a failure. Without the record, the
             // store would only seem to be slow.
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
-                fail_stop.set(&io::Error::other("the log writer panicked"));
+                fail_stop.set(io::Error::other("the log writer panicked"));
             }
             drop(lock);
         })

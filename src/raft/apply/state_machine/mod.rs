@@ -230,8 +230,7 @@ fn save_image(snapshots: &Snapshots, meta: &SnapshotMeta, image: &Image) -> io::
 /// # Errors
 /// When the snapshot is damaged, or was written by a release that this one does not know.
 pub(crate) fn registry_of(data: &[u8]) -> io::Result<Registry> {
-    Registry::from_snapshot(data)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+    Registry::from_snapshot(data).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Runs `work`, which may block on the disk, on the executor of the snapshots.

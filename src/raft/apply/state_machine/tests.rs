@@ -101,7 +101,7 @@ async fn a_snapshot_without_room_is_put_off() {
         machine.try_create_snapshot_builder(true).await.is_some(),
         "one that a follower needs is always tried"
     );
-    assert_eq!(*store.failed().borrow(), None);
+    assert!(store.failed().borrow().is_none());
     store.close().await;
 }
 

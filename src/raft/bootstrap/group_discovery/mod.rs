@@ -4,18 +4,19 @@
 //! another group (docs/decisions/0001).
 
 use super::decision::{Decision, decide};
+use super::error::{NotJoined, ProbeError};
 use super::rejections::Rejections;
 use crate::clock::{self, Instant};
 use crate::locks::{read, write};
 use crate::model::{Inventory, InventoryEntry};
-use crate::raft::error::RaftError;
+use crate::raft::error::{Divergence, IdentityError, RaftError};
 use crate::raft::log_target;
 use crate::raft::options::Options;
 use crate::raft::transport::identity::{NodeIdentity, cluster_id};
 use crate::raft::transport::local_member::LocalMember;
 use crate::raft::transport::{
-    Dialer, GroupInfo, Hello, JoinRequest, JoinResponse, NonMembers, PeerClient, Request, Response,
-    message_checks,
+    CallError, Dialer, GroupInfo, Hello, JoinRequest, JoinResponse, NonMembers, PeerClient,
+    Request, Response, message_checks,
 };
 use crate::storage::rng::random_u64;
 use crate::storage::{GroupIdentity, Identity};
@@ -147,7 +148,7 @@ impl Bootstrap {
                 Decision::Form(pairs) => return self.adopt_group(pairs, false).await,
                 Decision::Join(addresses) => match self.ask_to_join(&addresses).await {
                     Ok(pairs) => return self.adopt_group(pairs, true).await,
-                    Err(reason) => reason,
+                    Err(error) => error.to_string(),
                 },
                 Decision::Wait(reason) => reason,
             };
@@ -267,7 +268,7 @@ impl Bootstrap {
     async fn probe_all(
         &self,
         inventory: &Inventory,
-    ) -> Vec<(InventoryEntry, Result<GroupInfo, String>)> {
+    ) -> Vec<(InventoryEntry, Result<GroupInfo, ProbeError>)> {
         let probes = inventory
             .entries
             .iter()
@@ -277,24 +278,21 @@ impl Bootstrap {
     }
 
     /// Asks the node at an address for its view of the group.
-    pub(crate) async fn probe(&self, address: &str) -> Result<GroupInfo, String> {
+    pub(crate) async fn probe(&self, address: &str) -> Result<GroupInfo, ProbeError> {
         match self.ask(address, Request::Probe).await? {
-            Response::Probe(view) => match message_checks::group_info(&view) {
-                Ok(()) => Ok(view),
-                Err(what) => Err(format!("sent an invalid answer: {what}")),
-            },
-            _ => Err("sent an unexpected answer".to_owned()),
+            Response::Probe(view) => {
+                message_checks::group_info(&view)?;
+                Ok(view)
+            }
+            _ => Err(ProbeError::Unexpected),
         }
     }
 
     /// Sends one request to the node at an address, as a node that is not a member.
-    async fn ask(&self, address: &str, request: Request) -> Result<Response, String> {
+    async fn ask(&self, address: &str, request: Request) -> Result<Response, CallError> {
         let hello = Hello::non_member(self.local_member().identity());
         let client = PeerClient::new(address, self.dialer());
-        client
-            .call(hello, request, PROBE_TIMEOUT)
-            .await
-            .map_err(|error| error.to_string())
+        client.call(hello, request, PROBE_TIMEOUT).await
     }
 
     /// Asks the group at these addresses to let this node join. Returns the founding pairs of the
@@ -305,27 +303,32 @@ impl Bootstrap {
     pub(crate) async fn ask_to_join(
         &self,
         addresses: &[String],
-    ) -> Result<Vec<(NodeIdentity, String)>, String> {
+    ) -> Result<Vec<(NodeIdentity, String)>, NotJoined> {
         let request = JoinRequest {
             name: self.local_member().name.clone(),
             address: self.options.address.clone(),
             environment: self.options.environment.clone(),
         };
-        let mut reason = "no member of the group answers".to_owned();
+        let mut reason = NotJoined::NoAnswer;
         for address in addresses {
             match self.ask(address, Request::Join(request.clone())).await {
                 Ok(Response::Join(
                     JoinResponse::Pending { founders, .. } | JoinResponse::Voter { founders, .. },
                 )) => match message_checks::founders(&founders) {
                     Ok(()) => return Ok(founders),
-                    Err(what) => reason = format!("{address} sent an invalid answer: {what}"),
+                    Err(source) => {
+                        reason = NotJoined::Invalid {
+                            address: address.clone(),
+                            source,
+                        };
+                    }
                 },
                 Ok(Response::Join(JoinResponse::Refused(why))) => {
-                    let why: String = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
-                    reason = format!("the group does not accept this node: {why}")
+                    let why = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
+                    reason = NotJoined::Refused(why);
                 }
                 Ok(_) => {}
-                Err(why) => reason = why,
+                Err(error) => reason = error.into(),
             }
         }
         Err(reason)
@@ -335,23 +338,19 @@ impl Bootstrap {
 /// Checks that the data directory belongs to this node and has not diverged.
 fn check_identity(options: &Options, identity: &Identity) -> Result<(), RaftError> {
     if identity.node_id != options.node_id {
-        return Err(RaftError::Identity(format!(
-            "the data directory belongs to node.id {}, but this node is {}",
-            identity.node_id, options.node_id
-        )));
+        return Err(RaftError::Identity(IdentityError::NodeId {
+            found: identity.node_id.clone(),
+            own: options.node_id.clone(),
+        }));
     }
     if identity.environment != options.environment {
-        return Err(RaftError::Identity(format!(
-            "the data directory belongs to node.environment {}, but this node is in {}",
-            identity.environment, options.environment
-        )));
+        return Err(RaftError::Identity(IdentityError::Environment {
+            found: identity.environment.clone(),
+            own: options.environment.clone(),
+        }));
     }
     if identity.diverged {
-        return Err(RaftError::Diverged(
-            "the state in the data directory differs from that of the other members, as was found \
-             before the last stop. Empty it and start the node again; it rejoins by itself"
-                .to_owned(),
-        ));
+        return Err(RaftError::Diverged(Divergence::Earlier));
     }
     Ok(())
 }

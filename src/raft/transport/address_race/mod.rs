@@ -1,7 +1,8 @@
 //! Dialing of one peer's addresses. These are the addresses that its name resolves to now, and
 //! remembered earlier ones.
 
-use super::resolver::{Resolution, Resolved, Resolver};
+use super::error::DialError;
+use super::resolver::{Resolution, ResolveError, Resolved, Resolver};
 use crate::clock;
 use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
@@ -32,11 +33,11 @@ const LAST_AFTER: Duration = Duration::from_millis(150);
 ///
 /// # Errors
 /// When the name does not resolve and no address is remembered, or when no address answers.
-pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
+pub(crate) async fn connect<T, F: Future<Output = Result<T, DialError>>>(
     resolver: &Arc<Resolver>,
     host: &str,
     attempt: impl Fn(SocketAddr) -> F,
-) -> Result<T, String> {
+) -> Result<T, DialError> {
     let mut resolution = resolver.resolve(host);
     let patience = RESOLVED_WITHIN.saturating_sub(resolution.since.elapsed());
     let answer = match patience.is_zero() {
@@ -54,12 +55,15 @@ pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
             resolver.note_answered(host, at);
             Ok(connected)
         }
-        Err(reason) => {
+        Err(error) => {
             resolver.log_error(host);
             Err(match resolver.error(host) {
-                Some(trouble) if resolver.is_unknown(host) => trouble,
-                Some(trouble) => format!("{trouble}; at its last address: {reason}"),
-                None => reason,
+                Some(unresolved) if resolver.is_unknown(host) => unresolved.into(),
+                Some(unresolved) => DialError::LastAddress {
+                    unresolved,
+                    source: Box::new(error),
+                },
+                None => error,
             })
         }
     }
@@ -74,7 +78,7 @@ struct Race {
     /// Whether the resolution is complete.
     is_resolved: bool,
     /// The error of the last failed attempt.
-    reason: String,
+    error: DialError,
 }
 
 impl Race {
@@ -84,7 +88,7 @@ impl Race {
             next: VecDeque::new(),
             last: remembered,
             is_resolved: false,
-            reason: "it has no address".to_owned(),
+            error: ResolveError::NoAddress.into(),
         };
         match answer {
             Some(answer) => race.take(answer),
@@ -106,7 +110,7 @@ impl Race {
             }
             Err(why) => {
                 self.next.append(&mut self.last);
-                self.reason = why;
+                self.error = why.into();
             }
         }
     }
@@ -120,11 +124,11 @@ impl Race {
     }
 
     /// Tries the addresses in order, with a delay between two attempts, until one answers.
-    async fn run<T, F: Future<Output = Result<T, String>>>(
+    async fn run<T, F: Future<Output = Result<T, DialError>>>(
         mut self,
         resolution: &mut Resolution,
         attempt: impl Fn(SocketAddr) -> F,
-    ) -> Result<(SocketAddr, T), String> {
+    ) -> Result<(SocketAddr, T), DialError> {
         let attempt = |at| {
             let attempted = attempt(at);
             async move { (at, attempted.await) }
@@ -146,7 +150,7 @@ impl Race {
                 continue;
             }
             if under_way.is_empty() && self.is_resolved {
-                return Err(self.reason);
+                return Err(self.error);
             }
             let (wakes_at, waits) = match self.next.is_empty() {
                 true => (last_at, !self.last.is_empty()),
@@ -157,7 +161,12 @@ impl Race {
             tokio::select! {
                 Some((at, attempted)) = under_way.next(), if has_attempts => match attempted {
                     Ok(connected) => return Ok((at, connected)),
-                    Err(reason) => self.reason = format!("{}: {reason}", at.ip()),
+                    Err(error) => {
+                        self.error = DialError::At {
+                            ip: at.ip(),
+                            source: Box::new(error),
+                        };
+                    }
                 },
                 Some(answer) = answer => {
                     self.take(answer);

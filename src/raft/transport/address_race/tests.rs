@@ -79,13 +79,13 @@ async fn dial_and_tell(
         async move {
             match (is_alive, refuses) {
                 (true, _) => Ok(target),
-                (false, true) => Err("refused".to_owned()),
+                (false, true) => Err(DialError::from(io::Error::other("refused"))),
                 (false, false) => std::future::pending().await,
             }
         }
     };
     match tokio::time::timeout(SOON, connect(resolver, HOST, attempt)).await {
-        Ok(result) => result,
+        Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("not in time".to_owned()),
     }
 }
@@ -146,7 +146,7 @@ async fn a_late_answer_serves_the_next_dial() {
     assert_eq!(late, Err("not in time".to_owned()));
     let trouble = resolver.error(HOST).expect("it is late");
     assert_eq!(
-        trouble,
+        trouble.to_string(),
         "node-b does not resolve: no answer from the name server"
     );
     answers.send(vec![at(1)]).expect("it is waited for");

@@ -2,10 +2,11 @@
 //! needed.
 
 use super::dial::{DialedPeer, Dialer};
-use super::dial_tls;
+use super::error::{CallError, CallFailure, DialError, ProofError};
 use super::frame::{
     self, MAX_FRAME_BYTES, MAX_NON_MEMBER_FRAME_BYTES, MAX_REPLY_TO_NON_MEMBER_BYTES, Receiver,
 };
+use super::identity::IdentityMismatch;
 use super::messages::{Hello, HelloReply, PeerIdentity, Request, Response};
 use super::peer_security::{PeerProof, PeerSecurity, without_digests};
 use crate::clock::{self, Instant};
@@ -13,7 +14,6 @@ use crate::locks::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
-use thiserror::Error;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 /// Maximum time to make a connection. It is longer than an accept takes on a busy machine, and
@@ -42,20 +42,6 @@ pub(crate) enum Channel {
     Snapshot,
 }
 
-/// The reason why a call returned no answer.
-#[derive(Debug, Clone, Error)]
-pub(crate) enum CallError {
-    /// The request was not sent.
-    #[error("{0}")]
-    NotSent(String),
-    /// The peer refuses this node. If `fatal` is set, this node must stop.
-    #[error("refused: {reason}")]
-    Refused { reason: String, fatal: bool },
-    /// The request was sent, but no answer arrived in time. The request may have been executed.
-    #[error("{0}")]
-    NoAnswer(String),
-}
-
 /// A client for one peer and one kind of traffic. It connects on the first call, and again after
 /// the connection broke.
 pub(crate) struct PeerClient {
@@ -67,7 +53,7 @@ pub(crate) struct PeerClient {
 
 /// A check of the peer that answers, made before any request is sent to the peer. The text is the
 /// reason why the peer gave no proof although this node can give one.
-type Check = Box<dyn Fn(&PeerIdentity, Option<&str>) -> Result<(), String> + Send + Sync>;
+type Check = Box<dyn Fn(&PeerIdentity, Option<&str>) -> Result<(), IdentityMismatch> + Send + Sync>;
 
 /// The channel for the answer to a request, or for the reason why the request was not sent.
 type ResponseSender = oneshot::Sender<Result<Response, CallError>>;
@@ -116,7 +102,10 @@ impl PeerClient {
     /// Adds a check of the peer that answers at the address.
     pub(crate) fn checked(
         mut self,
-        check: impl Fn(&PeerIdentity, Option<&str>) -> Result<(), String> + Send + Sync + 'static,
+        check: impl Fn(&PeerIdentity, Option<&str>) -> Result<(), IdentityMismatch>
+        + Send
+        + Sync
+        + 'static,
     ) -> PeerClient {
         self.check = Some(Box::new(check));
         self
@@ -132,20 +121,17 @@ impl PeerClient {
         limit: Duration,
     ) -> Result<Response, CallError> {
         let sent = std::sync::atomic::AtomicBool::new(false);
+        let broken = || CallFailure::Broken(self.address.clone());
         let work = async {
             let connection = self.connected(hello).await?;
             let (reply, answer) = oneshot::channel();
             if connection.out.send((request, reply)).await.is_err() {
-                return Err(CallError::NotSent(format!(
-                    "the connection to {} broke",
-                    self.address
-                )));
+                return Err(CallError::NotSent(broken()));
             }
             sent.store(true, std::sync::atomic::Ordering::Relaxed);
-            let answer = answer.await.unwrap_or_else(|_| {
-                let reason = format!("the connection to {} broke", self.address);
-                Err(CallError::NoAnswer(reason))
-            });
+            let answer = answer
+                .await
+                .unwrap_or_else(|_| Err(CallError::NoAnswer(broken())));
             match connection.may_stop {
                 true => answer,
                 false => answer.map(without_digests),
@@ -155,16 +141,15 @@ impl PeerClient {
             Ok(result) => result,
             Err(_) => {
                 self.close_if_silent();
-                let reason = format!(
-                    "no answer from {} within {} ms",
-                    self.address,
-                    limit.as_millis()
-                );
+                let timeout = CallFailure::Timeout {
+                    address: self.address.clone(),
+                    limit,
+                };
                 let was_sent = sent.load(std::sync::atomic::Ordering::Relaxed);
                 Err(if was_sent {
-                    CallError::NoAnswer(reason)
+                    CallError::NoAnswer(timeout)
                 } else {
-                    CallError::NotSent(reason)
+                    CallError::NotSent(timeout)
                 })
             }
         }
@@ -198,7 +183,7 @@ impl PeerClient {
         let connecting = connect(&self.address, &self.dialer, hello, self.check.as_ref());
         let made = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(made) => made,
-            Err(_) => Err(CallError::NotSent(self.dialer.no_answer(&self.address))),
+            Err(_) => Err(self.dialer.no_answer(&self.address)),
         };
         let connection = match (made, slot.as_ref().filter(open)) {
             (Ok(made), _) => Ok(Arc::new(made)),
@@ -218,7 +203,7 @@ async fn connect(
     check: Option<&Check>,
 ) -> Result<OutboundConnection, CallError> {
     let dialed = dialer.dial(address).await;
-    let dialed = dialed.map_err(|error| CallError::NotSent(format!("{address}: {error}")))?;
+    let dialed = dialed.map_err(|error| CallError::not_connected(address, error))?;
     handshake(address, dialed, dialer.security(), hello, check).await
 }
 
@@ -230,11 +215,10 @@ async fn handshake(
     hello: Hello,
     check: Option<&Check>,
 ) -> Result<OutboundConnection, CallError> {
-    let not_sent = |reason: &str| CallError::NotSent(format!("{address}: {reason}"));
     // In TLS 1.3, the peer checks the key of this node after the handshake has ended for this node.
     let failed = |error: std::io::Error| match dialed.proof {
-        PeerProof::Key(_) => not_sent(&dial_tls::reason(&error)),
-        PeerProof::Plain => not_sent(&error.to_string()),
+        PeerProof::Key(_) => CallError::not_connected(address, ProofError::from(error)),
+        PeerProof::Plain => CallError::not_connected(address, error),
     };
     let may_stop = security.may_stop(&dialed.proof);
     let (mut sender, mut receiver) = frame::split(dialed.stream);
@@ -244,21 +228,23 @@ async fn handshake(
         .await
         .map_err(failed)?;
     match receiver.receive::<HelloReply>().await.map_err(failed)? {
-        None => return Err(not_sent("the connection was closed during the handshake")),
+        None => return Err(CallError::not_connected(address, DialError::Closed)),
         Some((_, HelloReply::Refused { reason, fatal })) => {
             let reason = shown_reason(&reason);
             let fatal = fatal && may_stop;
             return Err(CallError::Refused { reason, fatal });
         }
         Some((_, HelloReply::NotYet { reason })) => {
-            return Err(CallError::NotSent(shown_reason(&reason)));
+            return Err(CallError::NotSent(CallFailure::NotReady(shown_reason(
+                &reason,
+            ))));
         }
         Some((_, HelloReply::Accepted(identity))) => {
             let judged = check.map_or(Ok(()), |check| {
                 check(&identity, dialed.plain_because.as_deref())
             });
-            judged.map_err(|reason| CallError::Refused {
-                reason,
+            judged.map_err(|mismatch| CallError::Refused {
+                reason: mismatch.to_string(),
                 fatal: false,
             })?;
         }
@@ -325,7 +311,7 @@ async fn run<IO>(
                 }
                 Err(error) => {
                     // The caller may have given up in the meantime.
-                    let _ = reply.send(Err(CallError::NotSent(error.to_string())));
+                    let _ = reply.send(Err(CallError::NotSent(error.into())));
                     None
                 }
             }

@@ -238,7 +238,8 @@ async fn a_request_over_the_limit_is_not_sent() {
         .call(Hello::non_member(identity()), request, LIMIT)
         .await;
     assert!(
-        matches!(&refused, Err(CallError::NotSent(reason)) if reason.contains("over the limit")),
+        matches!(&refused, Err(CallError::NotSent(why))
+            if why.to_string().contains("over the limit")),
         "{refused:?}"
     );
     assert!(call(&client).await.is_ok(), "the connection goes on");

@@ -36,7 +36,7 @@ fn request_of(node_id: &str, address: &str, environment: &str) -> JoinRequest {
 /// printable characters.
 #[test]
 fn a_name_has_an_end() {
-    assert_eq!(hello(&hello_of("a", "test")), Ok(()));
+    assert!(hello(&hello_of("a", "test")).is_ok());
     for (node_id, environment) in [
         ("x".repeat(LONG), "test".to_owned()),
         ("a\nb".to_owned(), "test".to_owned()),
@@ -44,6 +44,7 @@ fn a_name_has_an_end() {
         ("a".to_owned(), "y".repeat(LONG)),
     ] {
         let refused = hello(&hello_of(&node_id, &environment)).expect_err("no node says that");
+        let refused = refused.to_string();
         assert!(refused.len() < 300, "{} bytes", refused.len());
         assert!(!refused.contains('\n'));
     }
@@ -54,10 +55,7 @@ fn a_name_has_an_end() {
 #[test]
 fn a_join_request_has_an_end() {
     let address = "http://10.0.0.3:8411";
-    assert_eq!(
-        join_request(&request_of("c", address, "test"), "test"),
-        Ok(())
-    );
+    assert!(join_request(&request_of("c", address, "test"), "test").is_ok());
     for refused in [
         request_of(&"c".repeat(LONG), address, "test"),
         request_of("c", &"a".repeat(ADDRESS_BYTES_MAX + 1), "test"),
@@ -65,6 +63,7 @@ fn a_join_request_has_an_end() {
         request_of("c", address, &"t".repeat(LONG)),
     ] {
         let reason = join_request(&refused, "test").expect_err("it is not taken");
+        let reason = reason.to_string();
         assert!(reason.len() < 300, "{} bytes", reason.len());
     }
 }
@@ -75,7 +74,7 @@ fn a_join_request_has_an_end() {
 fn founders_have_an_end() {
     let pair = |i: usize| (named(&format!("n{i}")), "http://10.0.0.1:8411".to_owned());
     let pairs = |n| (0..n).map(pair).collect::<Vec<_>>();
-    assert_eq!(founders(&pairs(3)), Ok(()));
+    assert!(founders(&pairs(3)).is_ok());
     assert!(founders(&pairs(0)).is_err());
     assert!(founders(&pairs(MEMBERS_MAX + 1)).is_err());
     assert!(founders(&[(named("a"), "a".repeat(LONG))]).is_err());
@@ -94,7 +93,7 @@ fn log_id(term: u64, index: u64) -> LogId {
     LogId::new(LeaderId { term, node_id: 1 }, index)
 }
 
-fn appends(prev: Option<LogId>, entries: Vec<Entry>) -> Result<(), String> {
+fn appends(prev: Option<LogId>, entries: Vec<Entry>) -> Result<(), InvalidMessage> {
     append(&AppendEntriesRequest {
         vote: Vote::new_committed(9, 1),
         prev_log_id: prev,
@@ -107,8 +106,8 @@ fn appends(prev: Option<LogId>, entries: Vec<Entry>) -> Result<(), String> {
 #[test]
 fn entries_follow_each_other() {
     let blank = |term, index| entry(term, index, EntryPayload::Blank);
-    assert_eq!(appends(None, vec![blank(1, 0), blank(1, 1)]), Ok(()));
-    assert_eq!(appends(Some(log_id(1, 4)), vec![blank(2, 5)]), Ok(()));
+    assert!(appends(None, vec![blank(1, 0), blank(1, 1)]).is_ok());
+    assert!(appends(Some(log_id(1, 4)), vec![blank(2, 5)]).is_ok());
     for (prev, entries) in [
         (None, vec![blank(1, 1)]),
         (Some(log_id(1, 4)), vec![blank(1, 4)]),
@@ -134,7 +133,7 @@ fn a_membership_is_one_that_readers_take() {
         Membership::new(vec![BTreeSet::from([1])], nodes).expect("a membership")
     };
     let logged = |members| appends(None, vec![entry(1, 0, EntryPayload::Membership(members))]);
-    assert_eq!(logged(of("http://10.0.0.1:8411")), Ok(()));
+    assert!(logged(of("http://10.0.0.1:8411")).is_ok());
     assert!(logged(of(&"x".repeat(LONG))).is_err());
     assert!(logged(Membership::default()).is_err());
     // openraft does not check the memberships that it decodes from a peer: here the voter 2 is not

@@ -1,18 +1,16 @@
-//! The connections to the other members, and the known state of each. `proofs` keeps apart the peers
-//! that have proved that they have the shared secret.
+//! The connections to the other members, and the known state of each.
 
-mod proofs;
-
+use super::identity::IdentityMismatch;
 use super::local_member::LocalMember;
 use super::peer_state::PeerState;
+use super::resolver::Unresolved;
 use super::{CallError, Channel, Dialer, Hello, PeerClient, PeerIdentity, Request, Response};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use crate::planted::{Bug, is_planted};
-use crate::raft::error::RaftError;
+use crate::raft::error::{IdentityError, RaftError};
 use crate::raft::log_target;
 use crate::storage::types::{LogId, Member, RaftId, StoredMembership};
-use openraft::vote::RaftLeaderId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -111,7 +109,7 @@ impl Peers {
 
     /// Returns why a member's name does not resolve. Returns `None` if it does resolve, or if the
     /// address contains no name.
-    pub(crate) fn resolve_error(&self, member: &Member) -> Option<String> {
+    pub(crate) fn resolve_error(&self, member: &Member) -> Option<Unresolved> {
         self.dialer.resolve_error(self.address_of(member))
     }
 
@@ -144,10 +142,10 @@ impl Peers {
                 reason,
                 fatal: true,
             }) => {
-                self.set_fatal(RaftError::Identity(format!(
-                    "{} refused this node: {reason}",
-                    member.node_id
-                )));
+                self.set_fatal(RaftError::Identity(IdentityError::Refused {
+                    member: member.node_id.clone(),
+                    reason: reason.clone(),
+                }));
             }
             Err(CallError::Refused { reason, .. }) => {
                 let mut known = lock(&self.known);
@@ -333,6 +331,45 @@ impl Peers {
         }
     }
 
+    /// Checks a peer on a new connection. `plain_because` is the reason why the peer proved nothing
+    /// about itself, if peers can. The statements of such a peer are not recorded.
+    ///
+    /// # Errors
+    /// The reason why the peer is not the member that it claims to be.
+    pub(crate) fn verify(
+        &self,
+        from: &PeerIdentity,
+        plain_because: Option<&str>,
+    ) -> Result<(), IdentityMismatch> {
+        let (id, node_id) = (from.name.raft_id(), &from.name.node_id);
+        let Some(reason) = plain_because else {
+            self.verify_identity(from)?;
+            if lock(&self.known).entry(id).or_default().note_proved() {
+                // Plain connections to its address are given up.
+                lock(&self.clients).retain(|(target, ..), _| *target != id);
+            }
+            return Ok(());
+        };
+        if self.has_proved(id) {
+            return Err(IdentityMismatch::PlainAfterProof(node_id.clone()));
+        }
+        if lock(&self.known).entry(id).or_default().note_plain() {
+            tracing::warn!(
+                target: log_target::PEERS,
+                "{node_id} is accepted without a proof of the shared secret, since \
+                 cluster.peer-authentication is permissive: {reason}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Returns whether a peer has recently proved that it has the shared secret.
+    pub(crate) fn has_proved(&self, id: RaftId) -> bool {
+        lock(&self.known)
+            .get(&id)
+            .is_some_and(PeerState::has_proved)
+    }
+
     /// Checks the process behind a raft id when it sends a hello or the reply to one. A new process
     /// is rejected if its log is shorter than the acknowledged log, unless its vote has a newer
     /// term (docs/decisions/0002).
@@ -340,7 +377,7 @@ impl Peers {
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
     /// or a second process runs on a copy.
-    fn verify_identity(&self, from: &PeerIdentity) -> Result<(), String> {
+    fn verify_identity(&self, from: &PeerIdentity) -> Result<(), IdentityMismatch> {
         let mut known = lock(&self.known);
         let id = from.name.raft_id();
         if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
@@ -349,19 +386,8 @@ impl Peers {
             known.retain(|_, known| known.last_answer.is_some());
         }
         let known = known.entry(id).or_default();
-        let is_new = known.process.is_none_or(|process| process != from.process);
-        // A newer leader may have truncated the peer's log legitimately. In that case the peer's
-        // vote has a newer term than the acknowledged entry.
-        let cut_back = known
-            .acknowledged
-            .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());
-        let shows_less = from.last_log_id < known.acknowledged;
-        if is_new && !cut_back && shows_less && !is_planted(Bug::EmptyNodeVotes) {
-            return Err(format!(
-                "{} acknowledged more of the log than its data directory holds: it was restored \
-                 from a copy. Empty its data directory and start it again; it rejoins by itself",
-                from.name
-            ));
+        if known.is_contradicted_by(from) && !is_planted(Bug::EmptyNodeVotes) {
+            return Err(IdentityMismatch::RestoredFromCopy(from.name.clone()));
         }
         known.process = Some(from.process);
         Ok(())

@@ -72,7 +72,7 @@ fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
 fn a_disk_put_back_from_a_copy_is_refused() {
     let peers = peers_who_saw(log_id(1, 9));
     let refused = peers.verify_identity(&says(2, log_id(1, 5), 1));
-    assert!(refused.is_err_and(|reason| reason.contains("restored from a copy")));
+    assert!(refused.is_err_and(|reason| reason.to_string().contains("restored from a copy")));
 }
 
 /// A node that restarts with its disk intact is accepted, and so is another connection of the

@@ -13,6 +13,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use thiserror::Error;
 use tokio::sync::watch;
 
 /// Maximum number of remembered names. The number covers the names of the largest inventory and of
@@ -48,7 +49,7 @@ struct HostEntry {
     /// The address at which a peer last answered.
     answered: Option<SocketAddr>,
     /// The reason why the last resolution failed.
-    failure: Option<String>,
+    failure: Option<ResolveError>,
     under_way: Option<PendingResolution>,
     /// The time at which the failure to resolve was last logged.
     said: Option<Instant>,
@@ -63,7 +64,38 @@ struct PendingResolution {
 }
 
 /// The result of a resolution: at least one address, or the reason why it failed.
-pub(crate) type Resolved = Result<Vec<SocketAddr>, String>;
+pub(crate) type Resolved = Result<Vec<SocketAddr>, ResolveError>;
+
+/// The reason why a name was not resolved.
+#[derive(Debug, Clone, Error)]
+pub enum ResolveError {
+    /// The name has no address.
+    #[error("it has no address")]
+    NoAddress,
+    /// The system's error.
+    #[error(transparent)]
+    System(Arc<io::Error>),
+    /// No thread was started for the resolution.
+    #[error("cannot start a thread: {0}")]
+    NoThread(#[source] Arc<io::Error>),
+    /// Too many other names are being resolved. Contains their number.
+    #[error("{0} other names are still being resolved")]
+    Busy(usize),
+    /// The name server does not answer in time.
+    #[error("no answer from the name server")]
+    Late,
+    /// The thread of the resolution ended without a result.
+    #[error("the name resolution was aborted")]
+    Aborted,
+}
+
+/// A name that does not resolve at present.
+#[derive(Debug, Clone, Error)]
+#[error("{host} does not resolve: {source}")]
+pub struct Unresolved {
+    host: String,
+    source: ResolveError,
+}
 
 /// A pending query for the addresses of a name.
 pub(crate) struct Resolution {
@@ -79,7 +111,7 @@ impl Resolution {
     pub(crate) async fn answer(&mut self) -> Resolved {
         match self.done.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone().unwrap_or_else(|| Ok(Vec::new())),
-            Err(_) => Err("the name resolution was aborted".to_owned()),
+            Err(_) => Err(ResolveError::Aborted),
         }
     }
 }
@@ -130,8 +162,8 @@ impl Resolver {
         let done = match at_once < MAX_AT_ONCE {
             true => self.begin(host, name, since),
             false => {
-                let why = format!("{at_once} other names are still being resolved");
-                watch::Sender::new(Some(Err(why))).subscribe()
+                let busy = Err(ResolveError::Busy(at_once));
+                watch::Sender::new(Some(busy)).subscribe()
             }
         };
         Resolution {
@@ -155,9 +187,9 @@ impl Resolver {
             .name("name-resolver".to_owned())
             .spawn(move || {
                 let resolved = match (resolver.resolve)(&of) {
-                    Ok(addresses) if addresses.is_empty() => Err("it has no address".to_owned()),
+                    Ok(addresses) if addresses.is_empty() => Err(ResolveError::NoAddress),
                     Ok(addresses) => Ok(addresses.into_iter().take(MAX_ADDRESSES).collect()),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Err(ResolveError::System(Arc::new(error))),
                 };
                 resolver.finish(&of, &resolved);
                 sender.send_replace(Some(resolved));
@@ -168,8 +200,8 @@ impl Resolver {
                 name.under_way = Some(PendingResolution { since, done });
             }
             Err(error) => {
-                let why = format!("cannot start a thread: {error}");
-                return watch::Sender::new(Some(Err(why))).subscribe();
+                let failed = Err(ResolveError::NoThread(Arc::new(error)));
+                return watch::Sender::new(Some(failed)).subscribe();
             }
         }
         done
@@ -202,7 +234,7 @@ impl Resolver {
 
     /// Returns why a host's name does not resolve at present. Returns `None` if it does resolve, or
     /// was never queried.
-    pub(crate) fn error(&self, host: &str) -> Option<String> {
+    pub(crate) fn error(&self, host: &str) -> Option<Unresolved> {
         lock(&self.known).get(host)?.error(host)
     }
 
@@ -240,17 +272,19 @@ impl Resolver {
 }
 
 impl HostEntry {
-    fn error(&self, host: &str) -> Option<String> {
+    fn error(&self, host: &str) -> Option<Unresolved> {
         let is_late = self
             .under_way
             .as_ref()
             .is_some_and(|under_way| under_way.since.elapsed() >= LATE_AFTER);
-        let why = match &self.failure {
-            _ if is_late => "no answer from the name server",
-            Some(failure) => failure,
-            None => return None,
+        let source = match is_late {
+            true => ResolveError::Late,
+            false => self.failure.clone()?,
         };
-        Some(format!("{host} does not resolve: {why}"))
+        Some(Unresolved {
+            host: host.to_owned(),
+            source,
+        })
     }
 }
 

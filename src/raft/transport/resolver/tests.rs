@@ -41,13 +41,13 @@ async fn a_name_is_resolved_once_at_a_time() {
     answers.send(Ok(vec![at(1)])).expect("it is read");
     for mut resolution in questions {
         let answer = tokio::time::timeout(LIMIT, resolution.answer()).await;
-        assert_eq!(answer.expect("all are told"), Ok(vec![at(1)]));
+        assert_eq!(answer.expect("all are told").ok(), Some(vec![at(1)]));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     answers.send(Ok(vec![at(2)])).expect("it is read");
     let mut next = resolver.resolve(HOST);
     assert_eq!(next.remembered, [at(1)]);
-    assert_eq!(next.answer().await, Ok(vec![at(2)]));
+    assert_eq!(next.answer().await.ok(), Some(vec![at(2)]));
 }
 
 /// The addresses of a name are kept while it does not resolve, and the error contains the name.
@@ -56,17 +56,20 @@ async fn a_failure_forgets_nothing() {
     let (resolver, answers, _) = told();
     answers.send(Ok(vec![at(1)])).expect("it is read");
     resolver.resolve(HOST).answer().await.expect("it resolves");
-    assert_eq!(resolver.error(HOST), None);
+    assert!(resolver.error(HOST).is_none());
     answers.send(failed()).expect("it is read");
     resolver.resolve(HOST).answer().await.expect_err("it fails");
     let trouble = resolver.error(HOST).expect("it failed");
-    assert_eq!(trouble, "node-b does not resolve: try again later");
+    assert_eq!(
+        trouble.to_string(),
+        "node-b does not resolve: try again later"
+    );
     assert!(!resolver.is_unknown(HOST));
     answers.send(Ok(vec![at(3)])).expect("it is read");
     let mut resolution = resolver.resolve(HOST);
     assert_eq!(resolution.remembered, [at(1)]);
     resolution.answer().await.expect("it resolves again");
-    assert_eq!(resolver.error(HOST), None);
+    assert!(resolver.error(HOST).is_none());
 }
 
 /// A name server that hangs occupies at most [`MAX_AT_ONCE`] threads, one per name.
