@@ -236,7 +236,7 @@ fn trusted_addresses(text: &str) -> Result<Vec<IpNet>, String> {
     }
 }
 
-/// Returns the IPv4 network for an IPv6 network of mapped addresses, and any other network as it is.
+/// Returns the IPv4 network for an IPv6 network of mapped addresses, and other networks unchanged.
 /// The addresses of connections are compared in their IPv4 form.
 fn without_mapping(network: IpNet) -> IpNet {
     let mapped = match network {

@@ -149,8 +149,8 @@ fn unsafe_settings_are_reported() {
     assert_eq!(
         settings.notices,
         [
-            "cluster.shared-secret: every user of this machine can see the shared secret in the list \
-          of processes; name a file with cluster.shared-secret-file"
+            "cluster.shared-secret: every user of this machine can see the shared secret in the \
+             list of processes; name a file with cluster.shared-secret-file"
         ]
     );
 

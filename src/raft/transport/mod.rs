@@ -7,8 +7,8 @@
 //!
 //! - `messages` defines the messages, `frame` encodes them, and `message_checks` validates them.
 //! - `connection` is the client side of a connection, and `listener` is the server side.
-//! - `dial`, `address_race`, `resolver` and `dial_tls` make a connection. `error` defines the errors
-//!   of a call.
+//! - `dial`, `address_race`, `resolver` and `dial_tls` make a connection. `error` has the errors of
+//!   a call.
 //! - `peer_security` defines the proofs that the two ends give to each other first.
 //! - `peers` keeps the connections to the members, with a `peer_state` for each member.
 //!   `raft_network` gives openraft access to these connections.

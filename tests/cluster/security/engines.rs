@@ -16,7 +16,7 @@ const KIND: &str = "presto";
 /// Time in which a node reads a changed file of secrets: twice the interval, and a margin.
 const RELOADED_WITHIN: Duration = Duration::from_secs(15);
 
-/// Sends an announcement or a withdrawal with this header line, and returns the status and the text.
+/// Sends an announcement or a withdrawal with this header line. Returns the status and the text.
 fn send(node: &Node, method: &str, node_id: &str, token: &str) -> (u16, String) {
     let body = (method == "PUT").then(|| announcement(KIND, node_id, 1));
     let path = announcement_path(node_id);

@@ -59,8 +59,8 @@ fn unfinished_handshakes_harm_nobody() {
     assert_eq!(term(&cluster), before, "a leader was lost");
 }
 
-/// A node without a secret answers TLS as before, with 400. With a secret, the peers' path is closed
-/// to plain connections in every spelling.
+/// A node without a secret answers TLS with 400. With a secret, the path of the peers is closed to
+/// plain connections in every spelling.
 #[test]
 fn other_protocols_are_refused() {
     let open = Cluster::start(1, Options::default());
