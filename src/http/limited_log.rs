@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Minimum time between two log lines about one address and reason.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Maximum number of pairs of one address, so that one client cannot use up all pairs.
+const PAIRS_PER_ADDRESS_MAX: usize = 200;
+
 /// Minimum time between two searches for pairs that can be removed.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -61,22 +64,16 @@ impl LimitedLog {
     fn line(&self, address: IpAddr, reason: &str, at: Instant) -> Option<String> {
         let done = self.done;
         let mut recent = lock(&self.recent);
-        let pair = (address, without_numbers(reason));
-        let is_full = recent.pairs.len() >= PAIRS_MAX;
-        let is_pruned = recent
-            .pruned_at
-            .is_some_and(|pruned_at| at.duration_since(pruned_at) < PRUNE_INTERVAL);
-        if is_full && !is_pruned && !recent.pairs.contains_key(&pair) {
-            recent.pruned_at = Some(at);
-            let is_recent = |count: &ReasonCount| at.duration_since(count.logged_at) < LOG_INTERVAL;
-            recent.pairs.retain(|_, count| is_recent(count));
-        }
-        if !recent.pairs.contains_key(&pair) && recent.pairs.len() >= PAIRS_MAX {
-            let unlogged = due(&mut recent.others, at)?;
-            return Some(format!(
-                "{done} {unlogged} of more than {PAIRS_MAX} addresses and reasons, \
-                 last {address}: {reason}"
-            ));
+        let pair = (address, without_seconds(reason));
+        if !recent.pairs.contains_key(&pair) && recent.is_full(address) {
+            recent.prune(at);
+            if recent.is_full(address) {
+                let unlogged = due(&mut recent.others, at)?;
+                return Some(format!(
+                    "{done} {unlogged} more, which are not listed one by one; the last one is \
+                     {address}: {reason}"
+                ));
+            }
         }
         let mut count = recent.pairs.remove(&pair);
         let unlogged = due(&mut count, at);
@@ -88,13 +85,36 @@ impl LimitedLog {
     }
 }
 
-/// Returns a reason with each whole number replaced, since a number of seconds differs each time.
-fn without_numbers(reason: &str) -> String {
-    let words = reason.split(' ').map(|word| {
-        let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-        if is_number { "#" } else { word }
+impl RecentReasons {
+    /// Returns whether no pair is free for another reason of an address.
+    fn is_full(&self, address: IpAddr) -> bool {
+        let of_address = self.pairs.range((address, String::new())..);
+        let of_address = of_address.take_while(|((other, _), _)| *other == address);
+        self.pairs.len() >= PAIRS_MAX
+            || of_address.take(PAIRS_PER_ADDRESS_MAX).count() == PAIRS_PER_ADDRESS_MAX
+    }
+
+    /// Removes the pairs that may be logged again, at most once in [`PRUNE_INTERVAL`].
+    fn prune(&mut self, at: Instant) {
+        let pruned_at = self.pruned_at.replace(at);
+        if pruned_at.is_some_and(|last| at.duration_since(last) < PRUNE_INTERVAL) {
+            self.pruned_at = pruned_at;
+            return;
+        }
+        let is_recent = |count: &ReasonCount| at.duration_since(count.logged_at) < LOG_INTERVAL;
+        self.pairs.retain(|_, count| is_recent(count));
+    }
+}
+
+/// Returns a reason without its numbers of seconds, which differ each time.
+fn without_seconds(reason: &str) -> String {
+    let words: Vec<&str> = reason.split(' ').collect();
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let kept = words.iter().enumerate().map(|(i, word)| {
+        let is_seconds = is_number(word) && words.get(i + 1) == Some(&"s");
+        if is_seconds { "#" } else { word }
     });
-    words.collect::<Vec<_>>().join(" ")
+    kept.collect::<Vec<_>>().join(" ")
 }
 
 /// Adds one occurrence, and returns the number of occurrences to log, if a line is due.
@@ -140,6 +160,16 @@ mod tests {
         );
     }
 
+    /// One address cannot use up all pairs.
+    #[test]
+    fn one_address_leaves_pairs_for_others() {
+        let (refusals, start) = (LimitedLog::new("refused"), now());
+        let lines = (0..PAIRS_MAX)
+            .filter_map(|i| refusals.line([10, 0, 0, 7].into(), &format!("n{i}"), start));
+        assert_eq!(lines.count(), PAIRS_PER_ADDRESS_MAX + 1);
+        assert!(refusals.line([10, 0, 0, 8].into(), "x", start).is_some());
+    }
+
     /// The number of pairs that are counted is limited, and refusals beyond it are logged together.
     #[test]
     fn pairs_are_limited() {
@@ -150,7 +180,7 @@ mod tests {
         }
         let mut lines = (0..100).filter_map(|i| refusals.line([10, 0, 1, i].into(), "x", start));
         let line = lines.next().expect("the first is logged");
-        assert!(line.starts_with("refused 1 of more than 1000"), "{line}");
+        assert!(line.starts_with("refused 1 more"), "{line}");
         assert_eq!(lines.count(), 0);
         assert_eq!(lock(&refusals.recent).pairs.len(), PAIRS_MAX);
         let later = start + LOG_INTERVAL;

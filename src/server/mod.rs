@@ -96,6 +96,11 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         .context("the data directory cannot be opened")??;
     let node_id = node_id(settings, &store)?;
     let inventory = inventory(settings, &store, &node_id).await?;
+    // The derivation of keys takes a while, so it is done before connections are accepted.
+    let secured = settings.clone();
+    let security = tokio::task::spawn_blocking(move || secrets::peer_security(&secured))
+        .await
+        .context("the keys of the peers cannot be derived")??;
     let listener = listen::listen(settings)?;
     let port = listener
         .local_addr()
@@ -111,7 +116,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         node_id: node_id.clone(),
         environment: settings.environment.clone(),
         bind,
-        security: secrets::peer_security(settings)?,
+        security,
         dial: None,
         address: address.clone(),
         inventory,

@@ -27,6 +27,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// block others.
 static COMPUTING: Semaphore = Semaphore::const_new(2);
 
+/// Maximum number of steps of a handshake. A peer takes two to four. A client that sends single
+/// bytes would take a step for each.
+const STEPS_MAX: usize = 16;
+
 /// The reason for refusing a client that asks for HTTPS.
 const ONLY_PEERS: &str = "TLS is only for peers";
 
@@ -80,7 +84,7 @@ async fn accept(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsS
     // The first step, which signs, is this call. The client's answer may demand another signature,
     // and has one that is checked.
     let mut accepting = start.into_stream(config);
-    loop {
+    for _ in 0..STEPS_MAX {
         let done = poll_immediate(&mut accepting).await;
         tokio::task::yield_now().await;
         drop(computing);
@@ -92,6 +96,7 @@ async fn accept(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsS
         }
         computing = COMPUTING.acquire().await.map_err(io::Error::other)?;
     }
+    Err(io::Error::other("the client sends it in too many pieces"))
 }
 
 /// Returns the reason for a failed handshake in the terms of the configuration.

@@ -53,7 +53,14 @@ async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
         let attempt = match leader {
             None => Attempt::NotApplied(batch, unavailable_reason(group).to_string()),
             Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
-            Some(leader) => forward(group, &leader, batch).await,
+            Some(leader) => {
+                let (forwarded, own): (Vec<_>, Vec<_>) = batch
+                    .into_iter()
+                    .partition(|write| is_of_client(&write.command));
+                let lost = WriteResult::NotApplied("this node does not lead any more".to_owned());
+                answer(all(own, &lost));
+                forward(group, &leader, forwarded).await
+            }
         };
         match attempt {
             Attempt::Decided(decided) => return decided,

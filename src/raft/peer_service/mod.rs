@@ -131,6 +131,19 @@ impl RaftPeerService {
                 hello.from.name
             )));
         }
+        if is_plain
+            && !group
+                .view()
+                .borrow()
+                .members()
+                .any(|(member, ..)| member == id)
+        {
+            // Anyone can make up a name, and a node that is about to become a member tries again.
+            return Err(Rejection::Retry(format!(
+                "{} is not a member and has not proved that it has the shared secret of {node_id}",
+                hello.from.name
+            )));
+        }
         let plain_because = is_plain.then_some("it opened a plain connection");
         let verified = group.peers.verify(&hello.from, plain_because);
         verified.map_err(|mismatch| match is_plain {
@@ -247,13 +260,13 @@ impl PeerService for RaftPeerService {
             (
                 PeerSession::Member {
                     id,
+                    is_plain,
                     group,
                     snapshot,
-                    ..
                 },
                 request,
             ) => {
-                group.peers.note_request(*id);
+                group.peers.note_request(*id, *is_plain);
                 serve_member(*id, group, snapshot, request).await
             }
         }

@@ -52,6 +52,9 @@ pub(crate) enum IdentityMismatch {
          copy. Empty its data directory and start it again; it rejoins by itself"
     )]
     RestoredFromCopy(NodeIdentity),
+    /// Another node than the dialed member answered.
+    #[error("the node that answers at its address calls itself {0}")]
+    OtherNode(NodeIdentity),
     /// The connection is plain, although the member has just proved that it has the shared secret.
     #[error("{0} has just proved the shared secret, so a plain connection in its name is refused")]
     PlainAfterProof(String),

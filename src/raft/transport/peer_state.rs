@@ -1,7 +1,9 @@
 //! The known state of a peer.
 
+use super::identity::IdentityMismatch;
 use super::messages::PeerIdentity;
 use crate::clock::{self, Instant};
+use crate::planted::{Bug, is_planted};
 use crate::storage::types::LogId;
 use openraft::vote::RaftLeaderId;
 use std::time::Duration;
@@ -49,10 +51,59 @@ pub(crate) struct PeerState {
 /// once they have not heard from the proven one for this time.
 const PROVED_FOR: Duration = Duration::from_secs(30);
 
+/// The change that a new connection of a peer brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Introduced {
+    /// The peer is plain or proven as before.
+    AsBefore,
+    /// The peer proved nothing about itself, for the first time or after a proof.
+    NewlyPlain,
+    /// The peer proved that it has the shared secret, after it was plain.
+    NewlyProved,
+}
+
 impl PeerState {
-    /// Returns whether a hello shows less of the log than the peer acknowledged, so that the peer
-    /// is not the node that it claims to be. A known process has shown its log already.
-    pub(crate) fn is_contradicted_by(&self, from: &PeerIdentity) -> bool {
+    /// Returns whether the peer has recently proved that it has the shared secret.
+    pub(crate) fn has_proved(&self) -> bool {
+        self.proved_at
+            .is_some_and(|at| clock::now().duration_since(at) < PROVED_FOR)
+    }
+
+    /// Checks the peer on a new connection. `is_plain` says that it has proved nothing about itself,
+    /// although peers can. Nothing that such a peer says is recorded.
+    ///
+    /// # Errors
+    /// If the peer has just proved itself and is plain now. If the log on the peer's disk was
+    /// shorter at the start of its process than the log that the peer acknowledged before.
+    pub(crate) fn introduce(
+        &mut self,
+        from: &PeerIdentity,
+        is_plain: bool,
+    ) -> Result<Introduced, IdentityMismatch> {
+        if is_plain && self.has_proved() {
+            return Err(IdentityMismatch::PlainAfterProof(from.name.node_id.clone()));
+        }
+        if self.is_contradicted_by(from) && !is_planted(Bug::EmptyNodeVotes) {
+            return Err(IdentityMismatch::RestoredFromCopy(from.name.clone()));
+        }
+        let was_plain = std::mem::replace(&mut self.is_plain, is_plain);
+        if is_plain {
+            self.proved_at = None;
+        } else {
+            self.process = Some(from.process);
+            self.proved_at = Some(clock::now());
+        }
+        Ok(match (was_plain, is_plain) {
+            (true, false) => Introduced::NewlyProved,
+            (false, true) => Introduced::NewlyPlain,
+            _ => Introduced::AsBefore,
+        })
+    }
+
+    /// Returns whether a hello shows less of the log than the peer acknowledged. In this case its
+    /// disk was restored from a copy, or a second process runs on a copy (docs/decisions/0002). A
+    /// known process has shown its log already.
+    fn is_contradicted_by(&self, from: &PeerIdentity) -> bool {
         let is_new = self.process.is_none_or(|process| process != from.process);
         // A newer leader may have truncated the peer's log legitimately. In that case the peer's
         // vote has a newer term than the acknowledged entry.
@@ -60,23 +111,5 @@ impl PeerState {
             .acknowledged
             .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());
         is_new && !cut_back && from.last_log_id < self.acknowledged
-    }
-
-    /// Returns whether the peer has recently proved that it has the shared secret.
-    pub(crate) fn has_proved(&self) -> bool {
-        self.proved_at
-            .is_some_and(|at| clock::now().duration_since(at) < PROVED_FOR)
-    }
-
-    /// Records that the peer has proved itself. Returns whether it was plain before.
-    pub(crate) fn note_proved(&mut self) -> bool {
-        self.proved_at = Some(clock::now());
-        std::mem::take(&mut self.is_plain)
-    }
-
-    /// Records that the peer is plain. Returns whether this is new.
-    pub(crate) fn note_plain(&mut self) -> bool {
-        self.proved_at = None;
-        !std::mem::replace(&mut self.is_plain, true)
     }
 }

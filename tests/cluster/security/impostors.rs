@@ -2,7 +2,7 @@
 
 use super::secrets::{PEER_AUTHENTICATION, assert_no_secret_logged, with_secret};
 use crate::support::cluster::FORM_LIMIT;
-use crate::support::peer_wire::{Hello, LogId, PeerWire, message};
+use crate::support::peer_wire::{Hello, LogId, PeerIdentity, PeerWire, message};
 use crate::support::{Cluster, Proxy, let_pass, until};
 use serde::Serialize;
 use std::io::{Read, Write};
@@ -20,8 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The refusal of a hello, in its wire format.
 #[derive(Serialize)]
 enum SentReply {
-    #[expect(dead_code, reason = "it has the first number on the wire")]
-    Accepted,
+    Accepted(PeerIdentity),
     #[expect(dead_code, reason = "it has the second number on the wire")]
     NotYet,
     Refused {
@@ -30,44 +29,56 @@ enum SentReply {
     },
 }
 
-/// A process that upgrades every connection to the peer protocol of plain text, and tells each node
-/// that it must stop.
+/// A process that upgrades every connection to the peer protocol of plain text, and gives each hello
+/// the same reply.
 struct Impostor {
-    refused: Arc<AtomicUsize>,
+    answered: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     address: SocketAddr,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Impostor {
-    fn start(address: SocketAddr) -> Impostor {
+    /// Starts a process that tells each node that it must stop.
+    fn that_refuses(address: SocketAddr) -> Impostor {
+        let reason = "you were replaced".to_owned();
+        Impostor::start(
+            address,
+            SentReply::Refused {
+                reason,
+                fatal: true,
+            },
+        )
+    }
+
+    fn start(address: SocketAddr, reply: SentReply) -> Impostor {
         let listener = until("the port is free", FORM_LIMIT, || {
             TcpListener::bind(address).ok()
         });
-        let (refused, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
-        let (count, over) = (refused.clone(), stop.clone());
+        let (answered, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (count, over) = (answered.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if over.load(Ordering::SeqCst) {
                     return;
                 }
                 // An error means that the node has closed the connection.
-                if refuse(stream).is_ok() {
+                if answer(stream, &reply).is_ok() {
                     count.fetch_add(1, Ordering::SeqCst);
                 }
             }
         });
         Impostor {
-            refused,
+            answered,
             stop,
             address,
             thread: Some(thread),
         }
     }
 
-    /// Returns the number of hellos that were refused.
-    fn refused(&self) -> usize {
-        self.refused.load(Ordering::SeqCst)
+    /// Returns the number of hellos that were answered.
+    fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
     }
 }
 
@@ -82,8 +93,9 @@ impl Drop for Impostor {
     }
 }
 
-/// Upgrades a connection and refuses the hello on it.
-fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
+/// Upgrades a connection and replies to the hello on it. Closes the connection after the next
+/// message.
+fn answer(mut stream: TcpStream, reply: &SentReply) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -103,16 +115,12 @@ fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     stream.read_exact(&mut length)?;
     let mut hello = vec![0; u32::from_be_bytes(length) as usize];
     stream.read_exact(&mut hello)?;
-    let reason = "you were replaced".to_owned();
-    let reply = message(
-        0,
-        &SentReply::Refused {
-            reason,
-            fatal: true,
-        },
-    );
+    let reply = message(0, reply);
     stream.write_all(&(reply.len() as u32).to_be_bytes())?;
-    stream.write_all(&reply)
+    stream.write_all(&reply)?;
+    // The node may close the connection at once.
+    let _ = stream.read(&mut length);
+    Ok(())
 }
 
 /// A process at a dead member's address that tells the others to stop is not believed. With
@@ -127,15 +135,15 @@ fn an_impostor_at_a_dead_members_address_stops_nobody() {
         cluster.start_all();
         cluster.wait_serving();
         cluster.nodes[2].stop();
-        let impostor = Impostor::start(cluster.nodes[2].address());
+        let impostor = Impostor::that_refuses(cluster.nodes[2].address());
         match mode {
             "permissive" => until("the impostor is asked", FORM_LIMIT, || {
-                (impostor.refused() >= 4).then_some(())
+                (impostor.answered() >= 4).then_some(())
             }),
             _ => let_pass(ANSWERS_FOR),
         }
-        println!("{mode}: {} hellos", impostor.refused());
-        assert_eq!(impostor.refused() > 0, mode == "permissive");
+        println!("{mode}: {} hellos", impostor.answered());
+        assert_eq!(impostor.answered() > 0, mode == "permissive");
         for (token, node) in (1..).zip(&mut cluster.nodes[..2]) {
             assert!(node.is_alive(), "{}", node.log());
             node.announce_acked("kept", "engine", token);
@@ -209,5 +217,36 @@ fn a_forged_hello_does_not_stop_a_proven_member() {
             assert!(cluster.nodes[i].is_alive(), "{}", cluster.nodes[i].log());
             cluster.nodes[i].announce_acked("kept", "engine", token);
         }
+    }
+}
+
+/// A process at a stopped member's address that accepts hellos under another name does not take the
+/// member's place, neither while a group is changed node by node nor without a secret. The member
+/// is accepted when it returns.
+#[test]
+fn a_process_of_another_name_takes_no_members_place() {
+    for mode in ["permissive", "off"] {
+        let mut cluster = Cluster::prepare(3, with_secret());
+        for node in &mut cluster.nodes {
+            node.set(PEER_AUTHENTICATION, mode);
+        }
+        cluster.start_all();
+        cluster.wait_ready();
+        cluster.nodes[2].stop();
+        let reply = SentReply::Accepted(PeerIdentity::of_nobody());
+        let impostor = Impostor::start(cluster.nodes[2].address(), reply);
+        let said = "the node that answers at its address calls itself nobody";
+        for node in &cluster.nodes[..2] {
+            until("another name is noticed", FORM_LIMIT, || {
+                node.log().contains(said).then_some(())
+            });
+        }
+        assert!(impostor.answered() > 0);
+        let status = cluster.nodes[0].status().expect("a status");
+        assert_eq!(status["members"][2]["reachable"], false, "{status}");
+        cluster.nodes[1].announce_acked("kept", "engine", 1);
+        drop(impostor);
+        cluster.nodes[2].start();
+        cluster.nodes[2].wait_ready(FORM_LIMIT);
     }
 }

@@ -5,6 +5,7 @@ use super::kind::Kind;
 use super::links::{self, Link, shuffle};
 use super::throttle::Throttle;
 use crate::support::cluster::{self, FORM_LIMIT};
+use crate::support::engines_secret::SECRET;
 use crate::support::failing_disk::FailingDisk;
 use crate::support::http;
 use crate::support::proxy::Pace;
@@ -76,9 +77,13 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts a cluster with links, disks and clocks that can be made to fail.
+    /// Starts a cluster with links, disks and clocks that can be made to fail. Its nodes must prove
+    /// to each other that they have a shared secret.
     pub fn start(nodes: usize, options: Options, seed: u64) -> Stage {
         let mut cluster = Cluster::prepare(nodes, options);
+        for node in &mut cluster.nodes {
+            node.set("cluster.shared-secret", SECRET);
+        }
         let disks = cluster.nodes.iter_mut().map(FailingDisk::of).collect();
         let clocks = cluster.nodes.iter_mut().map(WrongClock::of).collect();
         cluster.start_all();

@@ -2,12 +2,11 @@
 
 use super::identity::IdentityMismatch;
 use super::local_member::LocalMember;
-use super::peer_state::PeerState;
+use super::peer_state::{Introduced, PeerState};
 use super::resolver::Unresolved;
 use super::{CallError, Channel, Dialer, Hello, PeerClient, PeerIdentity, Request, Response};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
-use crate::planted::{Bug, is_planted};
 use crate::raft::error::{IdentityError, RaftError};
 use crate::raft::log_target;
 use crate::storage::types::{LogId, Member, RaftId, StoredMembership};
@@ -135,7 +134,9 @@ impl Peers {
                 let known = known.entry(target).or_default();
                 let now = clock::now();
                 known.last_answer = Some(now);
-                known.proved_at = known.proved_at.map(|_| now);
+                if !known.is_plain {
+                    known.proved_at = Some(now);
+                }
                 known.rejection = None;
             }
             Err(CallError::Refused {
@@ -201,10 +202,13 @@ impl Peers {
             .or_insert_with(|| {
                 let peers = Arc::downgrade(self);
                 let check = move |from: &PeerIdentity, plain_because: Option<&str>| {
-                    let Some(peers) = peers.upgrade() else {
-                        return Ok(());
-                    };
-                    peers.verify(from, plain_because)
+                    if from.name.raft_id() != target {
+                        return Err(IdentityMismatch::OtherNode(from.name.clone()));
+                    }
+                    match peers.upgrade() {
+                        Some(peers) => peers.verify(from, plain_because),
+                        None => Ok(()),
+                    }
                 };
                 Arc::new(PeerClient::new(address, self.dialer.clone()).checked(check))
             })
@@ -235,9 +239,15 @@ impl Peers {
         lock(&self.known).len()
     }
 
-    /// Records that a member sent a request to this node.
-    pub(crate) fn note_request(&self, id: RaftId) {
-        lock(&self.known).entry(id).or_default().last_request = Some(clock::now());
+    /// Records that a member sent a request to this node, on a plain connection or a proven one.
+    pub(crate) fn note_request(&self, id: RaftId, is_plain: bool) {
+        let now = clock::now();
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        known.last_request = Some(now);
+        if !is_plain {
+            known.proved_at = Some(now);
+        }
     }
 
     /// Logs that a peer's message is invalid, unless this was logged recently.
@@ -317,7 +327,7 @@ impl Peers {
     }
 
     /// Records that a member acknowledged the log up to this id. A later process of the member that
-    /// reports a shorter log is checked by [`Peers::verify_identity`].
+    /// reports a shorter log is checked by [`Peers::verify`].
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
@@ -331,8 +341,9 @@ impl Peers {
         }
     }
 
-    /// Checks a peer on a new connection. `plain_because` is the reason why the peer proved nothing
-    /// about itself, if peers can. The statements of such a peer are not recorded.
+    /// Checks the process behind a raft id when it sends a hello or the reply to one
+    /// ([`PeerState::introduce`]). `plain_because` is the reason why the peer proved nothing about
+    /// itself, if peers can.
     ///
     /// # Errors
     /// The reason why the peer is not the member that it claims to be.
@@ -341,24 +352,29 @@ impl Peers {
         from: &PeerIdentity,
         plain_because: Option<&str>,
     ) -> Result<(), IdentityMismatch> {
-        let (id, node_id) = (from.name.raft_id(), &from.name.node_id);
-        let Some(reason) = plain_because else {
-            self.verify_identity(from)?;
-            if lock(&self.known).entry(id).or_default().note_proved() {
-                // Plain connections to its address are given up.
+        let id = from.name.raft_id();
+        let introduced = {
+            let mut known = lock(&self.known);
+            if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
+                // Keep the peers that answered this node, since they are members. Drop the data
+                // that other nodes sent about themselves.
+                known.retain(|_, known| known.last_answer.is_some());
+            }
+            let known = known.entry(id).or_default();
+            known.introduce(from, plain_because.is_some())?
+        };
+        match (introduced, plain_because) {
+            // Plain connections to its address are given up.
+            (Introduced::NewlyProved, _) => {
                 lock(&self.clients).retain(|(target, ..), _| *target != id);
             }
-            return Ok(());
-        };
-        if self.has_proved(id) {
-            return Err(IdentityMismatch::PlainAfterProof(node_id.clone()));
-        }
-        if lock(&self.known).entry(id).or_default().note_plain() {
-            tracing::warn!(
+            (Introduced::NewlyPlain, Some(reason)) => tracing::warn!(
                 target: log_target::PEERS,
-                "{node_id} is accepted without a proof of the shared secret, since \
-                 cluster.peer-authentication is permissive: {reason}"
-            );
+                "{} is accepted without a proof of the shared secret, since \
+                 cluster.peer-authentication is permissive: {reason}",
+                from.name.node_id
+            ),
+            _ => {}
         }
         Ok(())
     }
@@ -368,29 +384,6 @@ impl Peers {
         lock(&self.known)
             .get(&id)
             .is_some_and(PeerState::has_proved)
-    }
-
-    /// Checks the process behind a raft id when it sends a hello or the reply to one. A new process
-    /// is rejected if its log is shorter than the acknowledged log, unless its vote has a newer
-    /// term (docs/decisions/0002).
-    ///
-    /// # Errors
-    /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
-    /// or a second process runs on a copy.
-    fn verify_identity(&self, from: &PeerIdentity) -> Result<(), IdentityMismatch> {
-        let mut known = lock(&self.known);
-        let id = from.name.raft_id();
-        if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
-            // Keep the peers that answered this node, since they are members. Drop the data that
-            // other nodes sent about themselves.
-            known.retain(|_, known| known.last_answer.is_some());
-        }
-        let known = known.entry(id).or_default();
-        if known.is_contradicted_by(from) && !is_planted(Bug::EmptyNodeVotes) {
-            return Err(IdentityMismatch::RestoredFromCopy(from.name.clone()));
-        }
-        known.process = Some(from.process);
-        Ok(())
     }
 }
 
