@@ -1,9 +1,9 @@
 //! quorate: a consensus-based, strongly consistent service-discovery cluster that replaces the
 //! airlift discovery server for Presto and Trino.
 //!
-//! The modules form one chain, each using only those before it:
-//! `model <- registry <- storage <- raft <- http <- server <- main`. The first three are crates, so
-//! cargo enforces their order; `tests/tidy` enforces the order of the rest.
+//! The modules form a chain, in which each module uses only the modules before it:
+//! `model <- registry <- storage <- raft <- http <- server <- main`. The first three are in crates,
+//! whose manifests limit what they use. `tests/tidy` enforces the order of the rest.
 
 pub mod clock;
 pub mod config;

@@ -15,28 +15,28 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A periodic check that detects that the process was paused and has resumed.
 ///
 /// After a pause (SIGSTOP, a paused virtual machine, a stalled runtime), the socket buffers hold
-/// requests that look new but are old. Before a write is accepted, the caller passes the epoch in
+/// requests that look new but are old. Before a caller accepts a write, it passes the epoch in
 /// which the connection was opened to [`PauseDetector::is_current`]. If the result is `false`, the
 /// caller rejects the write.
 ///
-/// - The epoch increases each time a pause is detected, and at no other time.
-/// - Between the end of a pause and the check that detects the pause, `is_current` is `false` for
-///   every connection.
-/// - The checks run in a task, not in a thread. A runtime that does not schedule its tasks
-///   therefore counts as paused.
-/// - Two clocks are read, since a pause of the machine may stop either clock. If both clocks
+/// - The epoch is the number of pauses detected so far.
+/// - Between the end of a pause and the next check, `is_current` is `false` for every connection.
+/// - The checks run in a task, not in a thread, so a runtime that does not schedule its tasks
+///   counts as paused.
+/// - Two clocks are read, because a pause of the machine may stop either clock. If both clocks
 ///   stopped, cluster time reveals the pause, because the group's ticks advanced cluster time
-///   during the pause. From that discovery on, `is_current` is `false` until a read that began
-///   after the discovery is confirmed. With the confirmed read, the process has learned everything
-///   that happened during the pause.
+///   during the pause.
+/// - When cluster time reveals a pause, the process does not know what happened during the pause.
+///   `is_current` is therefore `false` until a read that began after the discovery is confirmed.
 ///
 /// Cluster time here means the time that ticks have counted
 /// ([`Registry::ticked_ms`](crate::registry::Registry::ticked_ms)). This time does not stop during
 /// a grace period.
 ///
-/// The detector is the second line of defense. Log indexes and cluster time decide whether a write
-/// may overwrite another write ([`crate::registry::Arrival`]). The detector closes connections,
-/// rejects old requests earlier, and provides the upper bound on cluster time that a write carries.
+/// The detector is the second line of defense. In the first line, log indexes and cluster time
+/// decide whether a write may overwrite another write ([`crate::registry::Arrival`]). The detector
+/// closes connections, rejects old requests earlier, and provides the upper bound on cluster time
+/// that a write carries.
 #[derive(Clone)]
 pub struct PauseDetector(Arc<PauseShared>);
 
@@ -124,10 +124,10 @@ impl PauseDetector {
         self.notify_resumed();
     }
 
-    /// Returns the highest value that cluster time can have once a duration of `later` has passed
-    /// from now. The value is correct only if this process has been running without a pause.
+    /// Returns the highest value that cluster time can have after a duration of `later` from now.
+    /// The value is correct only if this process has been running without a pause.
     ///
-    /// Returns `None` before the first confirmed read. Returns zero while the process does not know
+    /// Returns `None` before the first confirmed read, and zero while the process does not know
     /// what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();

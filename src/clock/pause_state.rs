@@ -3,17 +3,17 @@
 use super::system::Instant;
 use std::time::Duration;
 
-/// Maximum time since the last check for the process to count as running. After a longer time the
-/// process counts as paused, because a request that is read now may have waited in a socket buffer
-/// for that long. Such an old request must not overwrite a newer write.
+/// Maximum time since the last check. After a longer time, the process counts as paused. A request
+/// that is read after such a time may have waited in a socket buffer throughout, and must not
+/// overwrite a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
-/// A tick advances cluster time by at most one step (one second, `raft::apply::tick_timing`). The
-/// first tick after a confirmed read may count a whole step from before the read. If the leader's
-/// clock is set forward after the read, cluster time may gain a second step. The remaining 500 ms
-/// are margin.
+/// The duration allows for two steps and a margin of 500 ms. A step is one second, by which a tick
+/// advances cluster time at most (`raft::apply::tick_timing`). The first tick after a confirmed
+/// read may count a whole step of time from before the read. If the leader's clock is set forward
+/// after the read, cluster time may gain the second step.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
 /// Like [`AHEAD_MAX`], for the bound on cluster time that a single write carries. The value allows

@@ -17,8 +17,8 @@ pub fn now() -> Instant {
 /// Returns the time since the machine was booted. This clock continues while the machine is
 /// suspended, whereas the clock of [`now`] stops.
 ///
-/// Used only by [`super::PauseDetector`]. Systems other than Linux have no clock of this name. On
-/// these systems the function returns zero, from which no pause is detected.
+/// Used only by [`super::PauseDetector`]. On systems other than Linux, the function returns zero,
+/// from which no pause is detected.
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     {

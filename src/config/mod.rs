@@ -1,9 +1,9 @@
 //! The configuration: an `etc/` directory in airlift's format, read into validated [`Settings`].
 //!
-//! There are three sources: `config.properties`, `node.properties` and `-D`. A later source
-//! overrides the earlier ones. An unknown key in `config.properties` is an error. Unknown keys in
-//! the other two sources are ignored, because airlift's launcher passes these sources to Java as
-//! system properties. Relative paths start in the data directory.
+//! There are three sources: `config.properties`, `node.properties` and `-D`. A key in a later
+//! source overrides the same key in an earlier source. An unknown key is an error in
+//! `config.properties`. In the other two sources it is ignored, because airlift's launcher passes
+//! these sources to Java as system properties. Relative paths start in the data directory.
 
 mod environment;
 mod error;

@@ -29,8 +29,8 @@ impl fmt::Display for BadLine {
 }
 
 /// Parses Java's properties format. Keys and values are separated by `=`, `:` or blanks. Comments
-/// begin with `#` or `!`. A `\` begins an escape, or continues a line. The text is read as UTF-8,
-/// while Java 8 reads Latin-1, so only text outside ASCII is read differently.
+/// begin with `#` or `!`. A `\` begins an escape, or continues a line. The text is read as UTF-8.
+/// Java 8 reads Latin-1, which differs only outside ASCII.
 pub fn parse_java(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     let mut properties = Vec::new();
     let mut bad = Vec::new();

@@ -218,11 +218,11 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
 impl Settings {
     /// Checks the relations between values.
     ///
-    /// - The election timeout is at least three heartbeats, because one lost or late packet must
-    ///   not cost the leader its role.
-    /// - The maximum age of an announcement is at least twice the time between two renewals.
-    ///   Clients renew after 0.8 of `discovery.announce-interval`.
-    /// - The recovery gap is at least twice the maximum election timeout, because a mere change of
+    /// - The election timeout is at least three heartbeat intervals, because one lost or late
+    ///   packet must not cost the leader its role.
+    /// - The maximum age of an announcement is at least twice the time between two renewals, which
+    ///   is 0.8 of `discovery.announce-interval`.
+    /// - The recovery gap is at least twice the maximum election timeout, because a change of
     ///   leader must not count as an outage.
     fn validate(&self, sources: &mut Sources) {
         if self.election_min_ms < 3 * self.heartbeat_ms {

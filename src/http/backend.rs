@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// The cluster as the endpoints see it: [`Node`] in the server, a bare registry in the tests.
 ///
 /// - Each method corresponds to the method of the same name on [`Node`].
-/// - A read or a write completes at most about 20 ms after its deadline. Callers rely on this limit
-///   and add no timeout of their own.
+/// - A read or a write completes at most about 20 ms after its deadline, so callers add no timeout
+///   of their own.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// See [`Node::lookup`].
     fn lookup(

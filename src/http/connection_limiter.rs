@@ -38,8 +38,8 @@ struct LimiterShared {
 /// - `total` counts all other [`ConnectionPermit`]s.
 /// - `unproven` counts, for each address, the permits whose connections have not sent a whole
 ///   request yet. An address without such permits has no entry, which bounds the size of the map.
-/// - `idle` holds the idle connections, in the order in which they became idle.
-/// - A permit is leaving if another connection has removed its number from `idle`.
+/// - `idle` holds the idle connections by number, in the order in which they became idle. When a
+///   connection is asked to close, its number is removed, which shows that its permit is leaving.
 #[derive(Default)]
 struct LimiterState {
     total: usize,

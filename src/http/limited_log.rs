@@ -20,9 +20,11 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
 /// others are counted together.
 const PAIRS_MAX: usize = 1_000;
 
-/// A log of what is done with clients, and why. The first line of an address and reason is written
-/// immediately, and later ones at most once a minute, with their number. No client is ever locked
-/// out, because all clients behind a proxy have one address.
+/// A log of actions against clients, such as refusals, with the reasons. The first line for an
+/// address and reason is written immediately. Further occurrences are counted, and written together
+/// at most once a minute.
+///
+/// An address is never locked out, because all clients behind a proxy share one address.
 pub(super) struct LimitedLog {
     /// What is done with the clients, as the first word of each line.
     done: &'static str,

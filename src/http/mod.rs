@@ -2,9 +2,9 @@
 //!
 //! - `connection` accepts connections, enforces their time limits, and parks idle connections.
 //!   `connection_limiter` counts the connections.
-//! - `service` checks the host of each request, the size of its head, and its path. `service` also
-//!   rejects requests if the process was suspended since the connection was opened, or if the
-//!   client has not proved what `authentication` demands.
+//! - `service` checks the host, the head size and the path of each request. It also rejects
+//!   requests if the process was suspended since the connection was opened, or if the client has
+//!   not proved what `authentication` demands.
 //! - `router` selects the handler of a request. The two most frequent kinds of request, lookups and
 //!   announcements, bypass the router.
 //! - `error` defines the error responses.

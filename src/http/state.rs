@@ -155,10 +155,12 @@ impl<D: Backend> AppState<D> {
     /// Runs a write for a request on the connection `connection_info`. There is no timeout here,
     /// because the write completes by its deadline ([`Backend`]).
     ///
+    /// Must be called after the body is read, because the process may be suspended while the body
+    /// arrives.
+    ///
     /// # Errors
     /// [`ApiError::ProcessResumed`], before anything is proposed, if the process was suspended
-    /// since the connection was opened. The check comes after the body is read, because the
-    /// suspension may have happened while the body arrived.
+    /// since the connection was opened.
     pub(super) async fn write<F>(
         &self,
         connection_info: ConnectionInfo,

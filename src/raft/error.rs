@@ -88,9 +88,9 @@ pub enum Unavailable {
     RegistryFull,
 }
 
-/// The reason why a group does not serve, and the remedy, in one line for every 503, the server log
-/// and the status. The remedy is included because some groups need an operator who knows what to
-/// do. Examples are a group of two, and a group that lost the disks of a majority.
+/// The reason why a group does not serve, with the remedy, in one line. The line is in every 503,
+/// in the server log and in the status. It includes the remedy, because some groups need the help
+/// of an operator. Examples are a group of two, and a group that lost the disks of a majority.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Outage {
     /// This node's disk is full.
@@ -144,8 +144,9 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// Returns the error for an announcement that exceeded a size limit when its entry was applied.
-    /// This node accepted the announcement on arrival, perhaps because its registry was behind.
+    /// Returns the error for an announcement that this node accepted, but that exceeded a size
+    /// limit when its entry was applied. One cause is that this node's registry was behind when the
+    /// announcement arrived.
     pub(super) fn over_limit() -> WriteError {
         let reason = "services or location exceeds the limit for an announcement";
         WriteError::Refused(reason.to_owned())
@@ -207,8 +208,8 @@ pub enum IdentityError {
 
 /// A failure of the disk, or of openraft, which ends when it cannot use the disk.
 ///
-/// The errors of openraft are not sources, because their texts contain the texts of their own
-/// sources. A report of all causes would repeat these.
+/// The errors of openraft are not sources, because their texts already contain the texts of their
+/// causes. A report of all causes would repeat these texts.
 #[derive(Debug, Clone, Error)]
 pub enum StorageFailure {
     /// An operation of the disk failed.

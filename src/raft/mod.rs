@@ -1,8 +1,8 @@
 //! Raft consensus behind one façade, [`Node`].
 //!
 //! This module and `storage` are the only ones that name openraft. The rest of the program uses
-//! [`Node`] to read, write and watch the registry. The registry itself, the state machine that
-//! every member applies the log to, is a separate crate without I/O (`crates/registry`).
+//! [`Node`] to read, write and watch the registry. The registry is the state machine to which every
+//! member applies the log. It is in a separate crate without I/O (`crates/registry`).
 //!
 //! # Guarantees
 //!
@@ -10,8 +10,8 @@
 //! each guarantee.
 //!
 //! - **Durability.** An acknowledged write is on the synced disks of a majority. Every later lookup
-//!   on every node shows the write, while the disks of a majority survive and no disk was restored
-//!   from a copy.
+//!   on every node shows the write, provided that the disks of a majority survive and no disk was
+//!   restored from a copy.
 //! - **Linearizable lookups.** [`Node::lookup`] can be called on any node. It reads the state of
 //!   the whole registry at one moment between the call and its return. Only [`Node::lookup_stale`]
 //!   and [`Node::coordinators_stale`] may be stale.

@@ -28,8 +28,8 @@ const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 /// ones sooner). With these entries, a node that was away for half a minute under full load needs
 /// no snapshot.
 ///
-/// A purge up to a node's own snapshot does not overtake an apply (openraft #2116), because the
-/// entries that the snapshot covers were submitted to the state machine earlier.
+/// A purge up to a node's own snapshot does not overtake the apply of the purged entries (openraft
+/// #2116), because they were submitted to the state machine before the snapshot was built.
 const ENTRIES_KEPT: u64 = 10_000;
 /// Maximum number of entries per append. openraft has no limit in bytes, so the log reader also
 /// ends an append at a megabyte. Otherwise openraft would endlessly resend an append that a slow

@@ -41,7 +41,8 @@ pub struct AccessRecord<'a> {
 
 /// Maximum size of the lines that wait for the disk, which is some 20,000 lines. Further lines are
 /// dropped, so that no request is delayed. airlift limits the number of lines instead
-/// (`http-server.log.queue-size`), but a client can make each line long.
+/// (`http-server.log.queue-size`). Here the limit is in bytes, because a client can make each line
+/// long.
 const WAITING_BYTES_MAX: usize = 4 << 20;
 
 /// Initial capacity of the buffer for a line, which most lines do not exceed.

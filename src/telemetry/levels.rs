@@ -21,15 +21,15 @@ const MODULES: &[(&str, &str)] = &[
 /// whatever the levels file sets for other names, so that the report appears.
 pub const STATE_TARGET: &str = "quorate::state";
 
-/// Returns the filter for a levels file. Lines that no levels file configures are filtered as
+/// Returns the filter for a levels file. Lines that the file does not configure are filtered as
 /// follows:
 ///
-/// - Our own lines are shown from INFO up, and lines of libraries from WARN up.
+/// - quorate's own lines are shown from INFO up, and lines of libraries from WARN up.
 /// - openraft's lines are shown from ERROR up, because openraft warns of each packet that a stopped
 ///   peer does not answer. `quorate::raft` reports such a peer once.
 /// - `openraft::raft` is off, because it logs an error for each message that openraft's handle
-///   cannot deliver. This failure is also returned to us, and is no error in a process that is
-///   stopping.
+///   cannot deliver. The caller of the handle gets that error too. In a process that is stopping,
+///   it is no error.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)

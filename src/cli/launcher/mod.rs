@@ -1,13 +1,13 @@
-//! The commands `start`, `stop`, `restart`, `status` and `kill`: airlift's launcher, in the same
-//! binary.
+//! The commands `start`, `stop`, `restart`, `status` and `kill` of airlift's launcher, in the same
+//! binary as the server.
 //!
 //! Messages and exit codes are those of airlift's Python launcher, with these differences:
 //!
-//! - `start` and `restart` read the configuration before they start or stop anything.
-//! - `start` checks for a moment that the server stays up.
-//! - `stop` signals once and waits for a limited time.
-//! - `run` fails when the server is already running. A supervisor would mistake success for a clean
-//!   stop.
+//! - `start` and `restart` read the configuration before they start or stop a server.
+//! - `start` fails if the server ends within a second.
+//! - `stop` signals the server once and waits for a limited time.
+//! - `run` fails when the server is already running. A supervisor would take a successful exit for
+//!   a clean stop.
 
 mod error;
 mod pid_file;
@@ -164,9 +164,9 @@ fn abandon(mut child: Child, pid_file: &mut PidFile) {
 /// Maximum time that a detached server waits for its launcher to record its pid.
 const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until the pid file names this process, which [`start`] has started. The file never names
-/// this process if, for example, the launcher was killed in between. In that case this process must
-/// not run, because `stop` could not find it.
+/// Waits until the pid file names this process, which [`start`] has started. If the launcher was
+/// killed before it wrote the pid, the file never names this process. In that case this process
+/// must not run, because `stop` could not find it.
 ///
 /// # Errors
 /// Fails when the pid file does not name this process in time.

@@ -1,8 +1,8 @@
 //! The pid file, whose lock shows whether the server is running.
 //!
-//! The server inherits the open file with its lock, and never closes the file. When the server ends
-//! in any way, the lock is released. The pid in the file counts only while the lock is held, so a
-//! stale pid does no harm.
+//! The server inherits the open file with its lock, and never closes the file. The kernel releases
+//! the lock when the server ends, even if the server is killed. The pid in the file counts only
+//! while the lock is held, so a stale pid does no harm.
 
 use super::error::LauncherError;
 use quorate::clock;

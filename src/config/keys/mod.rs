@@ -1,8 +1,8 @@
 //! The configuration keys and their effects.
 //!
-//! The keys are quorate's own keys and the keys of airlift's discovery server 1.34 (airlift 233).
-//! The keys that newer airlift added to the same families are included. The value of a key is
-//! checked even if the key has no effect.
+//! The keys are quorate's own, those of airlift's discovery server 1.34 (airlift 233), and the keys
+//! that newer airlift added to the same families. The value of a key is checked even if the key has
+//! no effect.
 
 mod tables;
 

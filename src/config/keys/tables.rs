@@ -1,7 +1,7 @@
 //! The tables of the keys that are read, refused or ignored.
 //!
-//! The keys are quorate's own keys and the keys of airlift's discovery server 1.34 (airlift 233).
-//! The keys that newer airlift added to the same families are included.
+//! The keys are quorate's own, those of airlift's discovery server 1.34 (airlift 233), and the keys
+//! that newer airlift added to the same families.
 
 use crate::config::values;
 

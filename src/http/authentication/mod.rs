@@ -62,8 +62,8 @@ pub(super) fn check<D: Backend, B>(
     checked
 }
 
-/// Refuses a write that a browser sends for a web page. Otherwise, the page of a stranger could
-/// reach nodes inside a network that the stranger cannot reach (CVE-2018-1099 of etcd). Engines and
+/// Refuses a write that a browser sends for a web page. Otherwise, a stranger's web page could
+/// write to nodes in a network that the stranger cannot reach (CVE-2018-1099 of etcd). Engines and
 /// commands send neither `Origin` nor `Sec-Fetch-Site`.
 fn not_from_a_browser(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_from_browser =

@@ -1,8 +1,8 @@
 //! The listener, which accepts connections from the kernel's backlog.
 //!
-//! A request from before a suspension of the process is not served (docs/decisions/0004). The
-//! listener therefore determines the earliest [`PauseDetector`] epoch in which each connection can
-//! have been opened. The epoch is the detector's count of suspensions.
+//! The listener determines the earliest [`PauseDetector`] epoch (number of suspensions) in which
+//! each connection can have been opened. This epoch shows which requests are from before a
+//! suspension of the process and must not be served (docs/decisions/0004).
 
 use crate::clock::{Instant, PauseDetector, now};
 use socket2::{SockRef, TcpKeepalive};
@@ -17,9 +17,9 @@ use tokio::sync::watch;
 /// connection stays in the backlog, so an immediate retry would fail again.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Range of idle times, in seconds, after which a connection is probed (TCP keepalive). A dead
-/// connection is detected within 30 s, which frees its permit for another client. The range spreads
-/// the probes of connections that were opened together. Otherwise, thousands of probes would be
-/// sent together while clients wait for responses.
+/// connection is detected within 30 s, which frees its permit for another client. The idle times
+/// differ between connections, because thousands of connections that were opened together must not
+/// all be probed at the same moment.
 const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
 /// Time between two probes of a connection that does not respond.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -37,12 +37,12 @@ pub(super) struct AcceptedConnection {
 
 /// The acceptor of connections from the kernel's backlog.
 ///
-/// - A connection that waited in the backlog during a suspension of the process has an epoch from
+/// - A connection that waited in the backlog during a suspension of the process gets an epoch from
 ///   before the suspension.
-/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog. The runtime's
-///   view does not suffice, because just after a resume the runtime may not know of a waiting
-///   connection.
-/// - `emptied` is true from such a report until a connection arrives or the process resumes.
+/// - `emptied_epoch` is the epoch in which the kernel itself last reported an empty backlog. The
+///   runtime's view does not suffice, because just after a resume the runtime may not know of a
+///   waiting connection.
+/// - `emptied` is true from the kernel's report until a connection arrives or the process resumes.
 pub(super) struct Backlog {
     listener: TcpListener,
     pause_detector: PauseDetector,
@@ -232,8 +232,8 @@ mod tests {
     }
 
     /// A connection that waited during a suspension has the epoch from before the suspension, even
-    /// if it is accepted after the `PauseDetector` noticed the resume. A connection opened after
-    /// the resume has the new epoch, even if it is the first one since the resume.
+    /// if it is accepted after the `PauseDetector` noticed the resume. Even the first connection
+    /// opened after the resume has the new epoch.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

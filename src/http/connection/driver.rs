@@ -30,8 +30,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Maximum time until the first byte of a new connection. The documented limit for a silent or slow
-/// client is 10 s. The other 2 s are for a last response (such as 408), and for a node that is busy
-/// with many such clients. hyper's buffers are allocated only after the first byte.
+/// client is 10 s. The difference of 2 s is for a last response (such as 408), and for a node that
+/// is busy with many such clients.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Like [`FIRST_BYTE_TIMEOUT`], for a connection with a permit reserved for peers. The time is

@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const BEGIN: &[u8] = b"HTTP/1.1 4";
 const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 
-/// A writer that adds a body to an error response without one, and forwards everything else.
+/// A writer that adds a body to hyper's own error responses, and forwards everything else.
 ///
 /// - hyper writes its own error response in one piece, and writes nothing after it.
-/// - No other output begins with [`BEGIN`] and has an empty body. The handlers' error responses
-///   have bodies, and the peer protocol begins with a length.
+/// - No other output begins with [`BEGIN`] and has an empty body, because the handlers' error
+///   responses have bodies, and the peer protocol begins with a length.
 pub(super) struct ErrorBodies<IO> {
     io: IO,
     /// The unwritten rest of the response that is sent in place of hyper's own error response.

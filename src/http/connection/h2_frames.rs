@@ -1,8 +1,9 @@
-//! Tracking of the responses in progress on an HTTP/2 connection, by parsing its frames.
+//! Tracking of the responses in progress on an HTTP/2 connection, by parsing the connection's
+//! frames.
 //!
-//! A response is in progress from its HEADERS to the frame that ends its stream. hyper does not
-//! report which responses wait for the flow-control window. Progress on the socket proves nothing,
-//! because a PING looks like progress too.
+//! A response is in progress from its HEADERS frame to the frame that ends its stream. hyper does
+//! not report which responses wait for the flow-control window. Bytes on the socket do not show
+//! progress of a response, because they may belong to a PING.
 
 use crate::clock::Instant;
 use std::collections::{BTreeMap, VecDeque};

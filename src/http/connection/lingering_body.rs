@@ -20,8 +20,8 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 /// If the connection were closed immediately, a client that is still sending would see a reset
 /// instead of the response (413, for example).
 ///
-/// Until all bytes are discarded, the body holds its [`BodyGuard`], so that the incoming bytes are
-/// not taken for a request.
+/// The body holds its [`BodyGuard`] until all bytes are discarded. Otherwise the incoming bytes
+/// would be taken for a request.
 pub(super) struct LingeringBody {
     body: Option<(Incoming, BodyGuard)>,
     discards: bool,

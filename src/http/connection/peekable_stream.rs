@@ -11,9 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Time between two checks whether the client of a socket with unread bytes has closed its side.
-/// The check is repeated at intervals, because unread bytes keep the socket readable, and a wait
-/// for readiness would return immediately.
+/// Interval at which a socket with unread bytes is checked for a close by the client. A wait for
+/// readiness would return immediately, because unread bytes keep the socket readable.
 const RECHECK_AFTER: Duration = Duration::from_secs(10);
 
 /// A handle of a shared socket. Supports one reader and one writer at a time.
@@ -25,11 +24,11 @@ impl PeekableStream {
         PeekableStream(Arc::new(stream))
     }
 
-    /// Waits until the other side has closed, or at least half-closed. While there are unread
-    /// bytes, a close is noticed only at the next check, after [`RECHECK_AFTER`].
+    /// Waits until the client has closed the connection, or at least its sending half. While there
+    /// are unread bytes, a close is noticed only by a check at intervals of [`RECHECK_AFTER`].
     ///
     /// Must be awaited by the task that reads, because a socket stores the waker of only one
-    /// reader. Support for a second waiter would cost memory for each connection.
+    /// reader.
     pub(super) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
             tokio::time::sleep(RECHECK_AFTER).await;
@@ -70,9 +69,9 @@ impl PeekableStream {
         SockRef::from(&*self.0).peek(&mut [MaybeUninit::uninit()])
     }
 
-    /// Reads the available bytes. After a short read, marks the socket as not ready, as tokio's own
-    /// `poll_read` does. The socket is empty after a short read, and epoll reports the arrival of
-    /// more bytes. A second read would be one more system call for each request.
+    /// Reads the available bytes. A short read means that the socket is now empty, so the socket is
+    /// marked as not ready, as in tokio's own `poll_read`. Otherwise each request would cost a
+    /// second system call that reads nothing. epoll reports the bytes that arrive later.
     fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let room = buf.remaining();
         let mut has_read = false;

@@ -21,10 +21,10 @@ use tokio_rustls::server::TlsStream;
 /// Maximum duration of a handshake after its first byte. A peer takes milliseconds.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Maximum number of handshakes whose next step waits for a processor. Each step takes a fraction
-/// of a millisecond, so a thousand steps in the run queue would delay heartbeats by an election
-/// timeout. No permit is held while a handshake waits for its client, so that silent clients do not
-/// block others.
+/// Maximum number of handshakes whose next step waits for a processor or runs. Each step takes a
+/// fraction of a millisecond, so a thousand steps in the run queue would delay heartbeats by an
+/// election timeout. A handshake that waits for its client does not count, so that silent clients
+/// do not block others.
 static COMPUTING: Semaphore = Semaphore::const_new(2);
 
 /// Maximum number of steps of a handshake. A peer takes two to four. A client that sends single

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A future that is polled only after its own wake-up. A connection is polled twice for each
-/// request. Without this type, each poll would also poll the events that end the connection, which
-/// is a considerable part of the cost of a small response.
+/// A future that is polled only after its own wake-up.
+///
+/// A connection is polled twice for each request. Without this type, each poll would also poll the
+/// futures that wait for the end of the connection. Their polls would be a considerable part of the
+/// cost of a small response.
 ///
 /// - The future belongs to one task, whose waker must stay the same.
 /// - The future must not wait on a resource whose waker another future of the task can replace. A

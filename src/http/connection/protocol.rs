@@ -24,9 +24,9 @@ pub(super) enum Protocol {
     Tls,
 }
 
-/// Waits for the first bytes and returns the protocol. Peeking, instead of reading ahead of
-/// hyper, halves the memory of a waiting connection: hyper makes its read buffer twice as large if
-/// the caller has already read some bytes.
+/// Waits for the first bytes and returns the protocol. The bytes are peeked at and not read,
+/// because hyper makes its read buffer twice as large if the caller has already read some bytes.
+/// The larger buffer would double the memory of a waiting connection.
 ///
 /// Without `takes_tls`, TLS counts as HTTP/1, whose parser answers it with 400.
 pub(super) async fn detect(stream: &TcpStream, takes_tls: bool) -> io::Result<Protocol> {

@@ -16,9 +16,9 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Request, StatusCode};
 
 /// Returns the node id of a `PUT` that takes the shortcut past the router. The shortcut is for
-/// canonical paths with nothing to decode, as in [`super::service::direct_lookup`]. Most requests
-/// of a running cluster have such paths. Renewals take the shortcut too, because only [`put`]
-/// distinguishes them from announcements.
+/// canonical paths with nothing to decode, which most requests have (see
+/// [`super::service::direct_lookup`]). Renewals take the shortcut too, because only [`put`]
+/// distinguishes renewals from announcements.
 pub(in crate::http) fn direct_put(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT

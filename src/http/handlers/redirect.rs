@@ -18,11 +18,11 @@ pub(in crate::http) fn leads_away(path: &str) -> bool {
     matches!(path, "/" | "/ui" | "/v1/info" | "/v1/statement") || path.starts_with("/ui/")
 }
 
-/// Handles `POST /v1/statement`, `GET /v1/info`, `GET /` and `GET /ui...`: responds 307, which
+/// Handles `POST /v1/statement`, `GET /v1/info`, `GET /` and `GET /ui...`. Responds with 307, which
 /// keeps the method and the body. PrestoSQL's JDBC driver requests `/v1/info` for the version.
 ///
-/// If both engines are announced, a client is redirected to its own engine, which the client's
-/// headers name.
+/// If both engines are announced, a client is redirected to the engine that the client's headers
+/// name.
 pub(in crate::http) async fn to_coordinator<D: Backend>(
     State(app): State<App<D>>,
     sent: Option<Extension<RequestTarget>>,

@@ -14,13 +14,12 @@ use http::{HeaderValue, Uri};
 use serde_json::{Value, json};
 
 /// Returns the inventory in the format of airlift's `service-inventory.uri`, which airlift reads
-/// every 10 s. The response is immediate, even without a quorum. airlift shuffles the entries and
-/// takes the first entry of type `discovery` that is `RUNNING`, so the inventory contains only such
-/// entries.
+/// every 10 s. The response is immediate, even without a quorum. airlift picks a random entry of
+/// type `discovery` that is `RUNNING`, so the inventory contains only such entries.
 ///
 /// Unless `?all` is given, a node omits itself while it reaches other members. Otherwise, an engine
-/// could choose this node as its discovery server. If this node failed, the engine would lose its
-/// discovery server and its inventory together, and would have to wait until the node is back.
+/// could use one node for its inventory and as its discovery server. If that node failed, the
+/// engine would lose both, and would have to wait until the node is back.
 pub(in crate::http) async fn inventory<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,

@@ -1,5 +1,6 @@
-//! The quirks of airlift's server on which airlift's clients depend. Each quirk has its reason or
-//! source, and the name of its test. `tests/wire/` checks each quirk against real clusters too.
+//! The quirks of airlift's server on which airlift's clients depend. Each item gives the reason or
+//! the source of a quirk, and the name of its test. `tests/wire/` checks each quirk against real
+//! clusters too.
 //!
 //! - A trailing slash is ignored, because JuiceFS requests `/v1/service/presto/`. Test:
 //!   `slashes_collapse`.
@@ -7,13 +8,14 @@
 //!   ends in `/`. Test: `slashes_collapse`.
 //! - `;name=value` in a segment is dropped as a JAX-RS matrix parameter, but `%3B` is not. Test:
 //!   `matrix_parameters_are_dropped`.
-//! - `Allow` of a 405 lists OPTIONS and not HEAD, and `Allow` of a response to OPTIONS lists both.
-//!   The source is Jersey's recorded responses. Test: `tests/wire/rules.json`.
-//! - A body without a `Content-Type` is 415, and no body at all is 400. The source is Jersey's
-//!   recorded responses. Test: `body::tests::content_type_comes_before_the_body`.
+//! - `Allow` of a 405 response lists OPTIONS and not HEAD. `Allow` of a response to OPTIONS lists
+//!   both. The source is Jersey's recorded responses. Test: `tests/wire/rules.json`.
+//! - A body without a `Content-Type` is rejected with 415, and a request without a body with 400.
+//!   The source is Jersey's recorded responses. Test:
+//!   `body::tests::content_type_comes_before_the_body`.
 //! - `*` alone and `q=.2` are accepted, because `java.net.URL` sends `Accept: text/html, *; q=.2`.
 //!   Test: `content_negotiation::tests`.
-//! - JSON has `X-Content-Type-Options: nosniff`, which airlift's JSON writer adds. Test:
+//! - JSON responses have `X-Content-Type-Options: nosniff`, which airlift's JSON writer adds. Test:
 //!   `tests::server::json_is_not_sniffed`.
 //! - The node id in the path is used, and the id in the body is ignored. The location may be
 //!   missing, and scalars count as strings. C++ workers send such announcements. Test:
@@ -34,9 +36,9 @@ pub(in crate::http) const JSON: &str = "application/json";
 #[error("The path is not valid percent-encoded UTF-8")]
 pub(in crate::http) struct BadPath;
 
-/// Returns the path in the form that the router expects. This form has one slash between segments,
-/// no slash at the end, and no matrix parameters. Percent-encodings are valid, and stay encoded,
-/// because the router decodes them once per segment.
+/// Returns the path in the form that the router expects, which has one slash between segments, no
+/// slash at the end, and no matrix parameters. Percent-encodings stay encoded, because the router
+/// decodes each segment.
 ///
 /// # Errors
 /// If a percent-encoding is malformed.

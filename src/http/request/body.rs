@@ -80,8 +80,8 @@ pub(in crate::http) struct BodyLimits<'a> {
     pub(in crate::http) budget: &'a Budget,
 }
 
-/// Reads a body and returns it decompressed. Reading stops at `max_bytes`, both as received and
-/// decompressed, so that a larger body is never in memory as a whole.
+/// Reads a body and decompresses it. Reading and decompression each stop at `max_bytes`, so that a
+/// larger body is never in memory as a whole.
 ///
 /// # Errors
 /// 400 if the body is malformed, 408 if it is too slow, 413 if it is too large, or 503 if all

@@ -17,8 +17,8 @@ const SLOTS: usize = 1 << 16;
 ///
 /// - A body is identified by 128 bits of SipHash under a random key that is drawn at start. Without
 ///   the key, no one can construct two bodies with the same hash.
-/// - When two bodies share a slot, the later one replaces the earlier one. A body that is not found
-///   is parsed, as if it were new.
+/// - When two bodies share a slot, the later one replaces the earlier one. The replaced body is
+///   parsed again when it is next received.
 pub(in crate::http) struct BodyCache {
     hasher: SipHasher13,
     /// Pairs of hash and digest; an empty slot holds zeros.

@@ -1,9 +1,9 @@
 //! Renders large lookups on threads of their own, and sends them in pieces.
 //!
-//! Rendering a hundred megabytes, computing their tag and compressing them takes about a second. On
-//! a thread of the runtime, all other tasks, including heartbeats, would wait for that second.
-//! Writing a hundred megabytes to a socket takes a tenth of a second, in which hyper yields only if
-//! the body is in several pieces.
+//! It takes about a second to render a hundred megabytes, to compute the tag and to compress the
+//! result. If a thread of the runtime did this work, all its other tasks, including heartbeats,
+//! would wait for that second. Writing a hundred megabytes to a socket takes a tenth of a second.
+//! During this time, hyper yields to other tasks only if the body is in several pieces.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;

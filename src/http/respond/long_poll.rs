@@ -20,10 +20,10 @@ impl<D: Backend> AppState<D> {
     /// Waits until the result of a lookup differs from the result that the client has, or until
     /// `until` (long polling).
     ///
-    /// Must be called after a linearizable read of the same request. A change that the watcher
+    /// Must be called after a linearizable read of the same request. Every change that the watcher
     /// reports was applied on this node after that read. Even on a node that lags, the changed
-    /// result was therefore current in the cluster at some moment between call and return. If the
-    /// wait ends without a change, a new linearizable read confirms the result.
+    /// result was therefore current in the cluster at some moment during the request. If the wait
+    /// ends without a change, a new linearizable read confirms the result.
     ///
     /// # Errors
     /// If this node no longer serves reads, because its state may be stale.

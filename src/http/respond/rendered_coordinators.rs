@@ -95,7 +95,7 @@ impl RenderedCoordinators {
     }
 
     /// Returns the answer to a question from this node's local state, and a log index at which the
-    /// answer is valid. The answer is rendered unless it is cached. `lookups` is the result of
+    /// answer is valid. An answer that is not cached is rendered. `lookups` must be the result of
     /// [`CoordinatorQuestion::lookups`].
     ///
     /// # Errors
@@ -204,9 +204,9 @@ impl CoordinatorsBody {
     }
 }
 
-/// Returns this node's progress on all the lookups: the last index at which any of them changed,
-/// and the index at which the first lookup was read. A later index would be wrong, because the
-/// first lookup may change while the other lookups are read.
+/// Returns the last index at which any of the lookups changed, and the index at which the first
+/// lookup was read. The index of a later read would be wrong, because the first lookup may have
+/// changed before that read.
 fn progress_of<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
     let mut progress_so_far: Option<QuestionProgress> = None;
     for lookup in lookups {

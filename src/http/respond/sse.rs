@@ -133,8 +133,7 @@ pub(in crate::http) enum StreamEnd {
 ///
 /// - `poll_changes` appends the changes since its last call, in order, and returns the index up to
 ///   which the stream is complete.
-/// - `poll_changes` never lags behind the watcher, because it reads local state, which includes
-///   every change that the watcher has reported.
+/// - `poll_changes` reads local state, which includes every change that the watcher has reported.
 pub(in crate::http) trait Source: Send + 'static {
     /// Returns the watcher whose events wake the stream.
     fn watcher(&mut self) -> &mut Watcher;

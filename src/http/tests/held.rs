@@ -258,9 +258,9 @@ async fn past_the_places_nobody_is_held() {
     );
 }
 
-/// A lookup with `?index=` is answered once its result has changed after the index. The answer is
-/// immediate if the result has already changed, or if the index is not from this cluster. At the
-/// end of `wait`, the unchanged result is returned.
+/// A lookup with `?index=` waits until its result changes after that index. The answer is immediate
+/// if the result has already changed, or if the index is not from this cluster. At the end of
+/// `wait`, the unchanged result is returned.
 #[tokio::test]
 async fn an_index_is_waited_for() {
     let server = TestServer::start().await;

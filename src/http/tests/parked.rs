@@ -81,8 +81,8 @@ async fn an_empty_line_is_no_request() {
     assert_eq!(ask(&mut stream, GET).await.status, 200);
 }
 
-/// A request is served even if its body arrives with a pause in which an idle connection would be
-/// parked.
+/// A request is served even if the client pauses in the middle of the body, for longer than the
+/// time after which an idle connection is parked.
 #[tokio::test]
 async fn a_body_may_pause() {
     let server = start().await;

@@ -132,8 +132,8 @@ async fn put_of(server: &TestServer, nth: usize, sent_bytes: usize) -> TcpStream
 }
 
 /// Bodies that are being read share a budget. A write whose body exceeds the budget is rejected as
-/// not applied, and large bodies are rejected earlier than small ones. A `Content-Length` alone
-/// takes nothing. Once the bodies are dropped, the budget is free again.
+/// not applied. Large bodies may use only a part of the budget, so they are rejected earlier than
+/// small ones. A `Content-Length` alone uses nothing. Dropped bodies free their share.
 #[tokio::test]
 async fn bodies_share_their_room() {
     let server = TestServer::with(HttpSettings {

@@ -154,8 +154,8 @@ async fn a_stream_shows_the_state_and_each_change() {
 }
 
 /// A reader that reconnects with the id of an event or a heartbeat gets only the changes that it
-/// missed. The id may be in `Last-Event-ID` or in `?from=`. If the lookup has not changed since the
-/// id, the id works even after the history is discarded.
+/// missed. The id may be in `Last-Event-ID` or in `?from=`. An id works even after the history is
+/// discarded, if the lookup has not changed since that id.
 #[tokio::test]
 async fn a_stream_goes_on_from_an_id() {
     let server = TestServer::start().await;
@@ -193,8 +193,9 @@ async fn a_stream_goes_on_from_an_id() {
 }
 
 /// If a reader cannot resume from its id, the stream begins with a `reset` and the whole state.
-/// Such an id is from another cluster, is too old, or has an index that this node has not reached.
-/// A snapshot that replaces the state also resets an open stream. A malformed id is rejected.
+/// This happens if the id is from another cluster, is too old, or has an index that this node has
+/// not reached. A snapshot that replaces the state also resets an open stream. A malformed id is
+/// rejected.
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_by_the_state() {
     let server = TestServer::start().await;

@@ -48,8 +48,8 @@ pub struct EntryEffect {
     pub changes: Vec<Change>,
 }
 
-/// Passes each committed entry that is still on disk to `each`, in order, with its effect. To
-/// determine the effects, rebuilds the registry from the first entry, or from the snapshot if the
+/// Calls `each` with each committed entry that is still on disk, in order. The effects of the
+/// entries are determined by applying the entries to an empty registry, or to the snapshot if the
 /// first entry was purged.
 ///
 /// # Errors

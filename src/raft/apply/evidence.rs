@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The highest committed index, and the last entry of a leader, that this node knows of.
 ///
 /// A client may be acknowledged by one node and, a millisecond later, write through a second node.
-/// The second node has rarely applied the acknowledged entry by that time, but often knows that the
-/// entry exists. Therefore all sources of log positions count, not only the applied entries. The
-/// other sources are appends from leaders, applied indexes reported by peers, and the results of
-/// this node's own writes and reads.
+/// By that time, the second node has rarely applied the acknowledged entry, but often knows that
+/// the entry exists. The positions are therefore taken from all sources, and not only from applied
+/// entries. The other sources are appends from leaders, applied indexes reported by peers, and the
+/// results of this node's own writes and reads.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     committed: AtomicU64,

@@ -5,8 +5,9 @@
 //! `crates/registry/src/apply/log_entry.rs`, which executes each command. Afterwards the replica
 //! notifies readers and watchers.
 //!
-//! - [`snapshot_body`] is a snapshot in the forms in which openraft passes it on.
-//! - [`evidence`] tracks the log positions that this node knows of, for the order of writes.
+//! - [`snapshot_body`] is the body of a snapshot that openraft passes on.
+//! - [`evidence`] stores the log positions that this node knows of, which decide the order of
+//!   writes.
 //! - [`tick_history`] detects gaps between ticks, and [`tick_timing`] sets the rate of ticks.
 //! - [`committed_log`] reads the log of a stopped node.
 

@@ -15,13 +15,13 @@ pub(crate) type LeaderKey = (u64, RaftId);
 ///
 /// - Only ticks of the leader `current` count. Replayed ticks and ticks of an earlier leader do not
 ///   count.
-/// - A tick that was proposed before a gap may be committed after the gap. Such a late tick does
-///   not hide the gap, because the gap is the time from the previous tick to the late tick.
-/// - The current leader knows best when it proposed its ticks. If the leader proposes a tick
-///   without a grace period after this node saw a gap, there was no gap at the leader.
-/// - Ticks that were proposed before an outage prove nothing about the outage, and several of them
-///   may be committed after it in one burst. A tick therefore counts as proposed after the gap only
-///   if it arrives some time after the gap was seen, and at a leader's normal pace.
+/// - A gap is measured from the last tick that counted. A tick that was proposed before the gap and
+///   is committed after it therefore does not hide the gap.
+/// - The current leader knows best when it proposed its ticks. If it proposes a tick without a
+///   grace period after this node saw a gap, this node forgets the gap.
+/// - A tick is known to have been proposed after a gap only if it arrives some time after this node
+///   saw the gap, and at a leader's normal pace. Several ticks from before an outage may be
+///   committed in one burst after the outage, and prove nothing.
 pub(crate) struct TickHistory {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
@@ -84,9 +84,9 @@ impl TickHistory {
         self.last = Some((leader, now));
     }
 
-    /// Records that this node has applied its own tick, which it proposed at `at`. When it proposed
-    /// the tick, this node decided whether the tick carries a grace period. No grace period is
-    /// therefore owed any more for a gap that this node saw up to `at`.
+    /// Records that this node has applied its own tick, which it proposed at `at`. This node
+    /// decided at that time whether the tick carries a grace period. No grace period is therefore
+    /// owed any more for a gap that this node saw by that time.
     pub(crate) fn decided(&mut self, at: Instant) {
         if self.owed_since.is_some_and(|since| since <= at) {
             self.owed_since = None;
@@ -202,9 +202,10 @@ mod tests {
         }
     }
 
-    /// A leader that applies its own tick owes no grace period for a gap that it saw before it
-    /// proposed the tick. A gap that it saw after the proposal still counts. So a new leader that
-    /// sees a gap when it applies its first tick owes no grace period after its second tick.
+    /// A leader that has applied its own tick owes no grace period for a gap that it saw before it
+    /// proposed the tick. For a gap that it saw after the proposal, it still owes one. A new leader
+    /// that sees a gap when it applies its first tick therefore owes no grace period after its
+    /// second tick.
     #[test]
     fn a_leader_takes_its_own_word() {
         let (mut history, start) = following(OLD);

@@ -22,12 +22,12 @@ pub(crate) enum Decision {
 
 /// Decides the next step of a node without a group.
 ///
-/// - A group whose founding pairs include this node's `node.id` and incarnation is this node's
-///   group.
-/// - If there is another group, the node asks to join it. The node does not vote in that group
+/// - A group is this node's own group if the founding pairs include this node's `node.id` and
+///   incarnation.
+/// - If the peers are in another group, the node asks to join that group. It does not vote there
 ///   before it has joined, because an emptied disk must not vote.
 /// - Only the node with the smallest `node.id` founds a group. It does so only when every peer has
-///   answered that the peer has no group and has the same inventory.
+///   answered, is in no group, and has the same inventory.
 pub(crate) fn decide(
     own: &NodeIdentity,
     own_address: &str,

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum time that the first founder waits for the other founders to adopt the founding pairs
-/// (`Decision::Form`). The other founders need one round of queries for this. If the first founder
-/// asked for votes earlier, the election would fail and cost an election timeout.
+/// (`Decision::Form`). The other founders need one round of queries to adopt the pairs. An earlier
+/// election would fail and cost an election timeout.
 const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
 /// Maximum time that the other founders wait for the first founder to lead, so that votes do not
 /// split. After this time they initialize the group without the first founder.

@@ -2,14 +2,15 @@
 //!
 //! A write that arrives at a follower carries the last log position that the follower knows of
 //! ([`crate::raft::apply::evidence`]). The write is rejected if its `node.id` was written after
-//! that position. openraft sends a follower one append at a time, so a follower with a slow disk
-//! learns of no later entry while it stores an append. A client may be acknowledged by another node
-//! and write through this follower in the meantime. Without a notice, that write would be rejected.
-//! Before the leader acknowledges an entry, it therefore sends such a follower a status message,
-//! which needs no disk.
+//! that position.
 //!
-//! The acknowledgement of an entry with a single client's write also waits briefly for the
-//! responses, because that client may write through the follower as soon as it is acknowledged.
+//! openraft sends a follower one append at a time. A follower with a slow disk therefore learns of
+//! no later entry while it stores an append. If a client is acknowledged by another node and next
+//! writes through this follower, the write would be rejected. To prevent this, the leader sends
+//! such a follower a status message, which needs no disk, before it acknowledges an entry.
+//!
+//! If an entry has only one client's write, the leader also waits briefly for the responses to its
+//! status messages. That client may write through the follower as soon as it is acknowledged.
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;

@@ -1,4 +1,4 @@
-//! Confirms a follower's read by the follower's vote, instead of a heartbeat round.
+//! Confirms a follower's read by the follower's vote, instead of by a heartbeat round.
 //!
 //! A leader may confirm a read once it knows that a majority still follows it. The follower that
 //! requests a read index is a voter, and its request carries its vote. In a group of three, the
@@ -11,11 +11,11 @@
 //!   vote is read after the reads arrived, and the leader's own vote is read after the follower's.
 //!   So there was a moment after the arrival of the reads at which neither node had voted for a
 //!   later leader.
-//! - The two nodes are a majority of each configuration in effect, so at that moment there was no
-//!   later leader.
-//! - Therefore this leader knows everything that was acknowledged before that moment. It knows the
+//! - At that moment there was no later leader, because the two nodes are a majority of each
+//!   configuration in effect.
+//! - This leader therefore knows everything that was acknowledged before that moment. It knows the
 //!   entries that it committed itself. Once an entry of its own term is committed, it also knows
-//!   the entries that its predecessors committed (Raft thesis, section 6.4). A restarted leader
+//!   the entries that earlier leaders committed (Raft thesis, section 6.4). A restarted leader
 //!   never resumes its term.
 
 use crate::planted::{Bug, is_planted};

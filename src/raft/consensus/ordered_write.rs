@@ -105,14 +105,13 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
     }
 }
 
-/// Proposes a write of a node id with the evidence (known log positions) collected on arrival.
-/// [`Command`] describes the use of the evidence.
+/// Proposes a write of a node id with the evidence, which is the log positions that this node knew
+/// when the write arrived. [`Command`] describes the use of the evidence.
 ///
 /// - A write that may have been applied is never proposed again.
-/// - A superseded write is never proposed again with later evidence. Its client gets an error and
-///   must send the write again, as a new arrival.
-/// - If a renewal finds nothing to renew, the full announcement is proposed with the evidence of
-///   the original arrival.
+/// - A superseded write is not proposed again either. Its client gets an error and must send the
+///   write again, as a new arrival with later evidence.
+/// - If a renewal finds nothing to renew, the full announcement is proposed with the same evidence.
 pub(crate) async fn write<F>(
     group: &Group,
     mut request: RequestedWrite<'_, F>,

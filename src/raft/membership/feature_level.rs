@@ -2,9 +2,9 @@
 //! (docs/decisions/0008).
 //!
 //! A release that changes the effect of a command applies the change only from a certain level on.
-//! Each member reports the highest level that it supports in its status message. If every voter
-//! supports a level above the current one, the leader proposes the highest such level. Nodes of two
-//! releases therefore have equal states while a cluster is upgraded node by node.
+//! Each member's status messages report the highest level that the member supports. The leader
+//! proposes the highest level that every voter supports, if that level is above the current one.
+//! Nodes of two releases therefore have equal states while a cluster is upgraded node by node.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::{Group, paced};
@@ -43,13 +43,12 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Delays a write during a new group's first second, until the group is at [`LEVEL_OF_ORDER`]. From
-/// this level on, writes are ordered.
+/// Delays a write during the group's first second on this node, until the group is at
+/// [`LEVEL_OF_ORDER`]. From this level on, writes are ordered.
 ///
-/// A new group begins at the first level, and raises its level as soon as its members have reported
-/// the levels that they support. A write that is proposed before the increase would often be
-/// rejected. The wait ends when the first second is over. It also ends when a voter is known to
-/// support only a lower level, for example during an upgrade of the cluster.
+/// A new group begins at the first level, at which many writes would be rejected. The level rises
+/// as soon as the members have reported the levels that they support. The delay also ends when a
+/// voter is known to support only a lower level, for example during an upgrade of the cluster.
 pub(crate) async fn settled(group: &Group, deadline: Instant) {
     if group.is_settled.load(Ordering::Relaxed) {
         return;

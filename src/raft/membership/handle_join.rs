@@ -80,8 +80,8 @@ fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinRespo
 
 /// Returns the address of a node of the group, or `None` if the group has no such node. The address
 /// comes from this node's inventory, or from the log if the inventory does not list the node. The
-/// address in the join request is not used, because a node may see itself under another name, and
-/// anyone can claim an address.
+/// address in the join request is not used. A node may know itself by another name, and anyone can
+/// claim an address.
 fn inventory_address(group: &Group, view: &RaftView, node_id: &str) -> Option<String> {
     let mut members = view.members();
     let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;

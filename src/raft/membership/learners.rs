@@ -2,7 +2,7 @@
 //!
 //! A learner is a node that is about to become a voter. A learner that does not become a voter is
 //! removed. Otherwise every member would dial this learner forever. The learner would also replace
-//! the voter with the same `node.id`, which may only have been down for a while.
+//! the voter with the same `node.id`, even if that voter was only down for a while.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::Group;
@@ -12,8 +12,9 @@ use openraft::async_runtime::WatchReceiver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Time without progress after which a learner is removed. A learner that has caught up is removed
-/// if it has not asked to join for this time. A slow disk installs a snapshot in less time.
+/// Time after which a learner is removed if it has accepted no log entry and no piece of a
+/// snapshot. A learner that has caught up is also removed if it has not asked to join for this
+/// time. Even a slow disk installs a snapshot in less time.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
 /// The learners of the group, as seen since this node began to lead.

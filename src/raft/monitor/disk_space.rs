@@ -1,7 +1,7 @@
 //! Monitoring of the free disk space.
 //!
-//! If the free space is below a floor, this node proposes nothing and accepts no entries. It also
-//! transfers the leadership, and waits until there is space again. Otherwise a failed write to the
+//! If the free space is below a floor, this node proposes nothing and accepts no entries until
+//! there is space again. A leader also transfers its leadership. Otherwise a failed write to the
 //! disk would stop the process (docs/decisions/0012).
 
 use crate::raft::group::{Group, paced};

@@ -2,7 +2,7 @@
 //!
 //! The cause may be a firewall that allows outgoing connections only, or a dead listener. Such a
 //! leader replicates as before, but no read or write of another node reaches it. Raft does not
-//! detect the failure, because the leader sends all requests of a working Raft group.
+//! detect the failure, because all requests of a working Raft group come from the leader.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::view::RaftView;

@@ -1,8 +1,8 @@
 //! Snapshots and purges triggered by the size of the log.
 //!
-//! openraft triggers snapshots and purges by the number of entries. An entry takes from 100 bytes
-//! to 256 kB, so the number of entries does not limit the duration of a start. At its start, a node
-//! reads the whole log and applies the entries after the snapshot.
+//! At its start, a node reads the whole log and applies the entries after the snapshot. openraft
+//! triggers snapshots and purges by the number of entries. This number does not limit the duration
+//! of a start, because an entry takes from 100 bytes to 256 kB.
 
 use crate::raft::group::{Group, paced};
 use openraft::async_runtime::WatchReceiver;

@@ -17,9 +17,9 @@ use tokio::sync::watch;
 /// about.
 pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     let mut metrics = group.raft.metrics();
-    // The server metrics are the part of openraft's metrics that seldom changes. openraft publishes
-    // the full metrics at each iteration of its core loop, thousands of times a second. The server
-    // metrics are published right before the full metrics, so the loop below waits until both
+    // The loop waits for changes of the server metrics, the part of openraft's metrics that seldom
+    // changes. openraft publishes the full metrics at each iteration of its core loop, thousands of
+    // times a second, and right after the server metrics. The loop therefore also waits until both
     // agree.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 /// Time between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// Time without a served read after which watchers are notified. The time is below the 2 s that
-/// docs/PROMISES.md promises.
+/// Time without a served read after which watchers are notified. It is below the 2 s that
+/// docs/PROMISES.md promises, and longer than the pause of reads at an ordinary change of leader.
 ///
-/// It is longer than the pause of reads at an ordinary change of leader. A node reads for itself
-/// twice a second (`peer_status`), and a killed leader is replaced within about a second. If every
-/// change of leader notified the watchers, ten thousand long-polled requests would end with an
-/// error, and every engine would retry at the same time.
+/// A node reads for itself twice a second (`peer_status`), and a killed leader is replaced within
+/// about a second. If every change of leader notified the watchers, ten thousand long-polled
+/// requests would end with an error, and every engine would retry at the same time.
 const UNAVAILABLE_AFTER: Duration = Duration::from_millis(1_800);
 
 /// Notifies the watchers whenever this node stops serving reads, until the group stops.

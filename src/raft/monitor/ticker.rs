@@ -17,11 +17,11 @@ use std::time::Duration;
 ///
 /// - One tick is in flight at a time. A tick is accepted only while this node still leads in the
 ///   same term, and is never forwarded.
-/// - In each term, the first tick waits until an entry that this node proposed in this term is
-///   applied. Before that entry, the log may still contain a tick of an older leader.
+/// - Before its first tick in a term, this node waits until it has applied an entry that it
+///   proposed in that term. Up to that entry, the log may still contain a tick of an older leader.
 /// - Each tick advances time by the duration since the last applied tick. If this node proposed the
 ///   last tick, the duration begins with the proposal. Otherwise it begins when this node applied
-///   the last tick. If a tick took long to commit, the next tick advances time by less (see
+///   the last tick. If the last tick took long to commit, the duration begins later (see
 ///   [`OwnTick::base`]).
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(TICK_INTERVAL);
@@ -48,13 +48,13 @@ struct OwnTick {
 }
 
 impl OwnTick {
-    /// Returns the start of the time that the next tick counts.
+    /// Returns the start of the time that the next tick counts. This is the end of the time that
+    /// this tick counted, or later if this tick waited long for a majority.
     ///
-    /// This tick and the next tick together count at most one [`STEP`] of the time before this tick
-    /// was applied, however long this tick waited for a majority. The limit is needed for the
-    /// entries before this tick in the log. Such an entry may have been committed just before this
-    /// tick was applied. The deadlines that the entry sets allow for one step of time from before
-    /// its commit.
+    /// This tick and the next tick may count time that passed before this tick was applied, but
+    /// together at most one [`STEP`] of that time. The limit is for the entries before this tick in
+    /// the log. Such an entry may have been committed just before this tick was applied. The
+    /// deadlines that the entry sets allow for only one step of time from before its commit.
     fn base(&self) -> Instant {
         let allowed = STEP.saturating_sub(self.advance);
         let waited = self.applied.duration_since(self.counted_to);
@@ -169,9 +169,9 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// A tick and the next tick together count at most one [`STEP`] of the time before the first
-    /// tick was applied, however long the first tick took to commit. If the commit took no longer
-    /// than usual, no time is lost.
+    /// A tick and its successor may count time that passed before the tick was applied, but
+    /// together at most one [`STEP`] of that time, however long the tick took to commit. If the
+    /// commit took no longer than usual, no time is lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
         let counted_to = clock::now();

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 /// Time between two probes of this node's own address ([`Node::answers_at`]).
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// One member of the group, or a node that waits for its group to form.
+/// A node that is a member of the group, or that waits for its group to form.
 ///
 /// Cheap to clone. Every method may be called before the group is formed. A method that needs the
 /// group returns an error that says what the node is waiting for.

@@ -184,8 +184,8 @@ fn piece(meta: SnapshotMeta, offset: u64, data: Vec<u8>, last: bool) -> Request 
 }
 
 /// A snapshot that cannot be installed is refused before openraft sees it, because openraft would
-/// end the process. Such a snapshot may be damaged, cut short, of another environment, or of
-/// another index than its metadata. It may also have a membership that no reader accepts.
+/// end the process. Such a snapshot is damaged, cut short, of another environment, or of another
+/// index than its metadata, or has a membership that no reader accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_that_cannot_be_installed_is_refused() {
     let stage = ServiceStage::set().await;

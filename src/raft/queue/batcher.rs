@@ -5,8 +5,8 @@
 //! starts with only the first of these requests, the other requests wait for the next batch. As a
 //! result, two batches of half the size alternate, at twice the cost.
 //!
-//! Therefore a batch waits for as many requests as the last batch answered, plus the requests that
-//! were queued at that time. If the expected requests do not arrive, for example because requests
+//! Therefore a batch waits for as many requests as were in the last batch or in the queue when the
+//! last batch was answered. If the expected requests do not arrive, for example because requests
 //! come at random times, the next batches do not wait.
 
 use crate::clock::{self, Instant};

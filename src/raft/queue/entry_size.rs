@@ -127,7 +127,7 @@ mod tests {
         postcard::to_stdvec(command).expect("it encodes").len()
     }
 
-    /// The estimate that limits an entry is never below a command's encoded size.
+    /// [`size_of`] never returns less than the encoded size of the command.
     #[test]
     fn a_command_takes_no_more_than_its_estimate() {
         for command in commands() {

@@ -1,7 +1,7 @@
 //! Serializes writes of one `node.id` in order of arrival (docs/decisions/0004).
 //!
-//! The last PUT and the DELETE of a Java node arrive on two connections. If both were in flight at
-//! the same time, the DELETE could be applied first, and the PUT would have to be rejected.
+//! A Java node sends its last PUT and its DELETE on two connections. If both were in flight at the
+//! same time, the DELETE could be applied first, and the PUT would have to be rejected.
 
 use crate::locks::lock;
 use std::collections::{BTreeMap, VecDeque};
@@ -44,10 +44,10 @@ impl KeyedMutex {
     /// Takes a ticket in the queue of a `node.id`, ahead of all later calls. Under the same lock,
     /// runs `note` to collect the evidence (known log positions) of the write.
     ///
-    /// Taking the ticket and collecting the evidence must be atomic. If write A takes its ticket
-    /// before write B, B may replace A and every write that A may replace. If A collected its
-    /// evidence after B took its ticket, A could replace a write that was acknowledged after B
-    /// arrived. As a result, B could replace that newer write too.
+    /// The two steps must be atomic. If write A takes its ticket before write B, B may replace A
+    /// and every write that A may replace. If A collected its evidence after B took its ticket, A
+    /// could replace a write C that was acknowledged after B arrived. As a result, B could replace
+    /// C, although C is newer.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,

@@ -2,11 +2,11 @@
 //! read that was waiting when the round started.
 //!
 //! - A read joins only a round that starts after the read arrived.
-//! - A retry is a new round with a new index. An index serves only reads that were waiting before
-//!   that index was requested. The reuse of an index caused etcd's stale read #20418.
+//! - An index serves only reads that were waiting before that index was requested. A retry is
+//!   therefore a new round with a new index. The reuse of an index caused etcd's stale read #20418.
 //! - A read is answered by its deadline without a timer of its own. If the deadline passes during a
-//!   round, the read gets an error and the round continues. A read that is queued during a round
-//!   must have more time left than a round takes (see [`ReadQueue::index`]).
+//!   round, the read gets an error and the round continues. The deadline of a read that is queued
+//!   during a round must be further away than a round takes (see [`ReadQueue::index`]).
 
 use super::batcher::{AdaptiveBatcher, BatchDelay};
 use crate::clock::{self, Instant};
@@ -122,8 +122,9 @@ impl ReadWorker {
             () = stopping => {}
         }
         // Drop the remaining entries, because a read waits until it is answered or its entry is
-        // dropped. Without this, an entry that a read adds at this moment would stay in the queue.
-        // That read keeps the group alive, and the group keeps the sender of the queue alive.
+        // dropped. An entry that a read adds at this moment would otherwise stay in the queue
+        // forever. The waiting read keeps the group alive, and the group keeps the sender of the
+        // queue alive.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }
@@ -188,7 +189,7 @@ fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> Unavailable {
 }
 
 /// Awaits the round and returns its result, or `None` when no reader waits any more. A reader whose
-/// deadline passes gets an error, and the round continues for the other readers. If a passed
+/// deadline passes gets an error, and the round continues for the other readers. If one passed
 /// deadline cancelled the round, no round would end under a constant stream of reads.
 async fn answer_of(
     round: impl Future<Output = Result<u64, Unavailable>>,

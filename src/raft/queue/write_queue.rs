@@ -29,8 +29,9 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Maximum number of commands in one entry, so that no entry takes long to apply.
 const MAX_BATCH_COMMANDS: usize = 4_096;
 /// Maximum time that a batch waits for the expected writes. The time is the duration of the last
-/// batch, since a write that misses a batch waits about as long. The time is at most `max`, because
-/// a longer batch was delayed by a disk or a network, and not by busy processors.
+/// batch, since a write that misses a batch waits about as long. A last batch that took longer than
+/// `max` was delayed by a disk or a network and not by busy processors, so the time is at most
+/// `max`.
 const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 1,
     max: Duration::from_millis(5),
@@ -108,7 +109,8 @@ impl WriteQueue {
         )
     }
 
-    /// Queues a command for the next batch, in order of arrival. The receiver gets its result.
+    /// Queues a command for the next batch, in order of arrival. The returned receiver yields the
+    /// command's result.
     pub(crate) fn propose(
         &self,
         command: Command,

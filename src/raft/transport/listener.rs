@@ -38,8 +38,8 @@ pub(crate) trait PeerService: Send + Sync + 'static {
     /// Returns whether a session belongs to a node that is not a member.
     fn is_non_member(&self, session: &Self::Session) -> bool;
     /// Returns whether a request that is read now may be served. A request is not served after its
-    /// session has ended. It is not served either right after a pause of the process, since the
-    /// sockets hold old requests.
+    /// session has ended, or right after a pause of the process, when the sockets hold old
+    /// requests.
     fn is_current(&self, session: &Self::Session, opened_epoch: u64) -> bool;
     /// Serves one request.
     fn serve(

@@ -46,9 +46,9 @@ pub(crate) struct PeerState {
     pub(crate) acknowledged: Option<LogId>,
 }
 
-/// Time after its last proven answer for which plain connections in a member's name are refused. It
-/// lets an operator go back from `permissive` to `off`: the other members accept the plain node
-/// once they have not heard from the proven one for this time.
+/// Time for which plain connections in a member's name are refused after that member's last proven
+/// answer. After this time, the other members accept the member without a proof. An operator can
+/// therefore go back from `permissive` to `off`.
 const PROVED_FOR: Duration = Duration::from_secs(30);
 
 /// The change that a new connection of a peer brings.

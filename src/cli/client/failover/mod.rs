@@ -69,14 +69,14 @@ struct ServerState {
     error: Option<RequestError>,
 }
 
-/// A client that asks several servers, one after another in the given order, until one answers.
+/// A client that asks several servers, one after another, until one answers.
 ///
-/// - The server that answered last is asked first.
-/// - If a server does not answer, the next server is asked immediately. There is a pause only after
-///   all servers have been asked.
-/// - An invalid request is sent to only one server.
-/// - If a server does not know the endpoint, the next server is asked, because the first server may
-///   be of an older release. The search ends once no server knows the endpoint.
+/// - The first server to ask is the one that answered last. The others follow in the given order.
+/// - If a server does not answer, the client asks the next server immediately. It pauses only after
+///   it has asked all servers.
+/// - An invalid request is not sent to another server.
+/// - If a server does not know the endpoint, it may be of an older release, so the client asks the
+///   next server. The client gives up only when no server knows the endpoint.
 pub struct FailoverClient {
     client: Client,
     timeouts: Timeouts,
@@ -166,12 +166,12 @@ impl FailoverClient {
             .collect()
     }
 
-    /// Asks the servers until `read` accepts a response. Each request may take at most an equal
-    /// share of the remaining time, so that all servers are asked.
+    /// Asks the servers until `read` accepts a response. So that every server is asked within
+    /// `limit`, each request gets at most an equal share of the remaining time.
     ///
     /// # Errors
-    /// Fails when the request is invalid, or no server has answered within `limit`. Each server is
-    /// asked at least once.
+    /// Fails when the request is invalid, when no server knows the endpoint, or when no server has
+    /// answered within `limit`.
     pub async fn ask<T>(
         &mut self,
         query: &Query,

@@ -32,14 +32,14 @@ pub struct SseEvent {
     pub data: Box<RawValue>,
 }
 
-/// Whether a new stream resumes where the previous one broke off.
+/// The way in which a new stream continues a broken stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// Each event carries changes, so the new stream is asked for the changes after the last seen
-    /// id.
+    /// Each event carries changes. The new stream is requested with the last received id, and
+    /// begins with the changes after that id.
     AfterLast,
-    /// Each event carries the whole state, so the new stream simply starts with the current one; no
-    /// id is sent.
+    /// Each event carries the whole state. The new stream is requested without an id, and begins
+    /// with the current state.
     Anew,
 }
 
@@ -55,22 +55,23 @@ pub struct BreakReason {
 #[error("{0}")]
 struct BrokenStream(String);
 
-/// A reader of the events of one request, which are read from one server after another.
+/// A reader of the events of one request. It reads from one server at a time.
 ///
-/// - Heartbeats are not returned. Their ids only advance the id that is sent to the next server.
-/// - When a server ends its stream or is silent, the next server is asked immediately.
-/// - When no server answers, a notice is printed to standard error. Another notice is printed once
-///   a server answers again.
-/// - Once a stream has been open, the reader never gives up.
+/// - Heartbeats are not returned. The reader only stores their ids.
+/// - When a server ends its stream or is silent, the reader asks the next server. It pauses only
+///   when all servers were tried.
+/// - When no server answers, the reader prints a notice to standard error. It prints another notice
+///   once a server answers again.
+/// - Once the reader has opened a stream, it never gives up.
 pub struct EventReader {
     failover: FailoverClient,
     query: Query,
     resume: Resume,
     last_id: Option<String>,
     open: Option<OpenStream>,
-    /// Number of servers tried in a row. The count starts again at 1 when a stream breaks that was
-    /// open for at least the pause time. When all servers were tried, the reader pauses before the
-    /// next attempt.
+    /// Number of servers tried in a row. When all servers were tried, the reader pauses before the
+    /// next attempt. The count is set to 1 when a stream that was open for at least the pause time
+    /// breaks.
     tried: usize,
     /// Number of servers in a row that did not open a stream.
     unanswered: usize,

@@ -24,12 +24,13 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(200);
 /// milliseconds since the connection was opened.
 const NEVER: u64 = u64::MAX;
 
-/// The activity of a connection. The IO and the requests of the connection record their activity
-/// here, and the task of the connection checks the time limits.
+/// The activity of a connection. The connection's IO and requests record their activity here, and
+/// the connection's task checks the time limits.
 ///
-/// - While a request is in flight, the time limits of its handler replace the connection's limits.
-/// - On HTTP/2, only [`IDLE_TIMEOUT`] applies between requests, because a byte may belong to a PING
-///   and not to a request.
+/// - While a request is in flight, the time limits of the request's handler replace the
+///   connection's limits.
+/// - On HTTP/2, only [`IDLE_TIMEOUT`] applies between requests, because a received byte may belong
+///   to a PING instead of a request.
 /// - A body that is, or may be, transferred in parts holds a [`BodyGuard`].
 pub(super) struct ConnectionState {
     began: Instant,

@@ -64,9 +64,9 @@ impl Vfs for FullFs {
 /// Size of the test disk.
 const SMALL: u64 = 12 << 20;
 
-/// A snapshot that fits beside the existing files is built even on a nearly full disk. For this
-/// purpose the ballast, a file that reserves disk space, is released. A snapshot that does not fit
-/// is postponed if openraft does not force it, and the process continues.
+/// A snapshot that fits beside the existing files is built even on a nearly full disk. The ballast,
+/// a file that reserves disk space, is released for the snapshot. If a snapshot does not fit, it is
+/// postponed unless openraft forces it, and the process continues.
 #[tokio::test]
 async fn a_snapshot_without_room_is_put_off() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -25,9 +25,9 @@ const LAST_AFTER: Duration = Duration::from_millis(150);
 
 /// Connects to a host by calling `attempt` with its addresses.
 ///
-/// - Addresses that the name resolves to now come first. Remembered addresses, to which the name
-///   resolved before, are tried when the current ones do not answer or when the resolution takes
-///   long.
+/// - The addresses to which the name resolves now are tried first. The addresses to which it
+///   resolved before (remembered addresses) are tried when the first ones do not answer, or when
+///   the resolution takes long.
 /// - Only the first dial waits for a resolution that hangs. A later dial sees that the resolution
 ///   has been running for long, and does not wait.
 ///

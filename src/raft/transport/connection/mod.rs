@@ -20,9 +20,9 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 /// shorter than an election.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Time without an answer after which a connection counts as silent. A firewall or a peer may drop
-/// a connection without notice. If a new leader discovered this only with its first entries, it
-/// would be blocked until those entries time out. Therefore a silent connection is replaced when a
-/// call on it times out. If no caller waits on it, it is replaced before the next call.
+/// a connection without notice. A silent connection is therefore replaced when a call on it times
+/// out, or before the next call if no caller waits on it. Otherwise a new leader would discover the
+/// loss only with its first entries, and be blocked until these entries time out.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// Maximum number of requests queued on one connection. Further calls wait. The limit is far above
 /// the number of requests that one node sends at the same time.
@@ -170,10 +170,9 @@ impl PeerClient {
 
     /// Returns the current connection, or a new one if the current one has been idle for too long.
     ///
-    /// The current connection is replaced only once a new connection is made. If no new one can be
-    /// made, the current one is kept, because a name server, a firewall or a peer without free
-    /// capacity may block only new connections. If the peer refuses this node, the current
-    /// connection is dropped.
+    /// If no new connection can be made, the current one is kept. A name server, a firewall or a
+    /// peer without free capacity may block only new connections. If the peer refuses this node,
+    /// the current connection is dropped.
     async fn connected(&self, hello: Hello) -> Result<Arc<OutboundConnection>, CallError> {
         let mut slot = self.connection.lock().await;
         let open = |connection: &&Arc<OutboundConnection>| !connection.out.is_closed();

@@ -295,9 +295,9 @@ impl Peers {
     /// Returns the reachable members that need a status message now, because no append with the
     /// entry at `index` was sent to them yet.
     ///
-    /// At most `MAX_NOTIFIED_AT_ONCE` such messages are in flight to each member. A message counts
-    /// as in flight until [`Peers::note_notified`] is called. Two messages to one member are sent
-    /// at least `pace` apart.
+    /// At most `MAX_NOTIFIED_AT_ONCE` such messages are in flight to each member, and they are sent
+    /// at least `pace` apart. A message counts as in flight until [`Peers::note_notified`] is
+    /// called.
     pub(crate) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
         let mut lagging = Vec::new();
         for (id, known) in lock(&self.known).iter_mut() {
@@ -331,11 +331,11 @@ impl Peers {
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
-        // Skip a peer whose process is unknown, for example because its state was dropped when it
-        // was removed from the group. Otherwise the next hello of the peer would count as that of a
-        // new process and be rejected. This is so because a hello carries the last log id at the
-        // start of the process. Skip a plain peer too: its statements must not count against the
-        // member whose name it uses.
+        // Skip a peer whose process is unknown, for example because the peer was removed from the
+        // group and its state was dropped. The peer's next hello would count as that of a new
+        // process, and be rejected because it carries the last log id at the start of the process.
+        // Skip a plain peer too, because its statements must not count against the member whose
+        // name it uses.
         if known.process.is_some() && !known.is_plain {
             known.acknowledged = known.acknowledged.max(log_id);
         }

@@ -3,7 +3,7 @@
 //! A name server that fails, answers late or hangs must not cost a connection, a write or a thread
 //! of the runtime. Each resolution therefore runs on a thread of its own, and continues after the
 //! dial that began it. Only one resolution of a name runs at a time. The last addresses of a name
-//! are kept, for dials while the name does not resolve.
+//! are kept, and are dialed while the name does not resolve.
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;

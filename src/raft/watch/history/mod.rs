@@ -64,9 +64,10 @@ struct RecordedChange {
     /// The two lists in `json`, as slices of it.
     removed: Bytes,
     services: Bytes,
-    /// The JSON for the whole type, rendered for the first reader and shared by all readers. It is
-    /// set only if one entry changed several pools of the type, and only in the change of the first
-    /// of these pools. At most it doubles the size of the entry's changes.
+    /// The JSON of an entry's changes to all pools of the type, rendered for the first reader and
+    /// shared by all readers. It is needed only if the entry changed several pools of the type, and
+    /// is stored only in the change of the first of these pools. At most it doubles the size of the
+    /// entry's changes.
     of_all_pools: OnceLock<Bytes>,
 }
 
