@@ -23,7 +23,7 @@ pub struct Operation {
     pub server: u32,
     /// The time just before the request was sent.
     pub call_ns: u64,
-    /// A time by which the server had certainly received a change. At this time, the server had
+    /// A time by which the server had certainly received the change, because the server had
     /// answered a request that was sent after the change. The answer to the change itself does not
     /// count. `None` for a lookup, and for a change without this proof. [`crate::certificate`]
     /// explains the rule that uses this time.

@@ -139,9 +139,9 @@ enum LoggedOutcome {
 }
 
 impl CommittedLog {
-    /// Reads the output of `quorate log DIR`. Every service of the test carries its token in the
-    /// property `token_property`. Announcements without a token come from other clients and are
-    /// omitted. The expiries of other clients' nodes are kept, but have no effect.
+    /// Reads the output of `quorate log DIR`. Every service of the test carries the token of its
+    /// announcement in the property `token_property`. Announcements without a token come from other
+    /// clients and are omitted. The expiries of other clients' nodes are kept, but have no effect.
     ///
     /// # Errors
     /// Fails at the first line that is not an entry, or whose index does not follow the previous
@@ -169,14 +169,14 @@ impl CommittedLog {
         Ok(log)
     }
 
-    /// Joins two parts of one log that two nodes know. Either part may begin or end earlier than
-    /// the other part.
+    /// Joins two parts of one log, each known to a different node. Either part may begin or end
+    /// earlier than the other part.
     ///
     /// Returns the later part alone if entries are missing between the two parts.
     ///
     /// # Errors
-    /// Fails if the two parts differ at an index that both contain, because two nodes committed
-    /// different entries.
+    /// Fails if the two parts differ at an index that both contain, which means that the two nodes
+    /// committed different entries.
     pub fn joined(self, other: Self) -> Result<Self, Differs> {
         let (mut first, second) = match self.from_index <= other.from_index {
             true => (self, other),

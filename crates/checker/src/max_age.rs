@@ -19,9 +19,9 @@ impl MaxAge {
         }
     }
 
-    /// Returns the minimum time between the last accepted renewal of an announcement and a lookup
-    /// that may omit the announcement. The time is measured by the harness's clock. There is no
-    /// upper bound: a late expiry is always legal, since cluster time stops without a quorum.
+    /// Returns the minimum time, by the clock of the test harness, from the last accepted renewal
+    /// of an announcement to a lookup that may omit the announcement. There is no maximum. A late
+    /// expiry is always legal, since cluster time stops without a quorum.
     #[must_use]
     pub fn least_life_ns(self) -> u64 {
         self.least_life_ns

@@ -1,6 +1,7 @@
 //! One type in one pool of the registry, as a [`Model`].
 //!
-//! The state is the announcement of each node. Expiry is part of lookups.
+//! The state is the announcement of each node. Expiry is a part of lookups and not a separate
+//! event, so the search need not guess the time of an expiry.
 //!
 //! | operation | legal if | state of the node afterwards |
 //! |---|---|---|
@@ -9,15 +10,15 @@
 //! | a lookup shows k | k is stored | unchanged |
 //! | a lookup omits the node | absent, or the lookup's return >= `low` + 99 % of max-age | absent |
 //!
-//! `low` is a lower bound on the time at which the announcement was accepted: the later one of the
-//! time of its call and the `low` of the previous announcement. The registry expires an
-//! announcement at least max-age after accepting it. A lookup that no longer shows the node returns
-//! after the expiry. A history that keeps the promises is therefore never rejected. An early
-//! expiry, a node that reappears, a stale lookup and a lost change are never accepted. Expiries are
-//! not separate events, so the search need not guess their times.
+//! `low` is a lower bound on the time at which the announcement was accepted. It is the later of
+//! the time at which the announcement was called and the `low` of the previous announcement. The
+//! registry expires an announcement at least max-age after accepting it. A lookup that no longer
+//! shows the node returns after the expiry. A history that keeps the promises is therefore never
+//! rejected. An early expiry, a node that reappears, a stale lookup and a lost change are never
+//! accepted.
 //!
-//! A lookup reads all nodes of the group in one step. A mixture of two states is therefore
-//! detected, which a separate model for each node would miss.
+//! A lookup reads all nodes of the group in one step, so a result that mixes two states is
+//! detected. A separate model for each node would miss the mixture.
 
 use crate::linearizable::Model;
 use crate::max_age::MaxAge;
@@ -125,9 +126,9 @@ impl Model for GroupModel {
         }
     }
 
-    /// Returns the changes that a lookup needs: one of each node whose stored state differs from
+    /// Returns the changes that a lookup needs: one for each node whose stored state differs from
     /// the result. A lookup never needs a renewal of a stored announcement. A renewal delays the
-    /// time from which lookups may omit the node, so it can only make lookups illegal.
+    /// time from which lookups may omit the node, so a renewal can only make lookups illegal.
     fn needs(&self, state: &Self::State, op: &GroupOp) -> Option<Vec<Need>> {
         let GroupOp::Lookup { found, return_ns } = op else {
             return Some(Vec::new());

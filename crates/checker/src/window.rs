@@ -38,10 +38,10 @@ impl Window {
         gaps.max().unwrap_or(0)
     }
 
-    /// Returns the time from the beginning of the window to the first successful answer to a lookup
-    /// of each server, in nanoseconds. Only lookups that were called within the window count, and
-    /// servers without such lookups are omitted. `None` means that no successful answer came before
-    /// the end of the window.
+    /// Returns, for each server, the time from the beginning of the window to the server's first
+    /// successful answer to a lookup, in nanoseconds. Only lookups that were called within the
+    /// window count. A server without such lookups is omitted. The time is `None` if no successful
+    /// answer came before the end of the window.
     #[must_use]
     pub fn first_lookups_ns(self, history: &[Operation]) -> BTreeMap<u32, Option<u64>> {
         let mut first: BTreeMap<u32, Option<u64>> = BTreeMap::new();

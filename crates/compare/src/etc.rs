@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// The node.environment of every measured cluster.
 pub const ENVIRONMENT: &str = "bench";
 
-/// Writes the files of one node for each port. Returns the directories of the nodes, each with
-/// `etc` and an empty `data`.
+/// Writes the files of a cluster that has one node for each of `ports`. Returns the directories of
+/// the nodes. Each directory contains `etc` and an empty `data`.
 ///
 /// # Errors
 /// Fails if the directory cannot be written.

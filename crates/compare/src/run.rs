@@ -176,7 +176,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
 /// the run.
 struct Stall {
     name: Name,
-    /// The directory of its cluster's data.
+    /// The directory for the data of the cluster.
     dir: PathBuf,
     /// The running cluster, or the reason why it could not be started and warmed up.
     cluster: Result<Cluster, String>,

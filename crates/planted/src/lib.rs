@@ -1,5 +1,5 @@
-//! Planted bugs that the tests must find. In a build with the feature `planted`, the variable
-//! `QUORATE_PLANTED` names the bug that is active.
+//! Planted bugs that the tests must find. In a build with the feature `planted`, the environment
+//! variable `QUORATE_PLANTED` names the bug that is active.
 //!
 //! Without the feature, as in every release, no bug is planted and none of this code is in the
 //! program. `scripts/planted` plants each bug, and states which test must find it within what time.

@@ -23,9 +23,9 @@ pub struct Batch {
 /// One change of the registry.
 ///
 /// **The order of writes of one node.** If write A arrived at any server before write B of the same
-/// node began, A never takes effect after B was acknowledged. The node of the cluster to which a
-/// client sends a write is its receiving node. Each write carries evidence ([`Arrival`]), which is
-/// what the receiving node knew of the log when the write arrived.
+/// node began, A never takes effect after B was acknowledged. The receiving node of a write is the
+/// node of the cluster to which the client sends the write. Each write carries evidence
+/// ([`Arrival`]), which is what the receiving node knew of the log when the write arrived.
 ///
 /// A write is an announcement, a renewal or a withdrawal. `apply` compares the evidence with the
 /// index of the entry in which the registry last accepted a write of the node or expired the node.
@@ -33,8 +33,8 @@ pub struct Batch {
 /// changes nothing.
 ///
 /// - The receiving node never proposes a superseded write again with newer evidence. It cannot know
-///   whether the superseding write ended before this write arrived, or began after this write
-///   arrived. The client is asked to retry instead.
+///   whether the superseding write ended before the superseded write arrived, or began later. The
+///   client is asked to retry instead.
 /// - After a renewal with the outcome `NotRegistered`, the receiving node proposes the whole
 ///   announcement, with the evidence of the renewal.
 /// - If one entry contains several writes of a node, the registry accepts at most one of them,
@@ -45,15 +45,15 @@ pub struct Batch {
 ///   node, although newer writes precede it in the log. A write queued behind the renewal at the
 ///   receiving node may replace the renewal ([`Arrival::previous`]), and would replace those newer
 ///   writes too. The same is true of a late withdrawal.
-/// - A renewal needs no time limit ([`Arrival::until_ms`]). If its evidence is newer than the
-///   client's request to renew, the only effect is that the stored announcement lives longer. The
-///   writes queued behind the renewal carry evidence of their own.
+/// - A renewal needs no time limit ([`Arrival::until_ms`]). If the evidence of the renewal is newer
+///   than the client's request to renew, the only effect is that the stored announcement lives
+///   longer. The writes queued behind the renewal carry evidence of their own.
 ///
 /// Below feature level 4 ([`LEVEL_OF_ORDER`](crate::LEVEL_OF_ORDER)), a command carries a single
 /// index, `seen`, and renewals are not ordered. A node of this release proposes such commands until
-/// every voter knows level 4. It proposes each command once, with the index that it knew to be
-/// committed when the write arrived. With this index alone, more writes are superseded than with
-/// the full evidence. A new group is in this state only for a moment.
+/// every voter knows level 4, which takes only a moment in a new group. The node proposes each
+/// command once, with the index that the node knew to be committed when the write arrived. With
+/// this index alone, more writes are superseded than with the full evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Replaces everything that the node announces. If exactly this announcement is stored, the
@@ -99,9 +99,9 @@ pub enum Command {
         /// `grace_ms` is set, the time does neither.
         advance_ms: u64,
         /// Length of a grace period after an outage, in milliseconds. Cluster time stops until
-        /// ticks have counted this length, so that clients can find the cluster again. Two grace
-        /// periods do not add up. If the rest of a previous grace period is longer than this one,
-        /// that rest applies instead.
+        /// ticks have counted this length, so that clients can find the cluster again. If the rest
+        /// of a previous grace period is longer, ticks must count that rest instead. The two
+        /// lengths are never added.
         grace_ms: Option<u64>,
     },
     /// Retires these raft ids, which were replaced and never return.

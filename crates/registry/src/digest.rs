@@ -28,7 +28,7 @@ impl Registry {
         ])
     }
 
-    /// Recomputes the sum of the elements of nodes and static services.
+    /// Recomputes the sum of the elements (the digests) of all nodes and all static services.
     pub(crate) fn recompute_sum(&self) -> u128 {
         let nodes = self.nodes.values().fold(0u128, |sum, entry| {
             sum.wrapping_add(entry.element(self.level))

@@ -29,18 +29,19 @@ pub struct Tail {
 ///
 /// The evidence is recorded once, on arrival. A write is never proposed with newer evidence.
 ///
-/// A write may replace another write of its node only if the other write certainly began before
-/// this write arrived. That is certain if the other write is in one of these entries:
+/// Write B may replace write A of the same node only if A certainly began before B arrived. This is
+/// certain if A is in one of these entries (`committed`, `tail` and `previous` are fields of the
+/// evidence of B):
 ///
-/// - an entry at or below `committed`, because that entry was committed before this write arrived.
-/// - an entry at or below `tail`, if the leader of `tail` also proposed the entry with this write.
-///   A leader only appends to its log, so its log had all entries up to `tail` before this write
-///   arrived. The log of another leader may have newer entries at these indexes, so `tail` is
-///   ignored if another leader proposed this write.
-/// - the entry at `previous`, because its write (the previous write) arrived earlier at the same
-///   receiving node. Accepted writes of the node that precede the previous write in the log may be
-///   replaced too. They began before the previous write arrived, because the registry would
-///   otherwise have refused the previous write.
+/// - an entry at or below `committed`, because that entry was committed before B arrived.
+/// - an entry at or below `tail`, if the leader of `tail` also proposed the entry with B. A leader
+///   only appends to its log, so its log had all entries up to `tail` before B arrived. The log of
+///   another leader may have newer entries at these indexes, so `tail` is ignored if another leader
+///   proposed B.
+/// - the entry at `previous`, because the write in that entry arrived before B at the same
+///   receiving node. Accepted writes of the node with a lower index may be replaced too. They began
+///   before the write at `previous` arrived, because the registry would otherwise have refused that
+///   write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
     /// The highest log index known to be committed.
@@ -53,10 +54,10 @@ pub struct Arrival {
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.
     ///
-    /// The value is the maximum that ticks can have counted when the client gives up, by the clock
-    /// of the receiving node. If ticks have counted more when the write is applied, the client has
-    /// given up, or the clock of the receiving node stopped, as in a paused virtual machine. If the
-    /// clock stopped, the rest of the evidence may be newer than the client's request.
+    /// By the clock of the receiving node, ticks cannot count more than this value before the
+    /// client gives up. If ticks have counted more when the write is applied, either the client has
+    /// given up, or this clock stopped, as in a paused virtual machine. If the clock stopped, the
+    /// rest of the evidence may be newer than the client's request.
     pub until_ms: Option<u64>,
 }
 

@@ -33,7 +33,7 @@ impl Secret {
     /// Parses a secret. White space is part of it.
     ///
     /// # Errors
-    /// When the secret is too short or too long.
+    /// Returns an error if the secret is too short or too long.
     pub fn parse(text: &str) -> Result<Secret, SecretError> {
         match text.len() {
             bytes if bytes < SECRET_BYTES_MIN => Err(SecretError::TooShort(bytes)),

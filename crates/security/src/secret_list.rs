@@ -6,7 +6,8 @@ use thiserror::Error;
 /// Maximum number of secrets in a list. A rotation needs two.
 pub const SECRETS_MAX: usize = 8;
 
-/// The accepted secrets; there is at least one. The first secret is also the one to show to others.
+/// The secrets that a node accepts; there is at least one. The node itself shows the first secret
+/// to others.
 ///
 /// A rotation takes four lists, with one restart or reload of all nodes for each list: `old`, then
 /// `old, new`, then `new, old`, then `new`. At each step, every node accepts the secret that the
@@ -45,11 +46,11 @@ impl SecretList {
         }
     }
 
-    /// Parses the text of a file: one secret a line, without the blanks around it. Empty lines are
-    /// skipped, and so is a byte order mark.
+    /// Parses the text of a file with one secret per line. Ignores blanks around a secret, empty
+    /// lines and a byte order mark.
     ///
     /// # Errors
-    /// When there is no secret or there are too many, or when a line is not a secret.
+    /// Returns an error if there is no secret, if there are too many, or if a line is not a secret.
     pub fn parse(text: &str) -> Result<SecretList, SecretListError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut secrets = Vec::new();

@@ -1,12 +1,12 @@
 //! A replacement of the C library's `getrandom`, for a program whose random numbers all derive from
 //! one seed.
 //!
-//! tokio randomizes the order in which `select!` and its watch channels poll what is ready. It
+//! tokio randomizes the order in which `select!` and its watch channels poll what is ready. tokio
 //! seeds the generator of this order from the standard library's `RandomState`. It accepts another
-//! seed only if everything is compiled with `--cfg tokio_unstable`. `RandomState` in turn calls
-//! `getrandom` through a weak symbol, which exists so that a program can substitute its own
-//! `getrandom` (`std::sys::random::linux`). A program linked with this crate does so, and does not
-//! need the flag, which would apply to the product as well.
+//! seed only if everything is compiled with `--cfg tokio_unstable`, which would apply to the
+//! product as well. `RandomState` in turn calls `getrandom` through a weak symbol, which exists so
+//! that a program can substitute its own `getrandom` (`std::sys::random::linux`). A program that is
+//! linked with this crate gets the `getrandom` of this crate, and does not need the flag.
 //!
 //! This crate has no effect on systems whose standard library does not call `getrandom`.
 

@@ -30,7 +30,7 @@ impl BlockingExecutor {
     /// Runs blocking work.
     ///
     /// # Errors
-    /// When the work panicked, or the runtime is shutting down.
+    /// Returns an error if the work panicked, or the runtime is shutting down.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

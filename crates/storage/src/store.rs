@@ -35,7 +35,7 @@ const QUEUE_REQUESTS_MAX: usize = QUEUE_BYTES_MAX / REQUEST_BYTES_MIN;
 
 /// A data directory: the log, the vote, the identity and the snapshots of one node.
 ///
-/// Handles are cheap to clone, and every [`super::LogStore`] is a handle too. The drop of the last
+/// Handles are cheap to clone, and every [`super::LogStore`] is a handle too. Dropping the last
 /// handle seals the last batch (by a two-phase commit), so that another process can open the
 /// directory.
 #[derive(Debug, Clone)]
@@ -62,8 +62,8 @@ impl Store {
     /// directory. This function blocks.
     ///
     /// # Errors
-    /// When another process uses the directory, when it is unusable, or when its content cannot be
-    /// trusted. The error names the file and the remedy.
+    /// Returns an error if the directory is used by another process or is unusable, or if its
+    /// content cannot be trusted. The error names the file and the remedy.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Self, OpenError> {
         Self::open_with(vfs, dir, BlockingExecutor::Threads)
     }
@@ -140,7 +140,7 @@ impl Store {
     /// Writes the identity of the directory. It is durable on return.
     ///
     /// # Errors
-    /// Fails when the storage fails or has failed before; the process must then stop.
+    /// Fails if the storage fails or has failed before. The process must stop after this error.
     pub async fn save_identity(&self, identity: &Identity) -> io::Result<()> {
         let identity = identity.clone();
         self.inner
@@ -239,7 +239,7 @@ impl Store {
     /// other request may write to the store until `wipe` returns.
     ///
     /// # Errors
-    /// Fails when the storage fails or has failed before; the process must then stop.
+    /// Fails if the storage fails or has failed before. The process must stop after this error.
     pub async fn wipe(&self) -> io::Result<()> {
         self.inner.ask(|done| WriteRequest::Wipe { done }).await
     }

@@ -17,24 +17,22 @@
 //! - Two writes of one node id keep their order. If write A had arrived at a server before write B
 //!   was called, and B was acknowledged, A takes no effect at a later index than B.
 //! - No node expires before max-age has passed since the server accepted the node's last renewal.
-//!   The time of acceptance is unknown. Its lower bound is the latest call among the renewal itself
-//!   and all operations with an earlier index.
+//!   The time of acceptance is unknown, so the check uses a lower bound: the latest call time among
+//!   the renewal and all operations with an earlier index.
 //!
-//! No search is needed. The server's indexes are only a hint for the order, since a wrong index
-//! fails one of the checks.
+//! No search is needed, because the indexes give the order. The server need not be trusted, because
+//! a wrong index fails one of the checks.
 //!
 //! **One index, several changes.** A log entry is a batch of commands. Changes of different nodes
 //! commute, so their order within a batch does not matter. Acknowledged changes of one node in one
 //! batch must be identical. If a batch contains different writes of a node, the registry accepts at
 //! most one of them and rejects the others as overtaken (`crates/registry/src/command.rs`).
 //!
-//! **Two writers of one node id.** Promise e concerns two writes of one node id. If the first write
-//! arrived at a server before the second write was called, the first write never takes effect after
-//! the second write was acknowledged. The check uses the log, which shows the commands that had an
-//! effect. If the second write was acknowledged with index i, the first write has no effect after
-//! i. Three kinds of writes may come late, since they change the result of no lookup: an
-//! announcement equal to the stored one, a renewal, and a withdrawal of a node that is not
-//! registered.
+//! **Two writers of one node id.** The check of promise e reads the log, which shows the commands
+//! that had an effect. Let A and B be two writes of a node id as above. If B was acknowledged with
+//! index i, A must have no effect above i. Three kinds of writes may nevertheless come late, since
+//! they change the result of no lookup: an announcement equal to the stored one, a renewal, and a
+//! withdrawal of a node that is not registered.
 //!
 //! A client knows that its write arrived once the server has answered a request that was sent after
 //! the write ([`Operation::arrived_ns`]). If several operations may have caused a change, the
@@ -47,9 +45,9 @@
 //! lookup. At an earlier index, an event would break at least as many rules.
 //!
 //! An announcement is placed at the first lookup that shows its token. An expiry is placed at the
-//! first lookup that omits the node. If the node cannot have expired by the time of this lookup, a
-//! change with an unknown outcome that explains the absence is placed there instead, such as a
-//! withdrawal.
+//! first lookup that omits the node. If the node cannot have expired before this lookup, the replay
+//! places a change with an unknown outcome that explains the absence, such as a withdrawal, at the
+//! lookup instead.
 
 mod order;
 mod replay;

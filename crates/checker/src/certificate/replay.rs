@@ -374,9 +374,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Applies a suitable change of a node with an unknown outcome at an index. Returns whether
-    /// there was a suitable change. `is_it` must accept the change. In addition, no operation with
-    /// this index or a later index may have returned before the change was called.
+    /// Applies, at an index, a change of a node that has an unknown outcome and satisfies `is_it`.
+    /// The change must have been called before any operation with this index or a later index
+    /// returned. Returns whether there was such a change.
     fn place_unknown(
         &mut self,
         index: u64,

@@ -144,8 +144,8 @@ impl<'a> Writers<'a> {
         self.nodes.contains(node)
     }
 
-    /// Removes and returns the first change of a node with an unknown outcome for which `is_it` is
-    /// true.
+    /// Removes and returns a change of a node: the earliest that has an unknown outcome and for
+    /// which `is_it` is true.
     pub fn take_unknown(
         &mut self,
         node: &str,

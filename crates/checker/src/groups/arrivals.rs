@@ -3,9 +3,9 @@
 //! If write A arrived at a server before write B of the same node was called, and B was
 //! acknowledged, A has no effect after B. In the order, A therefore comes before B, or is absent.
 //!
-//! The registry accepts A after B only if A changes nothing: a renewal, or a withdrawal of an
-//! absent node. The search may place such a write right before B instead. No lookup comes between
-//! the two writes, so no answer depends on their order.
+//! The registry accepts A after B only if A changes nothing, because A is a renewal or a withdrawal
+//! of an absent node. The search may place such an A right before B instead. If A is right before
+//! B, no lookup comes between the two writes, so no answer depends on their order.
 
 use crate::history::{Operation, RequestOutcome};
 use crate::linearizable::Call;
@@ -60,9 +60,9 @@ fn acked(
 }
 
 /// Yields the acknowledged writes of a node that must follow a given write, because they were
-/// called after the given write had arrived at `arrived_ns`. Omits writes whose place real time
-/// already determines. Such a write was called after the given write returned at `return_ns`, or
-/// after the return of an already yielded write.
+/// called after the given write had arrived at `arrived_ns`. Omits a write that follows by real
+/// time anyway, because it was called after `return_ns`, when the given write returned, or after a
+/// yielded write returned.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -15,9 +15,7 @@
 //! - Lookups without a type or a pool are checked by the second layer only
 //!   ([`crate::certificate`]).
 //!
-//! Two writes of one node id keep their order (`groups/arrivals.rs`). If the first write had
-//! arrived at a server before the second write was called, and the second write was acknowledged,
-//! the first write does not come after the second.
+//! Promise e restricts the order of two writes of one node id (`groups/arrivals.rs`).
 //!
 //! A change with an unknown outcome may take effect at any time after its call, or never. Trying
 //! all these times takes longest if a history is broken. The search itself and `groups/unknown.rs`

@@ -2,24 +2,24 @@
 //!
 //! The algorithm is the search of Wing and Gong with the cache of Lowe. It follows porcupine's
 //! `checkSingle` (github.com/anishathalye/porcupine). Calls and returns form one linked list,
-//! sorted by time. The search removes a call that the model allows next. It goes back at a return
-//! whose call is still in the list. It does not continue from a state that it has already reached
-//! with the same calls removed. The search differs from porcupine in three points:
+//! sorted by time. The search removes a call that the model allows next. At a return whose call is
+//! still in the list, it puts back the last removed call and tries the next one. It skips a state
+//! that it has already reached with the same calls removed. The search differs from porcupine in
+//! three points:
 //!
 //! - The set of removed calls is stored as a window, not as one bit for each call of the history.
 //!   Memory therefore grows linearly with the length of the history, not quadratically.
 //! - A call with an unknown outcome is *optional*: it may take effect at any time after its call,
-//!   or not at all. Its effect is visible only in later answers, so it can be delayed until right
-//!   before the first call whose answer needs the effect. The search removes an optional call only
-//!   together with this later call, never alone ([`Model::needs`]). Without this rule, withdrawals
-//!   with unknown outcomes would be costly, since they stay possible for the lifetime of their
-//!   nodes. Ten of them would have a thousand combinations (2^10) before each lookup.
-//! - A call may have predecessors: concurrent calls that must come before it ([`Call::after`]). The
-//!   search removes the call only after all its required predecessors. From this point on, its
-//!   optional predecessors can have no effect. Optional calls can still be delayed until an answer
-//!   needs them, since only writes of one node are ordered in this way (`groups/arrivals.rs`). A
-//!   write replaces the effects of all earlier writes of its node, so no answer after the write
-//!   needs an earlier effect.
+//!   or not at all. All other calls are *required*. The effect of an optional call is visible only
+//!   in later answers. The search therefore removes the optional call only together with the first
+//!   call whose answer needs the effect, right before that call ([`Model::needs`]). Without this
+//!   rule, ten withdrawals with unknown outcomes would have a thousand combinations (2^10) before
+//!   each lookup, since each stays possible for the lifetime of its node.
+//! - A call may have *predecessors*: concurrent calls that must not take effect after it
+//!   ([`Call::after`]). The search removes the call only after its required predecessors. Once the
+//!   call is removed, its optional predecessors can no longer take effect. No later answer needs
+//!   their effects, because only writes of one node are ordered in this way (`groups/arrivals.rs`),
+//!   and a write replaces the effects of all earlier writes of its node.
 
 mod entries;
 mod placed;
@@ -63,12 +63,11 @@ pub trait Model {
     /// the answer.
     fn needs(&self, state: &Self::State, op: &Self::Op) -> Option<Vec<Self::Need>>;
 
-    /// Returns the need that an optional call can satisfy, or `None` if it can satisfy none.
+    /// Returns the need that an optional call can satisfy, or `None` if there is no such need.
     ///
-    /// Every model must allow optional calls to be delayed. A history that can be explained must
-    /// also be explained by an order in which each optional call with an effect comes right before
-    /// a call that needs the effect. A model has this property if all effects of a change are
-    /// visible.
+    /// Every model must allow optional calls to be delayed. If any order explains a history, there
+    /// must be one in which each optional call with an effect comes right before a call that needs
+    /// the effect. A model has this property if all effects of a change are visible in answers.
     fn meets(&self, op: &Self::Op) -> Option<Self::Need>;
 }
 
@@ -360,11 +359,11 @@ impl<Op> Call<Op> {
 
 /// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
-/// The calls of one need are sorted by three times: first by their return, second by the earliest
-/// call that bars them ([`Call::after`]), third by their own call. The search uses the first
-/// possible call. This choice loses no order if the bars of the calls are nested, which holds for
-/// the writes of one node. Every other call of the need remains possible wherever the chosen call
-/// would have been possible.
+/// The calls of one need are sorted by the time of their return, then by the time of the first call
+/// that bars them (after which they have no effect, [`Call::after`]), then by the time of their own
+/// call. The search uses the first possible call. This choice loses no order if the sets of barring
+/// calls are nested, which holds for the writes of one node. Every other call of the need remains
+/// possible wherever the chosen call would have been possible.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {

@@ -7,10 +7,10 @@ const WORD_BITS: usize = 64;
 
 /// A set of calls, with a short key.
 ///
-/// Required calls that return are numbered by the time of the call. The search removes them nearly
-/// in this order. The set therefore contains all calls below some number, and no call from some
-/// higher number on. The key consists of the lower number and a window: the bits between the two
-/// numbers.
+/// Required calls that return are numbered in the order of their call times. The search removes
+/// them nearly in this order. The set therefore contains all calls below some number, and no call
+/// from some higher number on. The key consists of the lower number and a window: the bits between
+/// the two numbers.
 ///
 /// Optional calls, and calls that never return, may stay out of the set for a long time. Their bits
 /// are stored separately (`apart`, also a part of the key), so that they do not widen the window.

@@ -10,9 +10,9 @@
 //! - A node expires at max-age, or up to half of max-age later.
 //! - Concurrent changes may share a log entry.
 //! - Any client writes any node.
-//! - Most changes have a known time of arrival. If an acknowledged change of the same node is
-//!   called after this time and takes effect first, the change that arrived earlier is refused,
-//!   unless it would change nothing.
+//! - Most changes have a known time of arrival. Change A is refused if change B of the same node is
+//!   called after A arrived, is acknowledged, and takes effect before A. A is accepted nevertheless
+//!   if A would change nothing.
 
 mod bug;
 mod execution;

@@ -1,10 +1,8 @@
 //! Tests of promise e (docs/PROMISES.md) by both layers, with histories written by hand.
 //!
 //! Each history has overlapping writes of one node id (of two node ids in
-//! `other_nodes_forbid_nothing`).
-//!
-//! Each history is judged with the log. Times are in ms. In most histories, the earlier write
-//! arrives at 12, and the later write is called at 20.
+//! `other_nodes_forbid_nothing`), and is judged with the log. Times are in ms. In most histories,
+//! the earlier write arrives at 12, and the later write is called at 20.
 
 use super::by_hand::{announce, lookup, max_age, withdraw};
 use super::certificates::{announced, check_with, kinds};
@@ -203,9 +201,9 @@ fn other_nodes_forbid_nothing() {
 }
 
 /// Either of two withdrawals with unknown outcomes can explain why the lookup at 5 finds nothing.
-/// The search must use the withdrawal that arrived at 4 for this lookup, since this withdrawal must
-/// not take effect after the announcement that was called at 10. The other withdrawal explains the
-/// lookup at 14.
+/// For the lookup at 5, the search must use the withdrawal that arrived at 4. This withdrawal
+/// cannot explain the lookup at 14, since it must not take effect after the announcement that was
+/// called at 10. The other withdrawal explains that lookup.
 #[test]
 fn the_withdrawal_that_is_barred_first_is_used_first() {
     let history = |first: Operation, second: Operation| {

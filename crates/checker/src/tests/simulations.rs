@@ -84,8 +84,7 @@ fn histories_that_keep_the_promises_pass() {
 }
 
 /// Every history that the second layer accepts, with the log or without it, is also accepted by the
-/// first layer. The test uses 2,100 histories with bugs of every kind and 700 garbled histories, so
-/// the two layers are compared on many kinds of histories.
+/// first layer. The test uses 2,100 histories with bugs of every kind and 700 garbled histories.
 #[test]
 fn what_has_a_certificate_is_linearizable() {
     let mut certified = 0;

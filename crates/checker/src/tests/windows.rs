@@ -63,7 +63,7 @@ fn percentiles_are_of_the_nearest_rank() {
     assert_eq!(Summary::of(Vec::new()), None);
 }
 
-/// Answers per second cover only the window.
+/// Only answers that were read within the window count as answers per second.
 #[test]
 fn answers_are_counted_by_the_second() {
     let history = [

@@ -16,8 +16,8 @@ pub struct Median {
 }
 
 impl Median {
-    /// Computes the median of a sample, and the interval between two order statistics of the
-    /// sample.
+    /// Computes the median of a sample and its confidence interval, which lies between two values
+    /// of the sample.
     ///
     /// The interval is valid for any distribution, because the number of values below the true
     /// median is binomial with p = 1/2. Returns `None` for a sample of fewer than six values, since

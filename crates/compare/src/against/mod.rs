@@ -1,9 +1,12 @@
 //! Compares two builds: `scripts/bench --against BINARY`.
 //!
-//! Both builds and the baseline run at the same time, and take turns being under load for a short
-//! slice. Whole runs one after the other would vary by a third on a shared machine. Only slices of
-//! the same round are compared with each other, so a slow minute of the machine affects all
-//! compared slices alike.
+//! The servers of both builds run at the same time. In each round, every build is under load for
+//! one short slice, one build after the other. Only slices of the same round are compared, so a
+//! slow minute of the machine affects the compared slices alike. Long runs of one build after the
+//! other would vary by a third on a shared machine.
+//!
+//! The baseline, a server without replication, runs and is measured in the same way. It shows the
+//! upper bound of the speed.
 
 mod comparison;
 mod interval;
@@ -53,7 +56,7 @@ struct Comparison {
 ///
 /// # Errors
 /// Fails if a cluster does not start or the results cannot be written. Also fails, after the
-/// results are written, if a load is a loss or could not be compared.
+/// results are written, if the new build is slower under a load or a load could not be compared.
 pub async fn run(arguments: AgainstArguments) -> anyhow::Result<()> {
     let tasks = selected(&arguments.loads)?;
     let dir = arguments.occasion.dir()?;

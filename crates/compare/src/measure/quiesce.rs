@@ -1,8 +1,8 @@
 //! Waits until the servers that are not being measured are at rest.
 //!
-//! A JVM continues to compile after its load has ended, and takes processor time from the server
-//! being measured. A JVM at rest may also start compiling again. The results therefore contain the
-//! processor time that the other servers used during each load.
+//! A JVM continues to compile after its load has ended, and would take processor time from the
+//! server being measured. A JVM at rest may start compiling again. The results therefore also
+//! contain the processor time that the other servers used during each load.
 
 use quorate::clock;
 use std::time::Duration;

@@ -12,7 +12,7 @@ const BASELINE: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
 const PROPORTIONAL: RGBColor = RGBColor(0xbb, 0xbb, 0xbb);
 
 /// Draws the chart as SVG. Beside the two measured lines, a third line shows a time proportional to
-/// the size of the response. The line ends at quorate's time for the largest registry.
+/// the size of the response. The third line ends at quorate's time for the largest registry.
 ///
 /// # Errors
 /// Fails if there are fewer than two sizes, or the chart cannot be drawn.

@@ -12,8 +12,8 @@ use std::time::Duration;
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
 /// Time after the restart during which no service may be missing. It is slightly below the nodes'
 /// max-age of 30 s. The time before the restart must not count towards max-age, because clients had
-/// no chance to renew a service while the nodes were down. The last renewal of a service may be up
-/// to 8 s older than the kill.
+/// no chance to renew a service while the nodes were down. The last renewal of a service may
+/// precede the kill by up to 8 s.
 const KEPT_FOR: Duration = Duration::from_secs(28);
 /// Timeout until services that are not renewed have expired.
 const EXPIRY_LIMIT: Duration = Duration::from_secs(60);

@@ -26,8 +26,9 @@ impl Registry {
     /// Returns `None` if the announcement is not too large. The result does not depend on how full
     /// the registry is.
     ///
-    /// A stored announcement may exceed the limits if it was accepted below `LEVEL_OF_LIMITS`. The
-    /// node may renew this announcement, or replace it by one that is no larger.
+    /// A stored announcement may exceed the limits if it was accepted below the feature level
+    /// `LEVEL_OF_LIMITS`. The node may renew this announcement, or replace it by one that is no
+    /// larger.
     pub fn objection(&self, announcement: &Announcement) -> Option<String> {
         let (services, location) = (announcement.services.len(), announcement.location.len());
         if services <= MAX_SERVICES && location <= MAX_LOCATION_BYTES {

@@ -10,7 +10,8 @@ impl Registry {
     /// follow all applied entries. The very first entry may have index 0.
     ///
     /// This function does not know the leader that proposed the entry. It therefore ignores the
-    /// last known entry in a leader's log ([`Tail`](crate::Tail)) that a write may carry.
+    /// [`Tail`](crate::Tail) of a write, which is valid only if the leader that it names proposed
+    /// the entry.
     pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
         self.apply_entry(index, None, batch)
     }

@@ -20,10 +20,10 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Returns the number of extra bytes that a byte needs in a JSON string: 0 if it is not escaped.
+/// Returns the number of bytes that escaping adds to a byte in a JSON string.
 fn extra_bytes(byte: u8) -> u8 {
-    /// The number of extra bytes for each byte. This is a lookup table, since the number is needed
-    /// for every byte of every announcement.
+    /// The result for each byte, as a lookup table because it is needed for every byte of every
+    /// announcement.
     const EXTRA_BYTES: [u8; 256] = {
         let mut extra = [0; 256];
         let mut byte = 0;

@@ -7,8 +7,8 @@
 //! - the level (four bytes, little endian)
 //! - a postcard header
 //! - from level 4 on, the time counted by ticks
-//! - every node (its numbers, its packed announcement), in order
-//! - every static service, in order
+//! - every node (its numbers, its packed announcement), in the order of node ids
+//! - every static service, in the order of ids
 //! - the digest (16 bytes, little endian)
 //!
 //! The same state produces the same bytes. Magic, format and level have the same positions in every

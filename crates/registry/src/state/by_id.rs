@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use std::iter;
 
 /// Iterates over two lists of services in the order of ids. Yields one pair for each id: the
-/// service with this id in the first list, and the service with this id in the second list. `None`
-/// stands for a missing service. The number of steps is linear in the number of services.
+/// service of the first list and the service of the second list that have this id. `None` stands
+/// for a missing service. The number of steps is linear in the number of services.
 ///
 /// Both lists must be sorted by id, like the services of an announcement.
 pub(crate) fn by_id<'s, 'a: 's, S: Borrow<BorrowedService<'a>>>(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// The effect of one log entry on one type in one pool.
 ///
 /// Several changes by one entry are combined. Otherwise, a reader whose connection closes between
-/// two changes could not say which of them it has seen.
+/// two changes could not tell the server which changes it has received.
 ///
 /// - A reader with the services from before the entry deletes the services in `removed` and then
 ///   inserts the services in `services`. The reader then has the services from after the entry.

@@ -1,6 +1,6 @@
-//! The memory cost of entries, and its limit [`MAX_HELD_BYTES`].
+//! The memory cost of announcements and static services, and its limit [`MAX_HELD_BYTES`].
 //!
-//! From `LEVEL_OF_LIMITS` on, an entry is counted by its actual cost:
+//! From the feature level `LEVEL_OF_LIMITS` on, the actual cost is counted:
 //!
 //! | | bytes |
 //! |---|---|

@@ -165,8 +165,8 @@ impl Rendered {
 /// The lock is held only to find a cache entry. Each lookup is rendered once, without the lock.
 /// Readers of the same lookup wait for the rendering, and readers of other lookups do not wait.
 ///
-/// A large lookup that is not rendered yet stores its services ([`Listed`]). Its bytes therefore
-/// show the state at the time of the lookup.
+/// A large lookup stores its services ([`Listed`]) until they are rendered on first use. The
+/// rendered bytes therefore show the state at the time of the lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 

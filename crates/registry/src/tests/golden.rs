@@ -1,8 +1,7 @@
 //! Golden tests: scenarios in a small language, with a trace of everything observed.
 //!
 //! A file in `goldens/` has one sentence of intent, an empty line, commands, `---`, and the trace.
-//! One line of commands is one entry of the log; several commands of one entry are separated by `;`
-//! on one line.
+//! Each line of commands is one entry of the log, in which commands are separated by `;`.
 //!
 //! ```text
 //! announce NODE [seen=N] [pool=P] [location=L] [ID:TYPE[:KEY=VALUE,...]]...

@@ -99,9 +99,9 @@ fn threads_share_one_rendering() {
     assert!(shown.iter().all(|one| Arc::ptr_eq(one, &shown[0])));
 }
 
-/// The registry drops the oldest tombstones if there are too many, and keeps only the highest
-/// dropped index (the floor). A write of a node without a tombstone is refused with a request to
-/// retry if its `seen` is below the floor. A write with a newer `seen` is accepted.
+/// The registry drops the oldest tombstones if there are too many. Of the dropped tombstones, it
+/// keeps only the highest index (the floor). A write of a node without a tombstone is refused with
+/// a request to retry if its `seen` is below the floor. A write with a newer `seen` is accepted.
 #[test]
 fn forgotten_removals_are_overtaken_to_be_safe() {
     let mut registry = Registry::new("test");

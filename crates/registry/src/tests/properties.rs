@@ -169,9 +169,9 @@ proptest! {
     }
 
     /// A write is refused if another write of its node was accepted at a log index above `seen`.
-    /// Only renewals, and withdrawals of an unregistered node, are accepted nevertheless. The test
-    /// compares the outcomes with a plain history. A lookup shows the last accepted announcement of
-    /// a node.
+    /// Only renewals, and withdrawals of an unregistered node, are accepted nevertheless. A lookup
+    /// shows the last accepted announcement of a node. The test compares the outcomes with those of
+    /// a simple model.
     #[test]
     fn no_write_comes_over_a_later_one(batches in batches()) {
         let mut registry = Registry::new("test");

@@ -1,12 +1,13 @@
 //! The key pair by which the peers of a group recognize each other.
 //!
 //! Each shared secret yields one Ed25519 key pair, the same on every node. Both ends of a TLS 1.3
-//! connection show the public key (RFC 7250) and prove that they have the private one. Therefore a
-//! node needs no certificates. TLS proves only that the other end is *a* node with the secret; the
-//! hello inside says which, and for whom it is meant.
+//! connection show the public key (RFC 7250) and prove that they have the private key. A node
+//! therefore needs no certificates. TLS proves only that the other end is some node with the
+//! secret. The first message on the connection (the hello) names the sender and the intended
+//! receiver, if any.
 //!
-//! Everyone who connects gets to see the public key, and can try secrets until one yields this key.
-//! The derivation is therefore slow. A random secret of 32 bytes cannot be found in any case.
+//! Anyone who connects sees the public key, and can try secrets until one yields this key. The
+//! derivation is therefore slow. A random secret of 32 bytes cannot be found in any case.
 
 mod raw_key_verifier;
 
@@ -72,7 +73,7 @@ impl PeerKeys {
     /// share a secret do not accept each other.
     ///
     /// # Errors
-    /// When the TLS library rejects a setting, which no secret can cause.
+    /// Returns an error if the TLS library rejects a setting, which no secret can cause.
     pub fn derive(secrets: &SecretList, environment: &str) -> Result<PeerKeys, rustls::Error> {
         let keys = secrets.iter().map(|secret| key_pair(secret, environment));
         let pairs = keys.collect::<Result<Vec<_>, _>>()?;

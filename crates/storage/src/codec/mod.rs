@@ -1,8 +1,8 @@
 //! The encoding of stored records.
 //!
 //! A record is `version u8 | crc32c u32 LE of the version and the body | body`, with the body in
-//! postcard. The stored types are our own. Otherwise a release of openraft with a different layout
-//! of its types would change the format on disk.
+//! postcard. The stored types are defined in this crate. If they were openraft's types, a release
+//! of openraft with another layout would change the format on disk.
 
 use super::error::{BadMembership, Unreadable};
 use crate::types::{Entry, LogId, Member, Proposal, SnapshotMeta, StoredMembership, Vote};

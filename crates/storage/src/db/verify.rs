@@ -59,9 +59,9 @@ pub(crate) struct Checked {
     pub(crate) leftover: Option<u64>,
 }
 
-/// Reads and checks the single values and every entry.
+/// Reads the single values and every log entry, and checks that:
 ///
-/// - The format is known, and every record's checksum matches.
+/// - The format is known, and the checksum of every record matches.
 /// - The log has no gap from after `purged` to `last`, and the record under each index holds the
 ///   entry with that index.
 /// - The term of the vote is not lower than that of the last entry.

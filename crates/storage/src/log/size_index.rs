@@ -9,10 +9,11 @@ const PART_OF_LOG: u64 = 256;
 /// apart, so this number is enough for many times that size. The oldest marks are evicted first.
 const MARKS_MAX: usize = 4_096;
 
-/// A map from log indexes to the number of bytes that had been appended when the log ended with
-/// that index.
+/// A map from a log index to the total number of bytes that had been appended when the log ended
+/// with this index.
 ///
-/// - A mark is an index with its number of bytes. Both increase from mark to mark.
+/// - A mark is one pair of the map. Both the index and the number of bytes increase from mark to
+///   mark.
 /// - There are at most 4,096 marks, of 16 bytes each.
 #[derive(Debug, Clone, Default)]
 pub struct LogSizeIndex {

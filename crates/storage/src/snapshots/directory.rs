@@ -62,9 +62,9 @@ impl Snapshots {
     /// Writes a snapshot, and removes older snapshots. The new snapshot is durable on return.
     ///
     /// # Errors
-    /// - When a reader would reject the file. In this case nothing is written.
-    /// - When a write or an fsync failed. In this case the failure is recorded, and the process
-    ///   must stop.
+    /// - Returns an error if a reader would reject the file. In this case nothing is written.
+    /// - Returns an error if a write or an fsync failed. In this case the failure is recorded, and
+    ///   the process must stop.
     pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
         self.save_with(meta, body.len() as u64, |out| out.write_all(body))
     }
@@ -96,8 +96,8 @@ impl Snapshots {
     /// Reads the newest snapshot.
     ///
     /// # Errors
-    /// When the snapshot cannot be read or cannot be trusted. The error names the file and the
-    /// block. The error is also recorded as the failure that stops the process.
+    /// Returns an error if the snapshot cannot be read or cannot be trusted. The error names the
+    /// file and the block. The error is also recorded as the failure that stops the process.
     pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
         self.inner.fail_stop.check()?;
         self.inner

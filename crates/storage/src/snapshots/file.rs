@@ -57,7 +57,7 @@ fn block_crc(number: u64, block: &[u8]) -> u32 {
 /// Checks that a reader would accept the metadata of a snapshot, and returns the encoded metadata.
 ///
 /// # Errors
-/// When a reader would reject the metadata.
+/// Returns an error if a reader would reject the metadata.
 pub fn check_snapshot_meta(meta: &SnapshotMeta) -> io::Result<Vec<u8>> {
     let refused = |what: String| {
         let text = format!("a snapshot's membership cannot be written: {what}");

@@ -69,9 +69,9 @@ impl AddAssign for Examined {
     }
 }
 
-/// Opens every image that a crash of a run can leave. Judges the content of the image at every
-/// point at which a crash can leave the image. An image is opened only once, even if several
-/// crashes can leave it. `also` is called with each image.
+/// Opens every image that a crash of a run can leave, and calls `also` with the image and its
+/// content. If crashes at several points can leave the same image, the image is opened only once,
+/// but its content is judged for each of these points.
 fn examine(
     run: &Run,
     changes: &[DiskChange],

@@ -265,9 +265,9 @@ fn a_failed_operation_stops_the_store() {
     }
 }
 
-/// An operation that finds no space, or half of the space that it needs, stops the store. This is
-/// checked at every point of a script of 200 steps. The failed write is not retried, nothing more
-/// is acknowledged, and nothing that was acknowledged is lost.
+/// An operation that finds no space, or half of the space that it needs, stops the store. The
+/// failed write is not retried, nothing more is acknowledged, and nothing that was acknowledged is
+/// lost. The test checks every operation of a script of 200 steps.
 #[test]
 fn an_operation_without_space_stops_the_store() {
     let sessions = sessions(&long());

@@ -59,7 +59,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Locks a file, creating it if necessary. Returns `None` when the lock is already held.
     ///
     /// # Errors
-    /// When the file cannot be created, or cannot be locked for another reason.
+    /// Returns an error if the file cannot be created, or cannot be locked for another reason.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
     /// Returns the space that a file takes on the device. It is less than the length of the file if
     /// parts were never written.

@@ -6,8 +6,8 @@
 //!
 //! The body begins with the committed log id as `length u32 | record`, with length 0 if there is
 //! none. The entries follow, each as `index u64 | length u32 | record`. The salt is a random number
-//! that is stored in the database. With a known salt, an announcement could be crafted to look like
-//! a frame.
+//! that is stored in the database. A client that knew the salt could craft an announcement that
+//! looks like a frame.
 
 use crate::codec;
 use crate::db::schema::WalEpoch;
@@ -88,7 +88,7 @@ pub(crate) fn bytes_at_most(records: usize, bytes: usize) -> u64 {
 /// Encodes a frame as whole blocks.
 ///
 /// # Errors
-/// When a length exceeds the range of `u32`.
+/// Returns an error if a length exceeds the range of `u32`.
 pub(crate) fn encode<'a>(
     epoch: WalEpoch,
     sequence: u32,
@@ -132,7 +132,7 @@ fn length_of(bytes: &[u8]) -> io::Result<u32> {
 /// if there is no frame, or if the frame is torn or has another generation or sequence number.
 ///
 /// # Errors
-/// When the checksums match but the content is invalid.
+/// Returns an error if the checksums match but the content is invalid.
 pub(crate) fn decode(
     bytes: &[u8],
     epoch: WalEpoch,

@@ -67,8 +67,8 @@ impl WalRecovery<'_> {
     /// Creates the WAL of a database that has no WAL epoch. Such a database is new, or was written
     /// by a release without a WAL.
     ///
-    /// - An existing WAL file that was never written to is replaced. A crash left this file after
-    ///   it was created and before its epoch was stored.
+    /// - An existing WAL file that was never written to is replaced. Such a file is left by a crash
+    ///   between the creation of the file and the storing of its epoch.
     /// - An existing WAL file that was written to contains entries of a newer database, so the
     ///   directory is rejected.
     fn create_wal(&self, database: &Database) -> Result<WalEpoch, OpenError> {

@@ -28,7 +28,7 @@ impl Announcement {
     /// - The last of several services with the same id wins.
     ///
     /// # Errors
-    /// Returns one line that names the field. For another environment, the line is exactly
+    /// Returns one line that names the field. For a wrong environment, the line is exactly
     /// airlift's text.
     pub fn from_json(
         node_id: &str,
@@ -72,7 +72,7 @@ impl StaticService {
     /// Parses the body of `POST /v1/announcement/static`. The caller generated `id`.
     ///
     /// # Errors
-    /// Returns one line that names the field. For another environment, the line is exactly
+    /// Returns one line that names the field. For a wrong environment, the line is exactly
     /// airlift's text.
     pub fn from_json(id: &str, body: &[u8], environment: &str) -> Result<Self, BadAnnouncement> {
         check_name("id", id)?;
