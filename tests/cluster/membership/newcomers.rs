@@ -32,7 +32,7 @@ fn three_voters_and_no_learner(cluster: &Cluster) {
 /// responds. When the member returns, it is a voter as before.
 #[test]
 fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
-    let mut cluster = Cluster::start(3, Options::max_age("10m"));
+    let mut cluster = Cluster::start(3, Options::max_age("10m").quiet());
     cluster.nodes[0].announce_acked("kept", "engine", 1);
     let down = cluster.others(cluster.leader())[0];
     let name = cluster.nodes[down].etc.node_id.clone();
@@ -66,7 +66,7 @@ fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
 /// data.
 #[test]
 fn a_learner_makes_room_for_the_member_that_comes_back() {
-    let mut cluster = Cluster::start(3, Options::max_age("10m"));
+    let mut cluster = Cluster::start(3, Options::max_age("10m").quiet());
     cluster.nodes[0].announce_acked("kept", "engine", 1);
     let leader = cluster.leader();
     let replaced = cluster.others(leader)[0];

@@ -41,7 +41,7 @@ struct StrangerTest {
 impl StrangerTest {
     /// Starts the cluster, writes data, and measures the memory of each node.
     fn set() -> StrangerTest {
-        let cluster = Cluster::start(3, Options::max_age("10m"));
+        let cluster = Cluster::start(3, Options::max_age("10m").quiet());
         for token in 0..50 {
             cluster.nodes[0].announce_acked("kept", "engine", token);
         }

@@ -33,6 +33,8 @@ pub enum Room {
     /// One slot, beside clusters of other tests.
     #[default]
     Shared,
+    /// The slot for one more cluster, for tests that mostly wait.
+    Quiet,
     /// The whole machine, for tests that measure time.
     Alone,
     /// No slot, because the test's first cluster has one already.
@@ -51,6 +53,12 @@ impl Options {
     /// Reserves the whole machine.
     pub fn alone(mut self) -> Options {
         self.room = Room::Alone;
+        self
+    }
+
+    /// Reserves the slot for a cluster that mostly waits.
+    pub fn quiet(mut self) -> Options {
+        self.room = Room::Quiet;
         self
     }
 
@@ -91,6 +99,7 @@ impl Cluster {
     pub fn prepare(count: usize, options: Options) -> Cluster {
         let slots = match options.room {
             Room::Shared => Slots::one(),
+            Room::Quiet => Slots::quiet(),
             Room::Alone => Slots::all(),
             Room::Beside => Slots::none(),
         };

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const SLOTS: usize = 2;
+/// The slot of a cluster that mostly waits, in addition to the others.
+const QUIET: &str = "quiet";
 /// Timeout for a slot, far longer than the whole suite takes. On a machine with many cores, all
 /// tests start to wait at the same time, and the last test waits for almost the whole run.
 const LIMIT: Duration = Duration::from_secs(3_600);
@@ -26,6 +28,14 @@ impl Slots {
         })
     }
 
+    /// Waits for the slot of a cluster that mostly waits.
+    pub fn quiet() -> Slots {
+        let _queue = queue_lock();
+        Slots(vec![until("the slot of a quiet cluster", LIMIT, || {
+            try_lock(QUIET)
+        })])
+    }
+
     /// Returns a permit without a slot.
     pub fn none() -> Slots {
         Slots(Vec::new())
@@ -34,15 +44,11 @@ impl Slots {
     /// Waits for all slots, that is, the whole machine, for tests that measure time.
     pub fn all() -> Slots {
         let _queue = queue_lock();
-        Slots(
-            (0..SLOTS)
-                .map(|slot| {
-                    until("every slot for a cluster", LIMIT, || {
-                        try_lock(&slot.to_string())
-                    })
-                })
-                .collect(),
-        )
+        let names = (0..SLOTS).map(|slot| slot.to_string());
+        let locks = names
+            .chain([QUIET.to_owned()])
+            .map(|name| until("every slot for a cluster", LIMIT, || try_lock(&name)));
+        Slots(locks.collect())
     }
 }
 
