@@ -69,8 +69,8 @@ impl PeerState {
             .is_some_and(|at| clock::now().duration_since(at) < PROVED_FOR)
     }
 
-    /// Checks the peer on a new connection. `is_plain` says that it has proved nothing about itself,
-    /// although peers can. Nothing that such a peer says is recorded.
+    /// Checks the peer on a new connection. With `is_plain`, the peer has sent no proof although
+    /// peers of this group can. Nothing that such a peer says is recorded.
     ///
     /// # Errors
     /// If the peer has just proved itself and is plain now. If the log on the peer's disk was
