@@ -16,7 +16,7 @@ pub enum Unavailable {
     /// This node is stopping.
     #[error("this node is stopping")]
     Stopping,
-    /// This node is in no group yet, and waits for this.
+    /// This node is in no group yet. The text says what it waits for.
     #[error("{0}")]
     NoGroup(String),
     /// This node is not a voter yet.
@@ -54,15 +54,15 @@ pub enum Unavailable {
     /// The leader did not answer the request for a read index.
     #[error("the read request to the leader {leader} failed: {source}")]
     NoReadIndex {
-        /// Its `node.id`.
+        /// The `node.id` of the leader.
         leader: String,
         /// The failure of the call.
         source: Arc<CallError>,
     },
-    /// The leader's answer to the request for a read index was of another kind.
+    /// The leader sent an answer of another kind to the request for a read index.
     #[error("the leader {leader} sent an unexpected answer")]
     UnexpectedAnswer {
-        /// Its `node.id`.
+        /// The `node.id` of the leader.
         leader: String,
     },
     /// openraft has ended.
@@ -88,9 +88,9 @@ pub enum Unavailable {
     RegistryFull,
 }
 
-/// The reason why a group does not serve, with the remedy, in one line. The line is in every 503,
-/// in the server log and in the status. It includes the remedy, because some groups need the help
-/// of an operator. Examples are a group of two, and a group that lost the disks of a majority.
+/// The reason why a group does not serve, in one line. The line is in every 503, in the server log
+/// and in the status. It includes the remedy, because some groups need the help of an operator: for
+/// example a group of two that lost a node, or a group that lost the disks of a majority.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Outage {
     /// This node's disk is full.
@@ -201,7 +201,7 @@ pub enum IdentityError {
     Refused {
         /// The `node.id` of the member.
         member: String,
-        /// The reason that it sent.
+        /// The reason that the member sent.
         reason: String,
     },
 }
@@ -235,7 +235,7 @@ pub enum Divergence {
          before the last stop. Empty it and start the node again; it rejoins by itself"
     )]
     Earlier,
-    /// A majority has another state.
+    /// A majority of the members has a state that differs from the state of this node.
     #[error(
         "the state of this node at log index {index} differs from that of the majority. Empty its \
          data directory and start it again; it rejoins by itself"
@@ -244,7 +244,7 @@ pub enum Divergence {
         /// The log index of the compared states.
         index: u64,
     },
-    /// No state is that of a majority.
+    /// No majority of the members has the same state.
     #[error("the members hold different states at log index {index}, and no majority agrees")]
     NoMajority {
         /// The log index of the compared states.
@@ -268,7 +268,7 @@ mod tests {
         text
     }
 
-    /// A report of a storage failure with its sources contains the text of each only once.
+    /// A report of a storage failure and its sources contains each text only once.
     #[test]
     fn a_report_repeats_nothing() {
         let io_error = || io::Error::other("cannot sync raft.wal: no space");

@@ -1,5 +1,5 @@
-//! Entry points for fuzzing: messages from peers, records from disk whose checksum is right, and
-//! samples of both as seeds.
+//! Entry points for fuzzing: decoders of peer messages and of records on disk that have a valid
+//! checksum, and samples of both as seeds.
 
 use super::transport::fuzzing::{frames_of, read_as_each_message};
 use crate::registry::{Batch, Command};

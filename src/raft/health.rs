@@ -39,8 +39,8 @@ pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
         .collect()
 }
 
-/// Returns the reason why a request failed, followed by the reason why the group does not serve, if
-/// it does not.
+/// Returns the reason why a request failed. Appends the reason why the group does not serve, unless
+/// the group serves with all voters reachable, or `reason` already contains it.
 pub(super) fn explain(group: &Group, reason: Unavailable) -> Unavailable {
     let is_well = group.serves() && unreachable_members(group).is_empty();
     let outage = unavailable_reason(group);

@@ -13,14 +13,14 @@ use std::time::Duration;
 pub struct Options {
     /// This node's `node.id`.
     pub node_id: String,
-    /// Its environment; a part of the cluster's identity.
+    /// This node's environment, which is a part of the cluster's identity.
     pub environment: String,
-    /// The address at which peers reach it: `http://host:port`.
+    /// The address at which peers reach this node: `http://host:port`.
     pub address: String,
     /// Local address from which peers are dialed, where possible.
     pub bind: Option<IpAddr>,
-    /// The proof of identity that this node gives to its peers and demands from them. A replacement
-    /// for dialing (`dial`) neither gives nor demands a proof.
+    /// The proof of identity that this node gives to its peers and demands from them. Connections
+    /// that are made by `dial` carry no proof.
     pub security: PeerSecurity,
     /// Replacement for dialing peers by TCP and HTTP: a simulation supplies its own network.
     pub dial: Option<Arc<dyn Dial>>,
@@ -54,14 +54,15 @@ pub struct Options {
 /// 35 MB of changes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogRetention {
-    /// Growth of the log since the last snapshot at which a new snapshot is made. It limits the
-    /// part of the log that a start applies.
+    /// Size by which the log grows between two snapshots. It limits the part of the log that a
+    /// start applies.
     pub snapshot_every_bytes: u64,
     /// Size above which the log is purged. It limits the part of the log that a start reads.
     /// Entries that no snapshot covers are not purged, so the log may exceed this size while a
     /// snapshot is made.
     pub max_bytes: u64,
-    /// Size of the log that a purge keeps, so that a node that was away briefly needs no snapshot.
+    /// Size of the recent part of the log that a purge keeps for nodes that were away briefly, so
+    /// that these nodes need no snapshot.
     pub kept_bytes: u64,
 }
 

@@ -15,15 +15,15 @@ use std::sync::Arc;
 /// The state of a node at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// Its raft id.
+    /// The node's raft id.
     pub raft_id: RaftId,
     /// The node's term, as openraft last reported it.
     pub term: u64,
-    /// Whether it leads in that term.
+    /// Whether the node leads in that term.
     pub leads: bool,
-    /// The vote on its disk: term, candidate, and whether a quorum granted it.
+    /// The vote on the node's disk: term, candidate, and whether a quorum granted the vote.
     pub vote: Option<(u64, RaftId, bool)>,
-    /// The last log id that it knows to be committed: term, leader, index.
+    /// The last log id that the node knows to be committed: term, leader, index.
     pub committed: Option<(u64, RaftId, u64)>,
     /// The applied index of its registry.
     pub applied: u64,
@@ -33,7 +33,7 @@ pub struct Probe {
     pub on_disk: Option<u64>,
     /// The first index that its log may still contain.
     pub first: u64,
-    /// The voters of its effective membership; two sets during a change.
+    /// The voters of the effective membership; two sets during a membership change.
     pub voters: Vec<BTreeSet<RaftId>>,
     /// The members by raft id.
     pub members: BTreeMap<RaftId, String>,
@@ -42,11 +42,11 @@ pub struct Probe {
 /// An entry of a node's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEntry {
-    /// Its index.
+    /// The log index of the entry.
     pub index: u64,
     /// The term in which the entry was proposed, and the leader that proposed it.
     pub leader: (u64, RaftId),
-    /// Its content.
+    /// The content of the entry.
     pub content: EntryContent,
     /// The commands of the entry with their settings, if it has any.
     pub batch: Option<Arc<Batch>>,

@@ -27,17 +27,17 @@ pub enum Role {
 pub struct Status {
     /// This node's `node.id`.
     pub node: String,
-    /// Its role.
+    /// This node's role.
     pub role: Role,
     /// The leader's `node.id`, while this node serves reads through that leader.
     pub leader: Option<String>,
     /// The raft term of this node.
     pub term: u64,
-    /// The index of the last log entry that it applied.
+    /// The index of the last log entry that this node applied.
     pub applied: u64,
-    /// Number of services in its registry.
+    /// Number of services in this node's registry.
     pub services: u64,
-    /// Whether anyone who reaches the node's port can pose as a member or an engine.
+    /// The extent to which peers and engines must prove to this node who they are.
     #[serde(default)]
     pub security: SecurityStatus,
     /// The members, sorted by `node.id`.
@@ -51,10 +51,10 @@ pub struct Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecurityStatus {
-    /// Everyone is believed.
+    /// Peers and engines are believed without a proof.
     #[default]
     None,
-    /// Some must prove who they are, or some that have not are still accepted.
+    /// Proofs are in use, but peers or engines without a proof are still accepted.
     Partial,
     /// Peers and engines must prove who they are.
     Required,
@@ -83,11 +83,11 @@ pub struct GroupState {
 /// One member as this node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberStatus {
-    /// Its `node.id`.
+    /// The member's `node.id`.
     pub node: String,
     /// `voter` or `learner`.
     pub role: String,
-    /// The address at which it is reached.
+    /// The address at which this node reaches the member.
     pub address: String,
     /// Whether the member answered this node within the last 1.6 s.
     pub reachable: bool,
@@ -95,8 +95,8 @@ pub struct MemberStatus {
     /// that never answered, and if peers prove nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<MemberProof>,
-    /// Number of log entries that it has yet to apply, compared with the most advanced known
-    /// member.
+    /// Number of log entries that the member has yet to apply to be level with the most advanced
+    /// member that this node knows of.
     pub lag: u64,
 }
 
@@ -134,8 +134,8 @@ fn in_group(group: &Group) -> Status {
         let registry = group.replica.registry();
         (registry.applied_index(), registry.services() as u64)
     };
-    // `behind` is relative to this node, at the time of the member's last report. The reported lags
-    // are relative to the most advanced member.
+    // `behind` compares a member with this node, at the time of the member's last report. The lags
+    // in the status compare a member with the most advanced member.
     let behind = |id| {
         if id == own {
             0

@@ -22,8 +22,8 @@ pub(crate) enum Decision {
 
 /// Decides the next step of a node without a group.
 ///
-/// - A group is this node's own group if the founding pairs include this node's `node.id` and
-///   incarnation.
+/// - If a peer reports a group whose founding pairs include this node's `node.id` and incarnation,
+///   the node adopts that group.
 /// - If the peers are in another group, the node asks to join that group. It does not vote there
 ///   before it has joined, because an emptied disk must not vote.
 /// - Only the node with the smallest `node.id` founds a group. It does so only when every peer has

@@ -4,7 +4,7 @@ use crate::raft::transport::CallError;
 use crate::raft::transport::message_checks::InvalidMessage;
 use thiserror::Error;
 
-/// The reason why a node did not report its view of its group.
+/// The reason why a node has reported no valid view of its group.
 #[derive(Debug, Error)]
 pub(crate) enum ProbeError {
     /// The node did not answer.
@@ -13,7 +13,7 @@ pub(crate) enum ProbeError {
     /// The answer is invalid.
     #[error("sent an invalid answer: {0}")]
     Invalid(#[from] InvalidMessage),
-    /// The answer is of another kind.
+    /// The answer is of another kind than the request.
     #[error("sent an unexpected answer")]
     Unexpected,
 }

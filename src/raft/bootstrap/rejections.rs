@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Minimum time between two log lines for the same rejection.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
-/// Maximum number of rejections kept at a time. More senders than an inventory may list are an
-/// attack, and not worth a line each.
+/// Maximum number of rejections kept at a time. An inventory lists no more nodes than this, so more
+/// rejections point to an attack, and are not logged.
 const MAX_REJECTIONS: usize = 64;
 
 /// The text of each recent rejection, and the time at which it was logged.

@@ -24,7 +24,7 @@ const FIRST_MOMENT: Duration = Duration::from_secs(1);
 /// Deadline of the proposal of a level. If it fails, the next check proposes the level again.
 const PROPOSAL_TIME: Duration = Duration::from_secs(2);
 
-/// Proposes a higher level of commands whenever every voter knows one, until the group stops.
+/// Proposes a higher level of commands whenever every voter supports one, until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(CHECK_INTERVAL);
     while group.next(&mut pace).await {

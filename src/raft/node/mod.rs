@@ -86,7 +86,8 @@ impl Node {
     /// Performs a linearizable lookup.
     ///
     /// # Errors
-    /// Without a quorum, before the group is formed, or past the deadline.
+    /// When the group is not formed yet, or when the lookup cannot be served by the deadline, for
+    /// example because there is no quorum.
     pub async fn lookup(
         &self,
         lookup: &Lookup,
@@ -103,8 +104,8 @@ impl Node {
         Ok(look_up(&*self.group()?, lookup))
     }
 
-    /// Returns the coordinators, the most recently joined first, with the index of the state that
-    /// shows them. Linearizable.
+    /// Performs a linearizable read of the coordinators. Returns them, the most recently joined
+    /// first, with the log index of the state that was read.
     ///
     /// # Errors
     /// The errors of [`Node::lookup`].
@@ -153,7 +154,7 @@ impl Node {
     /// announcement. Returns the log index of the command.
     ///
     /// # Errors
-    /// When the write was certainly not applied, or when that is unknown.
+    /// When the write was certainly not applied, or when it may have been applied.
     pub async fn announce(
         &self,
         announcement: Announcement,

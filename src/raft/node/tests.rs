@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const MAX_AGE: Duration = Duration::from_millis(1_000);
-/// Time after max-age by which an announcement has certainly expired. It is longer than the
-/// deadline of a write plus one tick, which may delay the expiry.
+/// Time after max-age by which an announcement has certainly expired. The expiry may be
+/// late by the deadline of a write plus one tick, and the time chosen here is longer.
 const WELL_PAST: Duration = Duration::from_secs(3);
 /// Maximum log size of a test node.
 const LOG_BYTES_MAX: u64 = 256 << 10;
@@ -172,8 +172,8 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
     node.stop().await;
 }
 
-/// Proposes a command as another node would: without waiting for the earlier writes of the node id
-/// at this node.
+/// Proposes a command as another node would, that is, without a wait for earlier writes that this
+/// node received for the same node id.
 async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
     let group = node.group().expect("a group");
     match group.write_queue.write(command, soon()).await {

@@ -30,17 +30,17 @@ pub(crate) struct RaftPeerService {
     pub(crate) group: RwLock<Option<Arc<Group>>>,
 }
 
-/// A connection that was accepted.
+/// The state of a connection that was accepted.
 pub(crate) enum PeerSession {
-    /// A node that looks for its group.
+    /// A connection from a node that looks for its group.
     NonMember {
-        /// Whether it has proved nothing about itself, although peers can.
+        /// Whether peers have keys to prove their identity, but this peer gave no proof.
         is_plain: bool,
     },
-    /// A member that addressed this node by its raft id.
+    /// A connection from a member, whose hello contained the raft id of this node.
     Member {
         id: RaftId,
-        /// Whether it has proved nothing about itself, although peers can.
+        /// Whether peers have keys to prove their identity, but this peer gave no proof.
         is_plain: bool,
         group: Arc<Group>,
         snapshot: Mutex<ChunkAssembler>,

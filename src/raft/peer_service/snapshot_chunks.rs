@@ -36,13 +36,13 @@ enum RefusedSnapshot {
     /// The body is not a snapshot of a registry.
     #[error(transparent)]
     Body(#[from] BadSnapshot),
-    /// The registry is that of another environment.
+    /// The registry in the body belongs to another environment.
     #[error("it belongs to environment {0}")]
     Environment(String),
-    /// The metadata is that of another registry.
+    /// The log index in the metadata is not that of the registry in the body.
     #[error("it contains the state at log index {found}, but its metadata says {stated}")]
     Index { found: u64, stated: u64 },
-    /// The check did not run to its end.
+    /// The task that checks the snapshot did not finish.
     #[error(transparent)]
     Aborted(#[from] JoinError),
 }

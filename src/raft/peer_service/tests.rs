@@ -25,7 +25,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(10);
 const PIPE_BYTES: usize = 1 << 16;
 
-/// A network with one node in this process, which every address reaches.
+/// A network in which every address leads to the same node of this process.
 struct HelloTarget(Node);
 
 impl Dial for HelloTarget {
@@ -37,7 +37,7 @@ impl Dial for HelloTarget {
     }
 }
 
-/// A group of one node, with a peer that speaks as a member of it.
+/// A group of one node, and a peer that sends messages to it as if the peer were a member.
 struct ServiceStage {
     node: Node,
     group: Arc<Group>,
@@ -148,8 +148,8 @@ fn vote() -> Vote {
     Vote::new_committed(1 << 20, 7)
 }
 
-/// Returns a snapshot of a registry that has applied a log up to an index: its metadata and its
-/// body.
+/// Returns the metadata and the body of a snapshot. The registry in the snapshot has applied the
+/// log up to `index`.
 fn snapshot(environment: &str, index: u64) -> (SnapshotMeta, Vec<u8>) {
     let mut registry = Registry::new(environment);
     registry.apply(
@@ -184,8 +184,8 @@ fn piece(meta: SnapshotMeta, offset: u64, data: Vec<u8>, last: bool) -> Request 
 }
 
 /// A snapshot that cannot be installed is refused before openraft sees it, because openraft would
-/// end the process. Such a snapshot is damaged, cut short, of another environment, or of another
-/// index than its metadata, or has a membership that no reader accepts.
+/// end the process. Such a snapshot is damaged or cut short, belongs to another environment, does
+/// not have the log index of its metadata, or has a membership that no reader accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_that_cannot_be_installed_is_refused() {
     let stage = ServiceStage::set().await;
@@ -241,8 +241,8 @@ async fn a_full_disk_takes_no_snapshot() {
     stage.goes_on().await;
 }
 
-/// Entries that leave a gap in the log are refused, and so is a membership that its reader rejects.
-/// Otherwise the log's writer would end the process.
+/// Entries that leave a gap in the log are refused, and so is a membership that the reader of the
+/// log would reject. Otherwise the writer of the log would end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_that_the_log_cannot_hold_are_refused() {
     let stage = ServiceStage::set().await;

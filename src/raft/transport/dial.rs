@@ -49,7 +49,7 @@ pub trait Dial: Send + Sync {
     fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>>;
 }
 
-/// The security of a custom network: its messages do not leave the process.
+/// The security of a custom network. It is off, because the messages do not leave the process.
 static OFF: PeerSecurity = PeerSecurity::Off;
 
 /// The means to connect to peers. It is cheap to clone, and the clones share the resolved names.

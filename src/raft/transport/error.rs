@@ -36,7 +36,7 @@ impl CallError {
     }
 }
 
-/// The failure of a call. It does not say whether the request was sent.
+/// The failure of a call. [`CallError`] says whether the request was sent.
 #[derive(Debug, Error)]
 pub enum CallFailure {
     /// No connection was made.
@@ -58,7 +58,7 @@ pub enum CallFailure {
         /// The reason why its name does not resolve.
         source: Unresolved,
     },
-    /// The peer is not ready. Contains its reason.
+    /// The peer is not ready, for the reason that it sent.
     #[error("{0}")]
     NotReady(String),
     /// The request cannot be encoded, or is too large.
@@ -83,7 +83,7 @@ pub enum CallFailure {
 /// The reason why no connection to a peer was made.
 #[derive(Debug, Error)]
 pub enum DialError {
-    /// The address is not of this form.
+    /// The address is not of the form `http://host:port`.
     #[error("is not an address like http://host:port")]
     NotAnAddress,
     /// The resolution of the name has just failed.

@@ -52,7 +52,7 @@ pub(crate) enum IdentityMismatch {
          copy. Empty its data directory and start it again; it rejoins by itself"
     )]
     RestoredFromCopy(NodeIdentity),
-    /// Another node than the dialed member answered.
+    /// The node that answered is not the member that was dialed.
     #[error("the node that answers at its address calls itself {0}")]
     OtherNode(NodeIdentity),
     /// The connection is plain, although the member has just proved that it has the shared secret.

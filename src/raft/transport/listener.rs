@@ -27,7 +27,7 @@ const MAX_AT_ONCE: usize = 256;
 
 /// The service that handles the requests of connections.
 pub(crate) trait PeerService: Send + Sync + 'static {
-    /// The state of an accepted connection, which determines what it may do.
+    /// The state of an accepted connection. It determines which requests are served.
     type Session: Send + Sync + 'static;
 
     /// Accepts a connection, or gives the reason for rejecting it.

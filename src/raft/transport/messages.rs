@@ -62,7 +62,7 @@ pub(crate) struct PeerIdentity {
 pub(crate) enum HelloReply {
     /// The connection is accepted.
     Accepted(PeerIdentity),
-    /// The sender may try again soon: this node is starting, or looks for its group.
+    /// The sender may try again soon, because the receiver is starting, or looks for its group.
     NotYet { reason: String },
     /// The connection is refused. If `fatal` is set, the sender must stop and an operator has to
     /// investigate.
@@ -97,7 +97,7 @@ pub(crate) enum Response {
     /// The receiver's vote once the last chunk is installed; `None` for earlier chunks.
     Snapshot(Option<Vote>),
     Transfer(TransferLeaderResponse<TypeConfig>),
-    /// The index to wait for, or the reason why this node cannot confirm one.
+    /// The index to wait for, or the reason why the leader cannot confirm an index.
     ReadIndex(Result<u64, String>),
     Forward(Vec<WriteResult>),
     Status(PeerStatusReply),

@@ -60,8 +60,8 @@ impl PeerSecurity {
         }
     }
 
-    /// Returns whether the statements of a peer may stop this node. If peers can prove their
-    /// identity, the statements of a peer that has not proved it are not believed so far.
+    /// Returns whether the statements of a peer may stop this node. If peers have keys to prove
+    /// their identity, only a peer that gave a proof may stop this node.
     pub(crate) fn may_stop(&self, proof: &PeerProof) -> bool {
         matches!(self, PeerSecurity::Off) || matches!(proof, PeerProof::Key(_))
     }
@@ -79,8 +79,8 @@ impl PeerSecurity {
     }
 }
 
-/// Removes the digests from an answer of a peer that may not stop this node. Digests could stop
-/// this node, because they may say that its state is wrong.
+/// Removes the digests from an answer of a peer that may not stop this node. A digest that differs
+/// from the digest of this node could stop this node.
 pub(crate) fn without_digests(response: Response) -> Response {
     match response {
         Response::Status(status) => Response::Status(PeerStatus {
@@ -97,8 +97,8 @@ mod tests {
     use crate::raft::transport::StateDigest;
     use crate::security::SecretList;
 
-    /// An answer without digests says the same of everything else, so that a plain member still
-    /// takes part in the group.
+    /// The removal of the digests changes nothing else in an answer, so a plain member still takes
+    /// part in the group.
     #[test]
     fn only_digests_are_removed() {
         let digest = StateDigest {
@@ -118,8 +118,8 @@ mod tests {
         assert!(kept.digests.is_empty());
     }
 
-    /// Without keys, every peer is believed. With keys, only the connections with a valid proof are
-    /// believed, whether plain ones are accepted or not.
+    /// Without keys, every peer may stop a node. With keys, a peer on a plain connection may not,
+    /// even if plain connections are accepted.
     #[test]
     fn only_proven_peers_may_stop_a_node() {
         assert!(PeerSecurity::Off.may_stop(&PeerProof::Plain));

@@ -15,8 +15,8 @@ pub(crate) struct PeerState {
     pub(crate) last_answer: Option<Instant>,
     /// The time of the peer's last request to this node.
     pub(crate) last_request: Option<Instant>,
-    /// The number of entries that the peer was behind this node, or ahead of it (negative), at its
-    /// last report.
+    /// The number of entries by which the peer was behind this node at the peer's last report;
+    /// negative if the peer was ahead.
     pub(crate) behind: i64,
     /// The time at which the peer last took a piece of a snapshot from this node.
     pub(crate) last_piece: Option<Instant>,
@@ -24,10 +24,10 @@ pub(crate) struct PeerState {
     pub(crate) disk_low: bool,
     /// The highest feature level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
-    /// Whether the peer last proved nothing about itself, although peers can
-    /// ([`crate::raft::PeerSecurity`]).
+    /// Whether peers have keys to prove their identity ([`crate::raft::PeerSecurity`]), but this
+    /// peer gave no proof on its last new connection.
     pub(crate) is_plain: bool,
-    /// The time of the peer's last answer after it had proved that it has the shared secret.
+    /// The time of the peer's last message on a connection that is not plain.
     pub(crate) proved_at: Option<Instant>,
     /// The reason why the peer last refused this node, until it answers again.
     pub(crate) rejection: Option<String>,
@@ -35,8 +35,8 @@ pub(crate) struct PeerState {
     pub(crate) complained: Option<Instant>,
     /// The highest index that an append to the peer carried, even if the peer has not answered.
     pub(crate) sent: u64,
-    /// The number of status messages in flight to the peer that report an index above `sent`. The
-    /// last one was sent at `notified_at`.
+    /// The number of status messages in flight to the peer. Each was sent because its index was
+    /// above `sent`. The last one was sent at `notified_at`.
     pub(crate) notices_in_flight: usize,
     pub(crate) notified_at: Option<Instant>,
     /// The random number of the peer's process, from the peer's last hello or last reply to a
@@ -46,12 +46,12 @@ pub(crate) struct PeerState {
     pub(crate) acknowledged: Option<LogId>,
 }
 
-/// Time for which plain connections in a member's name are refused after that member's last proven
-/// answer. After this time, the other members accept the member without a proof. An operator can
-/// therefore go back from `permissive` to `off`.
+/// Time for which plain connections in a member's name are refused after that member's last message
+/// on a connection with a proof. After this time, the other members accept the member without a
+/// proof. An operator can therefore go back from `permissive` to `off`.
 const PROVED_FOR: Duration = Duration::from_secs(30);
 
-/// The change that a new connection of a peer brings.
+/// The change between plain and proven that a peer made with its new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Introduced {
     /// The peer is plain or proven as before.
@@ -73,8 +73,8 @@ impl PeerState {
     /// peers of this group can. Nothing that such a peer says is recorded.
     ///
     /// # Errors
-    /// If the peer has just proved itself and is plain now. If the log on the peer's disk was
-    /// shorter at the start of its process than the log that the peer acknowledged before.
+    /// When the peer is plain now but gave a proof recently, or when its log at the start of its
+    /// process was shorter than the log that the peer acknowledged before.
     pub(crate) fn introduce(
         &mut self,
         from: &PeerIdentity,
@@ -100,9 +100,9 @@ impl PeerState {
         })
     }
 
-    /// Returns whether a hello shows less of the log than the peer acknowledged. In this case its
-    /// disk was restored from a copy, or a second process runs on a copy (docs/decisions/0002). A
-    /// known process has shown its log already.
+    /// Returns whether a hello shows less of the log than the peer acknowledged. In this case the
+    /// peer's disk was restored from a copy, or a second process runs on a copy
+    /// (docs/decisions/0002). A process that sent a hello before is not checked again.
     fn is_contradicted_by(&self, from: &PeerIdentity) -> bool {
         let is_new = self.process.is_none_or(|process| process != from.process);
         // A newer leader may have truncated the peer's log legitimately. In that case the peer's

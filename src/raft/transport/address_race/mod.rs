@@ -115,7 +115,7 @@ impl Race {
         }
     }
 
-    /// Returns the next address to try. The addresses in `last` are returned only if `may_be_last`.
+    /// Returns the next address to try. Takes it from `last` only if `may_be_last` is set.
     fn next(&mut self, may_be_last: bool) -> Option<SocketAddr> {
         self.next.pop_front().or_else(|| match may_be_last {
             true => self.last.pop_front(),

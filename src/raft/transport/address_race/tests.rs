@@ -56,8 +56,8 @@ fn replace(script: &Script, with: Script) {
     }
 }
 
-/// Connects if the address is in `alive`. Other addresses refuse the connection if `refuses` is
-/// set, and do not answer otherwise.
+/// Dials the host, and returns the address that answers. Only the addresses in `alive` answer. All
+/// others refuse the connection if `refuses` is set, and are silent otherwise.
 async fn dial(
     resolver: &Arc<Resolver>,
     alive: &[SocketAddr],

@@ -51,8 +51,8 @@ pub(crate) struct PeerClient {
     connection: AsyncMutex<Option<Arc<OutboundConnection>>>,
 }
 
-/// A check of the peer that answers, made before any request is sent to the peer. The text is the
-/// reason why the peer gave no proof although this node can give one.
+/// A check of the peer that answers, made before any request is sent to the peer. The second
+/// argument is the reason why the peer gave no proof although this node can give one.
 type Check = Box<dyn Fn(&PeerIdentity, Option<&str>) -> Result<(), IdentityMismatch> + Send + Sync>;
 
 /// The channel for the answer to a request, or for the reason why the request was not sent.
@@ -214,7 +214,8 @@ async fn handshake(
     hello: Hello,
     check: Option<&Check>,
 ) -> Result<OutboundConnection, CallError> {
-    // In TLS 1.3, the peer checks the key of this node after the handshake has ended for this node.
+    // In TLS 1.3, the peer checks the key of this node after the TLS handshake has ended for this
+    // node. An error on a connection with TLS may therefore mean that the peer refused the key.
     let failed = |error: std::io::Error| match dialed.proof {
         PeerProof::Key(_) => CallError::not_connected(address, ProofError::from(error)),
         PeerProof::Plain => CallError::not_connected(address, error),

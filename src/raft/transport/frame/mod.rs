@@ -27,8 +27,8 @@ const INITIAL_CAPACITY_BYTES: usize = 4 << 10;
 /// Capacity of a connection's read buffer before its peer is known.
 const MIN_READ_CAPACITY_BYTES: usize = 512;
 
-/// Number of bytes reserved ahead for an unfinished frame. Once more bytes than this have been
-/// received, as many bytes are reserved ahead as have been received.
+/// Maximum number of bytes reserved for the missing part of a frame. Once more bytes than this have
+/// been received, the maximum is the number of received bytes.
 const READ_AHEAD_BYTES: usize = 8 << 10;
 
 /// Maximum size of a frame whose buffer is kept for later frames.

@@ -47,7 +47,7 @@ pub(crate) enum InvalidMessage {
 /// Checks a peer's description of itself in its first message.
 ///
 /// # Errors
-/// Names the invalid value.
+/// The error contains the invalid value.
 pub(crate) fn hello(hello: &Hello) -> Result<(), InvalidMessage> {
     name(&hello.from.name)?;
     short("environment", &hello.from.environment, NODE_ID_BYTES_MAX)
@@ -56,7 +56,7 @@ pub(crate) fn hello(hello: &Hello) -> Result<(), InvalidMessage> {
 /// Checks an emptied node's request to join.
 ///
 /// # Errors
-/// Names the field.
+/// The error names the invalid field.
 pub(crate) fn join_request(request: &JoinRequest, environment: &str) -> Result<(), InvalidMessage> {
     name(&request.name)?;
     short("address", &request.address, ADDRESS_BYTES_MAX)?;
@@ -72,7 +72,7 @@ pub(crate) fn join_request(request: &JoinRequest, environment: &str) -> Result<(
 /// Checks a node's view of its group.
 ///
 /// # Errors
-/// Names the field.
+/// The error names the invalid field.
 pub(crate) fn group_info(view: &GroupInfo) -> Result<(), InvalidMessage> {
     name(&view.name)?;
     short("environment", &view.environment, NODE_ID_BYTES_MAX)?;
@@ -82,7 +82,7 @@ pub(crate) fn group_info(view: &GroupInfo) -> Result<(), InvalidMessage> {
 /// Checks the founders of a group: their number, their names and their addresses.
 ///
 /// # Errors
-/// Gives the reason why a valid group cannot have these founders.
+/// The reason why a valid group cannot have these founders.
 pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), InvalidMessage> {
     if founders.is_empty() || founders.len() > MEMBERS_MAX {
         return Err(InvalidMessage::Founders(founders.len()));
@@ -98,7 +98,7 @@ pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), Invali
 /// of the log on disk must accept it.
 ///
 /// # Errors
-/// Names the log index.
+/// The error names the log index of the invalid entry.
 pub(crate) fn append(append: &AppendEntriesRequest<TypeConfig>) -> Result<(), InvalidMessage> {
     let mut before = append.prev_log_id;
     for entry in &append.entries {
@@ -124,7 +124,7 @@ fn payload(entry: &Entry) -> Result<(), BadMembership> {
 /// Checks the metadata of a snapshot.
 ///
 /// # Errors
-/// Gives the reason why the reader of snapshots on disk would not accept it.
+/// The reason why the reader of snapshots on disk would reject the metadata.
 pub(crate) fn snapshot_meta(meta: &SnapshotMeta) -> Result<(), InvalidMessage> {
     storage::check_snapshot_meta(meta)?;
     Ok(())

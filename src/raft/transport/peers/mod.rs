@@ -326,14 +326,14 @@ impl Peers {
         }
     }
 
-    /// Records that a member acknowledged the log up to this id. A later process of the member that
-    /// reports a shorter log is checked by [`Peers::verify`].
+    /// Records that a member acknowledged the log up to this id. [`Peers::verify`] compares this id
+    /// with the log that a later process of the member reports.
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
         // Skip a peer whose process is unknown, for example because the peer was removed from the
         // group and its state was dropped. The peer's next hello would count as that of a new
-        // process, and be rejected because it carries the last log id at the start of the process.
+        // process. It would be rejected, because its log id dates from the start of the process.
         // Skip a plain peer too, because its statements must not count against the member whose
         // name it uses.
         if known.process.is_some() && !known.is_plain {
@@ -342,8 +342,8 @@ impl Peers {
     }
 
     /// Checks the process behind a raft id when it sends a hello or the reply to one
-    /// ([`PeerState::introduce`]). `plain_because` is the reason why the peer proved nothing about
-    /// itself, if peers can.
+    /// ([`PeerState::introduce`]). `plain_because` is the reason why the peer gave no proof; it
+    /// is `None` if the peer gave one, or if peers have no keys.
     ///
     /// # Errors
     /// The reason why the peer is not the member that it claims to be.
@@ -364,7 +364,7 @@ impl Peers {
             known.introduce(from, plain_because.is_some())?
         };
         match (introduced, plain_because) {
-            // Plain connections to its address are given up.
+            // Drop all clients of this peer, since their connections may be plain.
             (Introduced::NewlyProved, _) => {
                 lock(&self.clients).retain(|(target, ..), _| *target != id);
             }

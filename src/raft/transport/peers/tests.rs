@@ -66,8 +66,8 @@ fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
     peers
 }
 
-/// A new process that reports a shorter log than its incarnation acknowledged is rejected, since it
-/// runs on a disk restored from a copy.
+/// A new process that reports a shorter log than an earlier process of the member acknowledged is
+/// rejected, since the new process runs on a disk restored from a copy.
 #[test]
 fn a_disk_put_back_from_a_copy_is_refused() {
     let peers = peers_who_saw(log_id(1, 9));
@@ -93,7 +93,8 @@ fn a_log_cut_back_by_a_newer_leader_is_taken() {
 }
 
 /// A plain connection in the name of a member that has just proved itself is refused, and leaves no
-/// trace. Half a minute after the last proven answer it is accepted, but its log does not count.
+/// trace. Half a minute after the member's last proven message, a plain connection is accepted, but
+/// a log that the peer acknowledges on it is not recorded.
 #[tokio::test(start_paused = true)]
 async fn plain_connections_do_not_count_against_a_proven_member() {
     const PLAIN: Option<&str> = Some("it is plain");

@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 /// Maximum number of remembered names. The number covers the names of the largest inventory and of
-/// the members, and as many earlier names that these names replaced.
+/// the members, and the same number of earlier names that these names replaced.
 const MAX_NAMES: usize = 256;
 /// Maximum number of names resolved at a time. Each resolution takes a thread, and a name server
 /// that hangs would otherwise occupy one thread for every name.
@@ -118,7 +118,7 @@ impl Resolution {
 
 impl Default for Resolver {
     fn default() -> Resolver {
-        // Port 0, because a name has only addresses, and peers on one host may have different
+        // Use port 0, because a name has only addresses, and peers on one host may have different
         // ports.
         Resolver::resolved_by(|host| {
             let addresses = (host, 0).to_socket_addrs()?;
@@ -173,8 +173,8 @@ impl Resolver {
         }
     }
 
-    /// Begins a resolution on a thread of its own, because the threads for blocking work of the
-    /// runtime are reserved for the disk.
+    /// Begins a resolution on a thread of its own, because the runtime's threads for blocking work
+    /// are reserved for the disk.
     fn begin(
         self: &Arc<Self>,
         host: &str,
