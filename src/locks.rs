@@ -1,5 +1,5 @@
-//! Helpers that acquire locks and ignore poisoning: a panic in one thread must not cause a second
-//! one here. Release builds abort on the first panic anyway.
+//! Helpers that acquire locks and ignore poisoning, because a panic in one thread must not cause a
+//! second panic in another thread. Release builds abort on the first panic anyway.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

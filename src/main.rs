@@ -77,11 +77,12 @@ fn run(arguments: &CliArguments, options: &CommandLine, paths: &Paths) -> u8 {
     match server::run(settings) {
         Ok(()) => exit_code::OK,
         Err(error) => {
-            // Reported twice, because either output may be unread: the log records the time, and a
-            // person looks at the console.
+            // Report the error twice, because a person may read only one of the outputs: the log,
+            // which records the time, or the console.
             let exit_code = server::exit_code_of(&error);
             tracing::error!(target: "quorate", exit_code, "{error:#}");
-            // Does not wait for a console that is not read, because the process has to end.
+            // The console may have no reader. This call does not wait for one, because the process
+            // has to end.
             telemetry::say_on_console(&format!("ERROR: {error:#}"));
             exit_code
         }

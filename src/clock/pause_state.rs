@@ -10,10 +10,10 @@ const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
-/// The duration allows for two steps and a margin of 500 ms. A step is one second, by which a tick
-/// advances cluster time at most (`raft::apply::tick_timing`). The first tick after a confirmed
-/// read may count a whole step of time from before the read. If the leader's clock is set forward
-/// after the read, cluster time may gain the second step.
+/// The duration allows for two steps and a margin of 500 ms. A step, which is one second, is the
+/// most by which a tick advances cluster time (`raft::apply::tick_timing`). The first tick after a
+/// confirmed read may count a whole step of time from before the read. If the leader's clock is set
+/// forward after the read, cluster time may gain the second step.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
 /// Like [`AHEAD_MAX`], for the bound on cluster time that a single write carries. The value allows
@@ -21,8 +21,8 @@ const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 /// client.
 pub(crate) const WRITE_AHEAD_MAX: Duration = Duration::from_millis(1_250);
 
-/// Maximum rate by which another machine's clock may be faster than the clocks of this process, as
-/// a divisor: 1/100.
+/// Divisor that gives the maximum drift: another machine's clock may run faster than the clocks of
+/// this process by 1/100.
 const DRIFT: u32 = 100;
 
 /// The readings of both clocks of this machine at one moment.

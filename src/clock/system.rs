@@ -17,13 +17,13 @@ pub fn now() -> Instant {
 /// Returns the time since the machine was booted. This clock continues while the machine is
 /// suspended, whereas the clock of [`now`] stops.
 ///
-/// Used only by [`super::PauseDetector`]. On systems other than Linux, the function returns zero,
-/// from which no pause is detected.
+/// Used only by [`super::PauseDetector`]. On systems other than Linux, the function always returns
+/// zero, so this clock never reveals a pause.
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        // Both fields are never negative, so the casts do not change them.
+        // Neither field is ever negative, so the casts do not change the values.
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
     #[cfg(not(target_os = "linux"))]

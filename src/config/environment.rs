@@ -1,6 +1,6 @@
 //! Expansion of `${ENV:NAME}` in values.
 
-/// A lookup of an environment variable.
+/// A function that looks up an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Looks up a variable in the process's environment.
@@ -12,8 +12,8 @@ pub(super) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Replaces every `${ENV:NAME}`. The provider's name (`ENV`) may be in any case, as in newer
-/// airlift. Other text is unchanged.
+/// Replaces every `${ENV:NAME}` with the value of the variable. The provider's name (`ENV`) may be
+/// in any case, as in newer airlift. Other text is unchanged.
 ///
 /// # Errors
 /// Returns the name of a variable that is not set.
@@ -38,8 +38,8 @@ pub(super) fn expand(value: &str, environment: Environment<'_>) -> Result<String
     Ok(expanded)
 }
 
-/// Returns the name in a leading `${ENV:NAME}`, and the text after the closing brace. A name has
-/// airlift's pattern, `[a-zA-Z][a-zA-Z0-9_-]*`.
+/// Returns the name in a leading `${ENV:NAME}`, and the text after the closing brace. A name
+/// matches airlift's pattern, `[a-zA-Z][a-zA-Z0-9_-]*`.
 fn variable(text: &str) -> Option<(&str, &str)> {
     let (reference, after) = text.strip_prefix("${")?.split_once('}')?;
     let (provider, name) = reference.split_once(':')?;

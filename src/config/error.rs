@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// One error, on one line.
 ///
-/// Errors are ordered by location, as a person reads the files.
+/// Errors are ordered by location, because a person reads the files in this order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
     /// The location of the error.

@@ -30,7 +30,7 @@ pub const DATA_CORRUPT: u8 = 14;
 pub const IDENTITY: u8 = 15;
 /// The data directory cannot be created, read or written.
 pub const DATA_UNUSABLE: u8 = 16;
-/// A write or a sync failed while running, or there is no space on the disk.
+/// A write or a sync failed while the server ran, or there is no space on the disk.
 pub const DISK_FAILED: u8 = 17;
 /// This node's state differs from that of the other members.
 pub const DIVERGED: u8 = 18;

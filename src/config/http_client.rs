@@ -15,7 +15,7 @@ pub fn http_client(time_limit: Duration) -> reqwest::Result<Client> {
 pub fn http_client_builder() -> ClientBuilder {
     // This fails if a cryptography provider is already installed, which is fine.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    // No proxy is taken from the environment, as in airlift's client.
+    // Ignore the proxies that environment variables set, as airlift's client does.
     Client::builder().no_proxy()
 }
 

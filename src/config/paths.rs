@@ -113,8 +113,8 @@ impl Paths {
     }
 
     /// Resolves a path from the configuration. A relative path starts in the data directory. A path
-    /// that begins with `etc` starts in the configuration directory instead. It does so with
-    /// airlift too, whose launcher creates a link named `etc` in the data directory.
+    /// that begins with `etc` starts in the configuration directory instead. With airlift, such a
+    /// path leads there too, because the launcher creates a link named `etc` in the data directory.
     pub(super) fn in_data_dir(&self, path: &str) -> PathBuf {
         match Path::new(path).strip_prefix("etc") {
             Ok(rest) => self.etc_dir.join(rest),

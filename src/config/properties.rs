@@ -9,7 +9,7 @@ pub struct Property {
     pub key: String,
     /// The value, unescaped and trimmed as airlift trims it.
     pub value: String,
-    /// The line on which it starts, from 1.
+    /// The number of the line on which the property starts, from 1.
     pub line: usize,
 }
 
@@ -78,8 +78,8 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
 
-/// Returns the lines without comments, with continuation lines joined, each with the number of its
-/// first line.
+/// Joins continuation lines, and leaves out comments. Returns each resulting line with the number
+/// of its first line in the file.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut natural = text

@@ -11,8 +11,9 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The keys of the secret of the nodes, and of the secret that they share with the engines. For
-/// each, a second key with the suffix `-file` names a file.
+/// The configuration keys of the secret that only the nodes share, and of the secret that the nodes
+/// share with the engines. For each of the two keys, another key with the suffix `-file` names a
+/// file with secrets instead.
 const CLUSTER_SECRET: &str = "cluster.shared-secret";
 const ENGINES_SECRET: &str = "internal-communication.shared-secret";
 const PEER_AUTHENTICATION: &str = "cluster.peer-authentication";
@@ -62,10 +63,10 @@ pub enum EngineAuthentication {
 pub enum PeerAuthentication {
     /// Peers prove nothing.
     Off,
-    /// Peers prove it if they can. Peers without a proof are accepted, for the time in which a
-    /// group is changed node by node.
+    /// Peers prove that they have the secret if they can. Peers without a proof are accepted too.
+    /// This value is for the time in which a group is changed node by node.
     Permissive,
-    /// Peers must prove it.
+    /// Peers must prove that they have the secret.
     Require,
 }
 
@@ -82,19 +83,19 @@ pub struct SharedSecrets {
 /// The reason why a file with secrets cannot be used. The reason never contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsFileError {
-    /// The operating system cannot read it.
+    /// The operating system cannot read the file.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// It is a directory, a device or a pipe.
+    /// The path leads to a directory, a device or a pipe.
     #[error("is not a regular file")]
     NotRegular,
-    /// It is larger than any list of secrets.
+    /// The file is larger than any list of secrets.
     #[error("is larger than {SECRETS_FILE_BYTES_MAX} bytes")]
     TooLarge,
-    /// It is not UTF-8.
+    /// The file is not UTF-8.
     #[error("is not text in UTF-8")]
     NotText,
-    /// It is not a list of secrets.
+    /// The text of the file is not a list of secrets.
     #[error("{0}")]
     List(#[from] SecretListError),
 }
@@ -119,8 +120,8 @@ pub fn read_secrets(path: &Path) -> Result<SecretList, SecretsFileError> {
     Ok(SecretList::parse(&text)?)
 }
 
-/// Reads the settings of authentication. With a shared secret, everything that can be proved with
-/// it is required by default.
+/// Reads the settings of authentication. If a shared secret is configured, each proof that is given
+/// with this secret is required by default.
 pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
     let engine_secrets = shared_secrets(sources, paths, ENGINES_SECRET);
     let own = shared_secrets(sources, paths, CLUSTER_SECRET);
@@ -250,7 +251,7 @@ fn without_mapping(network: IpNet) -> IpNet {
     v4.map_or(network, IpNet::V4)
 }
 
-/// Reads the secret of a key, or the secrets of the file that the key with `-file` names.
+/// Reads the secret in the value of `key`, or the secrets in the file that the `-file` key names.
 fn shared_secrets(sources: &mut Sources, paths: &Paths, key: &str) -> Option<SharedSecrets> {
     let file_key = format!("{key}-file");
     let secret = sources.read(key, None, |text| {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Opens the access log. Returns `None` if it is disabled.
 ///
 /// # Errors
-/// Fails when its file cannot be opened. The error names the path.
+/// Fails when the file of the log cannot be opened. The error names the path.
 pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, ServerError> {
     if !settings.access_log.enabled {
         return Ok(None);

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 /// Maximum number of connections that wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Listens on `node.bind-ip`, or on every address of both families if none is set.
+/// Listens on `node.bind-ip`, or on every address of both families if that key is not set.
 ///
 /// # Errors
 /// Fails when the server cannot listen on the address.
@@ -70,8 +70,8 @@ fn on_all<T>(port: u16, bind: impl Fn(SocketAddr, Families) -> io::Result<T>) ->
     }
 }
 
-/// Returns whether an error means that there is no IPv6: not compiled in, switched off at boot
-/// (`ipv6.disable=1`), for all interfaces (`disable_ipv6`), or by a sandbox.
+/// Returns whether an error means that there is no IPv6. IPv6 may be missing from the kernel, or
+/// switched off at boot (`ipv6.disable=1`), for all interfaces (`disable_ipv6`), or by a sandbox.
 fn lacks_ipv6(error: &io::Error) -> bool {
     use rustix::io::Errno;
     matches!(

@@ -171,8 +171,8 @@ struct Running {
     state: Arc<StateReport>,
 }
 
-/// Serves until a signal or a failure. After a signal, it shuts down in the order that clients
-/// notice least.
+/// Serves until a signal or a failure. After a signal, shuts the node down in the order that
+/// disturbs clients least.
 async fn until_stopped(
     settings: &Settings,
     running: Running,

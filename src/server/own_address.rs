@@ -136,7 +136,7 @@ fn full_name(name: &str) -> String {
     completed(name, &hosts).unwrap_or_else(|| name.to_owned())
 }
 
-/// Returns the name with a domain from the line of `/etc/hosts` that lists the name.
+/// Returns the first name with a domain on the line of `/etc/hosts` that lists `name`.
 fn completed(name: &str, hosts: &str) -> Option<String> {
     let of_line = |line: &str| {
         let line = line.split('#').next().unwrap_or_default();
@@ -157,9 +157,9 @@ fn encoded(ip: IpAddr) -> Host {
     })
 }
 
-/// Returns the local address from which peers are dialed. This is this node's own address, but only
-/// if an IP address is configured. A discovered address may belong to an interface that does not
-/// lead to the peers.
+/// Returns the local address from which peers are dialed, which is this node's own address if an
+/// operator configured an IP address. Otherwise returns `None`, because a discovered address may
+/// belong to an interface that does not lead to the peers.
 pub(super) fn bindable(address: &OwnAddress) -> Option<IpAddr> {
     if !address.is_configured {
         return None;

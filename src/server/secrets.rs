@@ -90,8 +90,8 @@ pub(super) fn engine_security(settings: &Settings) -> anyhow::Result<EngineSecur
     })
 }
 
-/// Derives keys from secrets, and derives new keys when the file of the secrets changes. `of` names
-/// the owner of the secrets in the log.
+/// Derives keys from secrets, and derives new keys when the file of the secrets changes. In log
+/// messages, `of` names the owner of the secrets.
 fn keys<K: Send + Sync + 'static>(
     secrets: &SharedSecrets,
     of: &'static str,
@@ -113,7 +113,7 @@ fn keys<K: Send + Sync + 'static>(
     Ok(keys)
 }
 
-/// The task that reads a file with secrets again.
+/// The task that reads a file with secrets every [`RELOAD_INTERVAL`].
 struct SecretsReload<K, F> {
     path: PathBuf,
     of: &'static str,
@@ -130,8 +130,8 @@ where
     K: Send + Sync + 'static,
     F: Fn(&SecretList) -> anyhow::Result<K> + Send + Sync + 'static,
 {
-    /// Reads the file until its keys are not needed any more. While the file cannot be used, the
-    /// secrets stay as they are, and the reason is logged once.
+    /// Reads the file every [`RELOAD_INTERVAL`] until the keys are not needed any more. While the
+    /// file cannot be used, the last secrets stay valid, and the reason is logged once.
     async fn run(mut self) {
         let mut last_error = None;
         while !self.keys.is_closed() {

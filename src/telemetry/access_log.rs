@@ -154,11 +154,11 @@ impl LineQueue {
 }
 
 impl QueueShared {
-    /// Waits for lines, or for the end, and moves the waiting lines to `gathered`. The queue
-    /// continues with the emptied buffer of `gathered`.
+    /// Waits until lines are queued or the log ends, and moves the queued lines to `gathered`. The
+    /// queue continues with the emptied buffer of `gathered`.
     fn take_lines(&self, gathered: &mut QueuedLines) {
         gathered.lines.clear();
-        // Memory that one burst needed is not kept.
+        // Free the memory that only a burst of lines needed.
         gathered.lines.shrink_to(WAITING_BYTES_MAX / 16);
         let waiting = self.lock();
         let waiting = self

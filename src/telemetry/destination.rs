@@ -19,8 +19,8 @@ pub enum Destination {
     /// A regular file, or a path at which one is to be created. Symbolic links are resolved, so
     /// that a rotation renames the file and not the link.
     File(PathBuf),
-    /// A file descriptor that this process was started with, such as `/dev/stdout`. A file behind
-    /// it is not rotated, since it belongs to the program that opened it.
+    /// A file descriptor that this process was started with, such as `/dev/stdout`. If the
+    /// descriptor leads to a file, the file is not rotated, since another program opened it.
     Descriptor(i32),
     /// A device or a FIFO.
     Device(PathBuf),

@@ -31,7 +31,8 @@ impl LogFile {
         }
     }
 
-    /// Appends whole lines. A failure loses them and is reported once on the console.
+    /// Appends whole lines. If the write fails, the lines are lost, which is reported once on the
+    /// console.
     pub fn write_lines(&mut self, lines: &[u8], now_ms: u64) {
         match self {
             LogFile::Rolling(file) => file.write_lines(lines, now_ms),

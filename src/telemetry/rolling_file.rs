@@ -61,11 +61,12 @@ impl RollingFile {
         Ok(log)
     }
 
-    /// Appends a line, after a rotation if one is due. A failure loses the line and is reported
-    /// once on the console.
+    /// Appends a line, after a rotation if one is due. If the write fails, the line is lost, which
+    /// is reported once on the console.
     pub fn write_line(&mut self, line: &[u8], now_ms: u64) {
         let full = self.bytes + line.len() as u64 > self.retention.file_bytes_max;
-        // `>` and not `!=`, since a request from before midnight may be written after a later one.
+        // The comparison is `>` and not `!=`, because the line of a request from before midnight
+        // may be written after the line of a later request.
         let yesterday = timestamp::day(now_ms) > self.day;
         let mut result = Ok(());
         if self.bytes > 0 && (full || yesterday) {
@@ -113,8 +114,8 @@ impl RollingFile {
     /// Rotates the file: renames it and opens a new one.
     fn rotate(&mut self, now_ms: u64) -> io::Result<()> {
         let date = timestamp::date(self.day * 86_400_000);
-        // Reset even if the rotation fails, so that the next attempt comes after a whole file's
-        // length and not at the next line.
+        // Reset both values even if the rotation fails, so that the next attempt is made after
+        // another `file_bytes_max` bytes and not at the next line.
         self.bytes = 0;
         self.day = timestamp::day(now_ms);
         if !leads_to(&self.path, &self.file)? {
@@ -139,7 +140,7 @@ impl RollingFile {
     }
 
     /// Compresses and removes rotated files in a separate thread. Only one such thread runs at a
-    /// time. Files that it leaves are handled at the next rotation.
+    /// time. Files that this thread does not handle are handled at the next rotation.
     fn keep_house(&mut self, now_ms: u64) {
         if self
             .housekeeper
@@ -164,7 +165,7 @@ impl RollingFile {
     }
 }
 
-/// Returns whether the path still names the open file. Another program may have replaced it.
+/// Returns whether the path still names the open file, which another program may have replaced.
 fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     let open = file.metadata()?;
     match fs::symlink_metadata(path) {

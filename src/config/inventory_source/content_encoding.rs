@@ -52,8 +52,9 @@ fn unknown(what: &str) -> String {
     format!("the server answered with Content-Encoding {what}, which was not requested")
 }
 
-/// Decodes the codings. Also decodes gzip if the decoded bytes begin like a gzip file. A result
-/// that is too large is cut off one byte after [`INVENTORY_BYTES_MAX`].
+/// Decodes bytes to which the codings were applied. If the decoded bytes begin like a gzip file,
+/// decodes them once more, but at most [`LAYERS_MAX`] times in all. A result that is too large is
+/// cut off one byte after [`INVENTORY_BYTES_MAX`].
 ///
 /// # Errors
 /// Fails when the bytes do not match their coding.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
-/// Timeout of a whole fetch over HTTP: a start must not hang on a silent server.
+/// Timeout of a whole fetch over HTTP. A start must not hang because a server is silent.
 const FETCH_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// The reason why there is no inventory.
@@ -103,7 +103,7 @@ async fn get(uri: &str) -> Result<Vec<u8>, String> {
     inflate(bytes, &codings)
 }
 
-/// Normalizes the URI: `file:` with an absolute path, or `http:` or `https:` with a host.
+/// Normalizes the URI to `file:` with an absolute path, or to `http:` or `https:` with a host.
 ///
 /// # Errors
 /// Fails for any other URI.

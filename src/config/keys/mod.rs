@@ -71,8 +71,8 @@ pub fn all() -> Vec<String> {
         .collect()
 }
 
-/// Returns the keys most similar to an unknown one, best first, with airlift's measure and
-/// threshold.
+/// Returns the keys most similar to an unknown key, the most similar first. The measure of
+/// similarity and its threshold are airlift's.
 pub fn similar(key: &str) -> Vec<String> {
     const RATIO_MIN: f64 = 0.85;
     const SUGGESTIONS_MAX: usize = 3;

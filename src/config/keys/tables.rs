@@ -24,7 +24,7 @@ impl ValueKind {
     /// Checks that the value is of this kind.
     ///
     /// # Errors
-    /// Returns the reason why it is not.
+    /// Returns the reason why the value is not of this kind.
     pub fn check(self, value: &str) -> Result<(), String> {
         match self {
             Self::Duration => values::duration_ms(value).map(drop),
@@ -90,7 +90,7 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("log.output-file", "log.path"),
 ];
 
-/// Keys that are refused if the value enables them: see [`super::KeyEffect::Refused`].
+/// Keys that are refused if the value enables them ([`super::KeyEffect::Refused`]).
 pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
     (
         "http-server.https.enabled",
@@ -109,7 +109,7 @@ pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
     ),
 ];
 
-/// Keys that airlift refuses, and so does this server: see [`super::KeyEffect::Defunct`].
+/// Keys that both airlift and this server refuse ([`super::KeyEffect::Defunct`]).
 pub(super) const DEFUNCT: &[&str] = &[
     "http-server.ip",
     "http-server.https.keystore.password",
@@ -134,7 +134,7 @@ pub(super) const DEFUNCT: &[&str] = &[
     "log.max-size-in-bytes",
 ];
 
-/// Keys that are accepted and ignored: see [`super::KeyEffect::None`].
+/// Keys that are accepted and ignored ([`super::KeyEffect::None`]).
 #[rustfmt::skip]
 pub(super) const IGNORED: &[(&str, ValueKind)] = &[
     ("bootstrap.quiet", ValueKind::Boolean),
@@ -228,7 +228,7 @@ pub(super) const IGNORED: &[(&str, ValueKind)] = &[
     ("tracing.sampling-ratio", ValueKind::Text),
 ];
 
-/// The stores of airlift's server, whose replication is replaced by the group's log.
+/// The stores of airlift's server. The group's log replaces the replication of these stores.
 pub(super) const STORES: &[&str] = &["dynamic", "static"];
 
 /// Keys of each of the [`STORES`], without effect here.

@@ -18,20 +18,20 @@ const ENTRIES_PER_READ: u64 = 256;
 /// One committed entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedEntry {
-    /// Its log index.
+    /// The log index of the entry.
     pub index: u64,
-    /// The term in which it was proposed.
+    /// The term in which the entry was proposed.
     pub term: u64,
-    /// Its content.
+    /// The content of the entry.
     pub content: EntryContent,
-    /// Its effect; `None` for an entry that the snapshot already covers.
+    /// The effect of the entry; `None` if the snapshot already covers the entry.
     pub effect: Option<EntryEffect>,
 }
 
 /// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryContent {
-    /// No content; a new leader's first entry.
+    /// No content. A new leader's first entry is blank.
     Blank,
     /// The membership from this entry on.
     Membership(String),
@@ -58,7 +58,7 @@ pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) 
     let mut log = store.log_store();
     let purged = log.get_log_state().await?.last_purged_log_id;
     let snapshot = match purged {
-        // The complete log is present and contains more than a snapshot does.
+        // Nothing was purged. The complete log contains more than a snapshot does.
         None => None,
         Some(_) => store.snapshots().load()?,
     };

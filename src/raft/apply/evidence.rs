@@ -22,8 +22,8 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// Records that `index` is committed.
     pub(crate) fn note_committed(&self, index: u64) {
-        // A plain load is enough for an index that is already known, which is the usual case. It
-        // does not take the cache line from another processor.
+        // Usually the index is already known. A plain load detects this without taking the cache
+        // line from another processor.
         if self.committed.load(Ordering::Relaxed) < index {
             self.committed.fetch_max(index, Ordering::Relaxed);
         }
@@ -41,7 +41,8 @@ impl Evidence {
         }
     }
 
-    /// Returns the highest committed index, and the tail if it is above that index.
+    /// Returns the highest committed index. Also returns the last entry of a leader, if the index
+    /// of that entry is higher.
     pub(crate) fn known(&self) -> (u64, Option<Tail>) {
         let committed = self.committed.load(Ordering::Relaxed);
         let tail = lock(&self.tail).filter(|tail| tail.index > committed);
@@ -58,8 +59,8 @@ mod tests {
         Tail { leadership, index }
     }
 
-    /// A report that arrives late never lowers the recorded values, and a new leader's log counts
-    /// even if it is shorter.
+    /// A late report never lowers the recorded values. The last entry of a new leader replaces that
+    /// of an earlier leader even if the new index is lower.
     #[test]
     fn the_newest_is_kept() {
         let evidence = Evidence::default();

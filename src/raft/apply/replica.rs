@@ -124,8 +124,8 @@ impl Replica {
         self.watch_hub.notify(changes);
     }
 
-    /// Announces the applied index to waiting readers. Called after each run of entries, not after
-    /// each entry.
+    /// Announces the applied index to waiting readers. Called once no further entry is ready, and
+    /// not after each entry.
     pub(crate) fn announce_applied(&self) {
         let index = self.registry().applied_index();
         self.applied.send_if_modified(|applied| {
@@ -140,7 +140,7 @@ impl Replica {
         let mut guard = write(&self.registry);
         *guard = registry;
         // Must happen before the lock is released, so that no reader of the new state is given
-        // changes of the old one.
+        // changes of the old state.
         self.watch_hub.start_over(guard.applied_index());
         let (index, ticked_ms) = (guard.applied_index(), guard.ticked_ms());
         drop(guard);
@@ -156,7 +156,7 @@ impl Replica {
         lock(&self.checkpoints).iter().copied().collect()
     }
 
-    /// Keeps a digest, and drops the oldest one beyond [`DIGESTS_KEPT`].
+    /// Keeps a digest, and drops the oldest digest if there are more than [`DIGESTS_KEPT`].
     fn keep_digest(&self, checkpoint: StateDigest) {
         let mut kept = lock(&self.checkpoints);
         if kept.len() == DIGESTS_KEPT {

@@ -113,8 +113,8 @@ impl TickHistory {
         }
     }
 
-    /// Returns whether a tick proposed now must carry a grace period, for which cluster time stops
-    /// after a gap (`Command::Tick::grace_ms`).
+    /// Returns whether a tick proposed now must carry a grace period (`Command::Tick::grace_ms`).
+    /// Cluster time stops during a grace period.
     pub(crate) fn needs_grace(&self, now: Instant) -> bool {
         !is_planted(Bug::NoGrace) && (self.owed_since.is_some() || self.is_gap(now))
     }
@@ -124,8 +124,8 @@ impl TickHistory {
         self.last_any
     }
 
-    /// Returns whether the last tick that counts was longer ago than the recovery gap, or no tick
-    /// counts.
+    /// Returns whether the last tick that counted is longer ago than the recovery gap. Returns
+    /// `true` if no tick has counted yet.
     fn is_gap(&self, now: Instant) -> bool {
         self.last
             .is_none_or(|(_, last)| now.duration_since(last) > self.recovery_gap)

@@ -2,8 +2,8 @@
 //!
 //! - `ordered_write` runs one announcement or withdrawal from its arrival to its outcome.
 //!   `proposer` proposes batches of writes on the leader or forwards them to the leader.
-//! - `read_index` runs the ReadIndex rounds of reads, and `follower_vote` confirms a round without
-//!   heartbeats.
+//! - `read_index` runs the ReadIndex rounds of reads. `follower_vote` confirms a round by a vote
+//!   instead of heartbeats.
 //! - `commit_notice` notifies lagging followers of a commit.
 
 pub(super) mod commit_notice;

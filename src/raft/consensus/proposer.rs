@@ -34,8 +34,8 @@ pub(crate) async fn run(group: Arc<Group>, batches: WriteWorker) {
 enum Attempt {
     /// Every write has its final result, which may be `Unknown`.
     Decided(Completed),
-    /// The writes were certainly not applied, for the given reason, and can be sent to the next
-    /// leader.
+    /// The writes were certainly not applied, and can be sent to the next leader. The text gives
+    /// the reason.
     NotApplied(Vec<PendingWrite>, String),
 }
 
@@ -89,7 +89,7 @@ fn drop_overdue(batch: Vec<PendingWrite>, reason: &str) -> Vec<PendingWrite> {
     kept
 }
 
-/// Returns the latest deadline in a batch, at which an attempt ends.
+/// Returns the latest deadline of the writes in a batch. An attempt ends at this deadline.
 fn last_deadline(batch: &[PendingWrite]) -> Instant {
     batch
         .iter()
@@ -227,8 +227,9 @@ pub(crate) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<W
     results
 }
 
-/// Returns whether a command is a write of a client. Members forward only such commands: the others
-/// are proposed by the leader itself, and a forwarded one could remove a member.
+/// Returns whether a command is a write of a client. The leader accepts only such commands from
+/// other members, and proposes all other commands itself. A forwarded command of another kind could
+/// remove a member.
 fn is_of_client(command: &Command) -> bool {
     match command {
         Command::Announce { .. }

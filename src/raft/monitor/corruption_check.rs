@@ -54,7 +54,8 @@ struct VoterCount {
 
 /// Compares this node's digest with the reported digests of the other voters.
 ///
-/// The minority stops. When no majority can agree any more, all nodes stop (docs/decisions/0008).
+/// A node that differs from a majority stops. When no majority can agree any more, all nodes stop
+/// (docs/decisions/0008).
 fn compare_one(own: StateDigest, others: &[u128], count: VoterCount) -> DigestVerdict {
     let VoterCount { voters, own_counts } = count;
     let majority = voters / 2 + 1;

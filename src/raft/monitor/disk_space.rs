@@ -48,9 +48,9 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Returns whether the other voters could continue without this node's disk. If they could not, a
-/// new leader could not commit its first entry, and reads would fail too. The current leader can at
-/// least confirm reads.
+/// Returns whether the other voters that are reachable and have disk space are a majority. Without
+/// such a majority, a new leader could not commit its first entry, so reads would fail as well as
+/// writes. The current leader can at least confirm reads.
 fn a_majority_has_space(group: &Group) -> bool {
     let view = group.view().borrow().clone();
     let own = group.raft_id();

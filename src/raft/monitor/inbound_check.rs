@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// Time between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// Time between two checks above which this process must have been paused, so that missing requests
-/// prove nothing.
+/// Time between two checks above which this process must have been paused. After a pause, missing
+/// requests prove nothing.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 /// Time without a request after which a member counts as silent. Every member sends a status
 /// message to each other member at least twice a second.
@@ -25,7 +25,7 @@ const SILENT_AFTER: Duration = Duration::from_millis(1_000);
 /// answer every heartbeat.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
-/// Checks whether the other members reach this node while it leads, until the group stops.
+/// Checks, while this node leads, whether the other members reach it. Runs until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(CHECK_INTERVAL);
     let mut leadership = UnchangedView::new(&group);
@@ -52,8 +52,8 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// The view of the group and the time since which it is unchanged. Only silence after that time
-/// counts.
+/// The view of the group, and the time since which the view is unchanged. Only silence after that
+/// time counts.
 struct UnchangedView {
     view: RaftView,
     since: Instant,
@@ -81,8 +81,8 @@ fn is_unreached(group: &Group, leadership: &UnchangedView) -> bool {
             answers_and_is_silent(known.last_answer, known.last_request, leadership.since, now)
         })
         .count();
-    // The silent voters alone must be a majority of all voters. A leader elected by them could not
-    // reach this node either, so they must be able to commit without this node.
+    // The silent voters alone must be a majority of all voters. If they elected a leader, that
+    // leader could not reach this node, and they would have to commit without this node.
     silent > leadership.view.voters() / 2
 }
 

@@ -66,8 +66,8 @@ pub(crate) fn own(group: &Group) -> PeerStatus {
     }
 }
 
-/// Performs a linearizable read. It keeps `ready` accurate on a node that receives no requests, and
-/// confirms the current cluster time.
+/// Performs a linearizable read. The read keeps `ready` accurate on a node that receives no
+/// requests, and confirms the current cluster time.
 async fn read_for_itself(group: Arc<Group>) {
     let pause_detector = &group.options.pause_detector;
     let began = pause_detector.moment();

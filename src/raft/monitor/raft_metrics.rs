@@ -19,8 +19,8 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     let mut metrics = group.raft.metrics();
     // The loop waits for changes of the server metrics, the part of openraft's metrics that seldom
     // changes. openraft publishes the full metrics at each iteration of its core loop, thousands of
-    // times a second, and right after the server metrics. The loop therefore also waits until both
-    // agree.
+    // times a second, and right after the server metrics. The loop therefore also waits until the
+    // full metrics agree with the server metrics.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;
     loop {

@@ -40,7 +40,8 @@ pub(crate) async fn run(group: Arc<Group>) {
 
 /// Returns whether the last served read is too old.
 ///
-/// A node that has never served a read is not unavailable: no watcher depends on it yet.
+/// A node that has never served a read does not count as unavailable, because no watcher depends on
+/// it yet.
 fn is_unavailable(group: &Group) -> bool {
     group
         .read_queue

@@ -131,8 +131,8 @@ impl AdaptiveBatcher {
         (took * self.delay.batches).clamp(MIN_DELAY, self.delay.max)
     }
 
-    /// Makes the next batches not wait. The number of these batches doubles with each back-off in a
-    /// row.
+    /// Lets the next batches start without waiting. The number of these batches doubles with each
+    /// consecutive back-off.
     fn back_off(&mut self) {
         self.backoff = self.next_backoff;
         self.next_backoff = BACKOFF_MAX.min(2 * self.next_backoff);

@@ -2,7 +2,7 @@
 
 use crate::registry::Command;
 
-/// Returns an upper bound of a command's bytes in an entry, without encoding it.
+/// Returns an upper bound of the size of a command in an entry, without encoding the command.
 pub(crate) fn size_of(command: &Command) -> usize {
     /// Size of a command without its texts: variant, indexes, digest and lengths.
     const BASE_BYTES: usize = 64;

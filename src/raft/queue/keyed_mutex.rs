@@ -128,7 +128,7 @@ impl KeyedGuard<'_> {
             .and_then(|queue| queue.accepted)
     }
 
-    /// Records that this write was accepted when the entry at `index` was applied.
+    /// Records that this write is in the entry at `index` and was accepted.
     pub(crate) fn accepted(&self, index: u64) {
         if let Some(queue) = lock(&self.0.mutex.by_node).get_mut(&self.0.node_id) {
             queue.accepted = Some(index);

@@ -4,9 +4,9 @@
 //! - A read joins only a round that starts after the read arrived.
 //! - An index serves only reads that were waiting before that index was requested. A retry is
 //!   therefore a new round with a new index. The reuse of an index caused etcd's stale read #20418.
-//! - A read is answered by its deadline without a timer of its own. If the deadline passes during a
-//!   round, the read gets an error and the round continues. The deadline of a read that is queued
-//!   during a round must be further away than a round takes (see [`ReadQueue::index`]).
+//! - A read is answered by its deadline without a timer of its own. If the deadline passes during
+//!   the read's round, the read gets an error and the round continues. If the deadline passes
+//!   during an earlier round, the read is answered after that round (see [`ReadQueue::index`]).
 
 use super::batcher::{AdaptiveBatcher, BatchDelay};
 use crate::clock::{self, Instant};
@@ -38,8 +38,8 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);
 pub(crate) struct ReadQueue {
     waiting: mpsc::Sender<PendingRead>,
     started: clock::Instant,
-    /// Time of the last served read, in milliseconds after `started`, plus one; 0 when no read was
-    /// served.
+    /// Time of the last served read, in milliseconds after `started`, plus one; 0 if no read was
+    /// served yet.
     last_served: Arc<AtomicU64>,
 }
 
@@ -71,8 +71,8 @@ impl ReadQueue {
     }
 
     /// Returns a read index. Once this node has applied the index, its state covers everything
-    /// acknowledged before this call. The method returns by `deadline` if the deadline is further
-    /// away than a round takes.
+    /// acknowledged before this call. The method returns by `deadline`. If `deadline` passes during
+    /// a round that began before this call, the method returns after that round instead.
     pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
@@ -81,7 +81,7 @@ impl ReadQueue {
         answer.await.unwrap_or(Err(Unavailable::Stopping))
     }
 
-    /// Returns the time since a read was last served.
+    /// Returns the time since a read was last served, or `None` if no read was served yet.
     pub(crate) fn since_served(&self) -> Option<Duration> {
         let at_ms = self.last_served.load(Ordering::Relaxed).checked_sub(1)?;
         Some(
@@ -245,7 +245,7 @@ mod tests {
     }
 
     /// A constant stream of arriving and expiring reads does not keep a recovered group from
-    /// serving them.
+    /// serving reads.
     #[tokio::test(start_paused = true)]
     async fn reads_are_served_again_after_a_time_without() {
         const OUTAGE: Duration = Duration::from_secs(2);

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Maximum number of writes that wait for a batch. Beyond it a write is rejected at once, and is
+/// Maximum number of writes that wait for a batch. A further write is rejected at once, and is
 /// certainly not applied.
 const MAX_WAITING_WRITES: usize = 20_000;
 /// Maximum total size of the undecided writes. The HTTP server limits the writes of this node's own
@@ -28,10 +28,9 @@ const MAX_WAITING_BYTES: usize = 128 << 20;
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Maximum number of commands in one entry, so that no entry takes long to apply.
 const MAX_BATCH_COMMANDS: usize = 4_096;
-/// Maximum time that a batch waits for the expected writes. The time is the duration of the last
-/// batch, since a write that misses a batch waits about as long. A last batch that took longer than
-/// `max` was delayed by a disk or a network and not by busy processors, so the time is at most
-/// `max`.
+/// Maximum time that a batch waits for the expected writes: as long as the last batch took, because
+/// a write that misses a batch waits about that long. The wait is at most `max`, because a batch
+/// that takes longer is delayed by a disk or a network and not by busy processors.
 const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 1,
     max: Duration::from_millis(5),
@@ -142,7 +141,7 @@ impl WriteQueue {
         result
     }
 
-    /// Proposes a command and waits for its result until shortly after its deadline.
+    /// Proposes a command and waits for the result until shortly after `deadline`.
     pub(crate) async fn write(&self, command: Command, deadline: Instant) -> WriteResult {
         let result = self.propose(command, deadline);
         match tokio::time::timeout_at(deadline + ANSWER_MARGIN, result).await {

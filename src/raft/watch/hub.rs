@@ -1,5 +1,6 @@
 //! Watchers for clients that follow lookups on this node. A [`Watcher`] reports changes as they are
-//! applied. It also reports that this node no longer serves reads, so that the state may be stale.
+//! applied. It also reports when this node no longer serves reads, because the state may then be
+//! stale.
 
 use super::history::{ChangeHistory, LookupChange, Subscription};
 use crate::model::Lookup;
@@ -62,7 +63,7 @@ impl WatchHub {
         self.changes.subscriptions()
     }
 
-    /// Records that reads are served, or why they are not.
+    /// Records the reason why this node serves no reads, or `None` if it serves reads.
     pub(crate) fn set_unavailable(&self, reason: Option<String>) {
         // Every served read calls this, usually without a change. Reading the value first is cheap
         // and avoids most writes.
@@ -104,7 +105,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Returns the id of the cluster to which the indexes belong. They mean nothing in another
+    /// Returns the id of the cluster. The log indexes of the changes mean nothing in another
     /// cluster.
     pub fn cluster_id(&self) -> u64 {
         self.cluster_id

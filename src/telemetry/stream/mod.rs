@@ -48,7 +48,7 @@ struct LossReport {
 
 impl DeviceStream {
     /// Opens a destination whose failures are passed to `say`. If the destination has no reader or
-    /// listener now, each written line makes another attempt to open it.
+    /// listener now, each later write tries again to open the destination.
     ///
     /// # Errors
     /// Returns the operating system's error when the destination can never be written to.

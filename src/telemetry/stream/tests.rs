@@ -33,8 +33,8 @@ fn drain(reader: &mut File) -> String {
     String::from_utf8(text).expect("text")
 }
 
-/// A FIFO without a reader does not block. Lines reach a reader once there is one. Without a
-/// reader, lines are lost, and nothing else happens.
+/// A FIFO without a reader does not block the writer. Lines written without a reader are lost, and
+/// nothing else happens. A reader gets the lines that are written after it has opened the FIFO.
 #[test]
 fn a_fifo_waits_for_nobody() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -120,7 +120,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 responder.send(outcomes);
             }
             // Notify the watchers after the response, so that the client that made the change does
-            // not wait behind thousands of them.
+            // not wait behind thousands of watchers.
             self.replica.notify(&changes);
             waiting = match entries.next().now_or_never() {
                 Some(ready) => ready,

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 
-/// Maximum number of changes kept, so that a reader that reconnects misses none. At a hundred
-/// changes a second, far more than engines cause, they cover more than a minute and a half.
+/// Maximum number of changes kept for readers that reconnect. At a hundred changes a second, far
+/// more than engines cause, the kept changes cover more than a minute and a half.
 const MAX_CHANGES: usize = 10_000;
 /// Maximum total size of the kept changes. A limit on their number is not enough, since one change
 /// may be as large as the announcement that made it.
@@ -61,7 +61,7 @@ struct RecordedChange {
     index: u64,
     /// The JSON for a lookup in which this is the entry's only change.
     json: Bytes,
-    /// The two lists in `json`, as slices of it.
+    /// The two lists, as slices of `json`.
     removed: Bytes,
     services: Bytes,
     /// The JSON of an entry's changes to all pools of the type, rendered for the first reader and
@@ -94,7 +94,7 @@ impl ChangeHistory {
 
     /// Notifies the subscribers of the lookups affected by `changes`.
     pub(crate) fn notify(&self, changes: &[Change]) {
-        // Sends without the lock, because the notified subscribers take it immediately.
+        // Send without the lock, because the notified subscribers take the lock immediately.
         for (channel, index) in self.channels_of(changes) {
             channel.send_replace(index);
         }
@@ -181,7 +181,8 @@ impl ChangeHistory {
             .filter(|change| pool.is_none_or(|pool| *pool == change.pool))
             .cloned()
             .collect();
-        // Release the lock before merging, which takes time, because applying an entry needs it.
+        // Release the lock before the merge, because the merge takes time and applying an entry
+        // needs the lock.
         drop(history);
         Some(
             later
