@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-/// Number of permits reserved for `/v1/cluster`, but at most a quarter of all permits. Without
-/// them, clients could cut the members off from each other.
+/// Number of permits reserved for `/v1/cluster`. If this is more than a quarter of all permits,
+/// only a quarter is reserved. Without the reserved permits, clients could cut the members off from
+/// each other.
 const RESERVED_FOR_PEERS: usize = 64;
 
 /// Maximum number of connections that were asked to close and are still open. They no longer count
@@ -68,8 +69,8 @@ struct PermitState {
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
-    /// The permit's number in `LimiterState::idle`, or [`BUSY`]. Written under the lock of the
-    /// state.
+    /// The permit's number in `LimiterState::idle`, or [`BUSY`]. Written only while `LimiterState`
+    /// is locked.
     idle: AtomicU64,
     close_requested: Arc<Notify>,
 }
@@ -244,7 +245,7 @@ mod tests {
     }
 
     /// The last quarter of the permits (at most 64) is reserved for peers. When all permits are
-    /// taken, no connection is admitted until one is released.
+    /// taken, no connection is admitted until a permit is released.
     #[test]
     fn the_last_places_are_for_peers() {
         let limiter = ConnectionLimiter::new(8, 100);
@@ -261,8 +262,8 @@ mod tests {
         assert!(limiter.acquire(B).is_ok_and(|permit| permit.for_peers()));
     }
 
-    /// One address may have any number of connections that sent a request, but only a limited
-    /// number that did not.
+    /// One address may have any number of connections that have sent a request, but only a limited
+    /// number of connections that have not sent a request yet.
     #[test]
     fn only_silent_connections_count_against_an_address() {
         let limiter = ConnectionLimiter::new(1_000, 2);

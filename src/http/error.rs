@@ -50,7 +50,8 @@ pub(super) enum ApiError {
     UnknownEncoding,
     /// 426: the path is only for connections that are upgraded to this protocol.
     UpgradeRequired(&'static str),
-    /// 426: a peer must prove that it has the shared secret, on a connection of TLS.
+    /// 426: the path is only for peers that prove on a TLS connection that they have the shared
+    /// secret.
     PeerProofRequired,
     /// 431 with the limit in bytes.
     HeadersTooLarge(usize),

@@ -10,14 +10,15 @@ use std::time::Duration;
 /// Minimum time between two log lines about one address and reason.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Maximum number of pairs of one address, so that one client cannot use up all pairs.
+/// Maximum number of pairs of address and reason ([`PAIRS_MAX`]) with the same address, so that one
+/// client cannot use up all pairs.
 const PAIRS_PER_ADDRESS_MAX: usize = 200;
 
 /// Minimum time between two searches for pairs that can be removed.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maximum number of pairs of address and reason that are counted at the same time. Beyond it, all
-/// others are counted together.
+/// Maximum number of pairs of address and reason whose occurrences are counted separately. The
+/// occurrences of all other pairs are counted together.
 const PAIRS_MAX: usize = 1_000;
 
 /// A log of actions against clients, such as refusals, with the reasons. The first line for an
@@ -26,7 +27,7 @@ const PAIRS_MAX: usize = 1_000;
 ///
 /// An address is never locked out, because all clients behind a proxy share one address.
 pub(super) struct LimitedLog {
-    /// What is done with the clients, as the first word of each line.
+    /// The action taken on the clients, for example `refused`. It is the first word of each line.
     done: &'static str,
     recent: Mutex<RecentReasons>,
 }
@@ -47,7 +48,7 @@ struct ReasonCount {
 }
 
 impl LimitedLog {
-    /// Creates a log of what is done with clients, for example `refused`.
+    /// Creates a log of an action taken on clients, for example `refused`.
     pub(super) fn new(done: &'static str) -> LimitedLog {
         LimitedLog {
             done,
@@ -55,7 +56,7 @@ impl LimitedLog {
         }
     }
 
-    /// Notes something about a client, and logs it when it is due.
+    /// Counts an occurrence of a reason at an address, and logs a line if one is due.
     pub(super) fn note(&self, address: IpAddr, reason: &str) {
         if let Some(line) = self.line(address, reason, now()) {
             tracing::warn!(target: "quorate::http::clients", "{line}");
@@ -88,7 +89,7 @@ impl LimitedLog {
 }
 
 impl RecentReasons {
-    /// Returns whether no pair is free for another reason of an address.
+    /// Returns true if there is no room for another reason of an address.
     fn is_full(&self, address: IpAddr) -> bool {
         let of_address = self.pairs.range((address, String::new())..);
         let of_address = of_address.take_while(|((other, _), _)| *other == address);
@@ -96,7 +97,8 @@ impl RecentReasons {
             || of_address.take(PAIRS_PER_ADDRESS_MAX).count() == PAIRS_PER_ADDRESS_MAX
     }
 
-    /// Removes the pairs that may be logged again, at most once in [`PRUNE_INTERVAL`].
+    /// Removes the pairs whose last log line is older than [`LOG_INTERVAL`]. Does nothing within
+    /// [`PRUNE_INTERVAL`] of the last removal.
     fn prune(&mut self, at: Instant) {
         let pruned_at = self.pruned_at.replace(at);
         if pruned_at.is_some_and(|last| at.duration_since(last) < PRUNE_INTERVAL) {

@@ -16,7 +16,7 @@ mod backend;
 mod connection;
 mod connection_limiter;
 mod error;
-// Compiled only for tests and fuzzing: it replaces the Raft group with a bare registry.
+// This module replaces the Raft group with a bare registry, for tests and fuzzing only.
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing never makes it fail"))]
 #[path = "tests/fake_backend.rs"]

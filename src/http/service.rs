@@ -22,9 +22,9 @@ use http::{HeaderMap, Method, Request, Uri};
 use std::borrow::Cow;
 use tower::ServiceExt;
 
-/// The path prefix for peers, monitoring, and the operators who repair a cluster. These requests
-/// are admitted even on a connection that is reserved for peers, or was opened before the process
-/// was suspended.
+/// The prefix of the paths for peers, for monitoring, and for the operators who repair a cluster.
+/// Requests for these paths are admitted even on a connection that is reserved for peers, or was
+/// opened before the process was suspended.
 const CLUSTER_PATH: &str = "/v1/cluster/";
 
 /// The target of a request about the server itself rather than a resource (RFC 9110, 7.1).

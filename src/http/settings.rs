@@ -33,8 +33,8 @@ pub struct HttpSettings {
     pub max_pending_body_bytes: usize,
     /// Maximum size in bytes of the request target, and separately of all headers together.
     pub max_header_bytes: usize,
-    /// Like [`HttpSettings::max_header_bytes`], for the paths that redirect to the coordinator. It
-    /// is larger, because an engine's clients send prepared statements in headers.
+    /// Like [`HttpSettings::max_header_bytes`], for the paths that redirect to the coordinator.
+    /// This limit is larger, because an engine's clients send prepared statements in headers.
     pub max_redirected_header_bytes: usize,
     /// Maximum number of connections. Lowered to what the process's file descriptors allow.
     pub max_connections: usize,

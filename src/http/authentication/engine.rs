@@ -13,7 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The headers with the token of an engine: of Presto and PrestoSQL, and of Trino.
+/// The headers that carry an engine's token: first the header of Presto and PrestoSQL, then that of
+/// Trino.
 static TOKEN_HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("x-presto-internal-bearer"),
     HeaderName::from_static("x-trino-internal-bearer"),
@@ -29,17 +30,17 @@ const ANNOUNCEMENT: &str = "/v1/announcement/";
 /// (`discovery.announcement.authentication`).
 #[derive(Debug, Clone, Default)]
 pub enum EngineSecurity {
-    /// None: everyone can announce and withdraw every engine.
+    /// No proof: everyone can announce and withdraw every engine.
     #[default]
     Off,
     /// A token that was signed with the shared secret for the node id in question.
     Tokens {
         /// The keys that are valid now.
         keys: watch::Receiver<Arc<EngineKeys>>,
-        /// Whether an engine without a token is refused (`require`). A token that is sent must be
-        /// valid in any case (`verify`).
+        /// Whether an engine without a token is refused (`require`) or accepted (`verify`). A token
+        /// that an engine sends must be valid in both cases.
         is_required: bool,
-        /// The networks whose engines need no token. C++ workers have none.
+        /// The networks whose engines need no token. They are for C++ workers, which have none.
         trusted_addresses: Vec<IpNet>,
     },
 }
@@ -58,7 +59,7 @@ impl EngineCheck {
         }
     }
 
-    /// Returns whether engines prove nothing.
+    /// Returns whether engines are accepted without any proof.
     pub(in crate::http) fn is_off(&self) -> bool {
         matches!(self.security, EngineSecurity::Off)
     }
@@ -78,7 +79,8 @@ impl EngineCheck {
     /// socket, because a header that names an address proves nothing.
     ///
     /// # Errors
-    /// 401 if the token is missing or invalid, and 403 if it belongs to another node.
+    /// 401 if the token is invalid, or is missing and required; 403 if the token belongs to another
+    /// node.
     pub(in crate::http) fn check(
         &self,
         address: IpAddr,
@@ -144,8 +146,8 @@ impl EngineCheck {
         self.accepted.note(address, &reason);
     }
 
-    /// Logs that a request from a trusted address came through a proxy: all clients of the proxy
-    /// have that address.
+    /// Logs a request from a trusted address that came through a proxy. All clients of the proxy
+    /// have that address, and are therefore trusted too.
     fn note_proxy(&self, address: IpAddr, headers: &HeaderMap) {
         if headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED) {
             self.accepted.note(

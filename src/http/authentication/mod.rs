@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::state::{AppState, ConnectionInfo};
 use http::{HeaderMap, HeaderName, Request};
 
-/// The header by which a browser says from where a request comes.
+/// The header in which a browser states from which kind of site a request comes.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Checks whether the client has proved what the rule of the route demands. The path of the request

@@ -2,18 +2,18 @@
 
 use http::Method;
 
-/// What a client must prove.
+/// The proof that a route demands of its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Rule {
-    /// Nothing, ever.
+    /// No proof, ever.
     Open,
-    /// That it may read the registry. Everyone may.
+    /// A proof that the client may read the registry. Every client may, so nothing is checked.
     Read,
-    /// That it may change the registry.
+    /// A proof that the client may change the registry.
     Write,
-    /// That it is the engine that the path names.
+    /// A proof that the client is the engine that the path names.
     OwnNode,
-    /// That it is a node of the group.
+    /// A proof that the client is a node of the group.
     Peer,
 }
 
@@ -22,7 +22,8 @@ pub(in crate::http) enum Rule {
 pub(in crate::http) struct Rules {
     /// The rule for GET and HEAD.
     pub(in crate::http) reading: Rule,
-    /// The rule for all other methods but OPTIONS, which is always open: it does nothing.
+    /// The rule for all other methods except OPTIONS, which is always open because it changes
+    /// nothing.
     pub(in crate::http) writing: Rule,
 }
 
@@ -45,7 +46,8 @@ impl PolicyTable {
     /// Adds a route.
     ///
     /// # Panics
-    /// If the pattern is invalid or conflicts with another one, for which the router panics too.
+    /// If the pattern is invalid or conflicts with another one. The router panics in the same
+    /// cases.
     pub(in crate::http) fn insert(&mut self, pattern: &str, rules: Rules) {
         let inserted = self.0.insert(pattern, rules);
         inserted.expect("a pattern that the router takes too");

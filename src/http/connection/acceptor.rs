@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Maximum time for requests in flight once the server stops: the cluster's limit for a response (2
-/// s), and 1 s to send it.
+/// Maximum time for requests in flight once the server stops: 2 s, within which the cluster
+/// responds, and 1 s to send the response.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The response to a connection that gets no permit from the [`ConnectionLimiter`]. The response is

@@ -51,7 +51,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// connection is closed.
 const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Maximum time that a connection whose client has half-closed is kept for its response. No request
+/// Maximum time that a connection whose client has half-closed is kept for the response. No request
 /// takes longer, except for a held lookup.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -85,7 +85,7 @@ pub(super) async fn run<D: Backend>(
         return;
     };
     if protocol == Protocol::Tls {
-        // Boxed, since it is large and most connections are plain.
+        // Boxed, since this future is large and most connections are plain.
         let served = Box::pin(peer_tls::serve(stream, connection_info, permit, shared));
         futures_util::future::select(served, pin!(shutdown.stopping())).await;
         return;
@@ -124,7 +124,7 @@ pub(super) async fn run<D: Backend>(
     });
     if protocol == Protocol::Http2 {
         let connection = http2(max_head_bytes).serve_connection(io(Bytes::new()), service);
-        // Boxed, since it is large and few connections use HTTP/2.
+        // Boxed, since this future is large and few connections use HTTP/2.
         let mut connection = Box::pin(connection);
         let shut_down = |it: Pin<&mut _>| http2::Connection::graceful_shutdown(it);
         serve(connection.as_mut(), shut_down, tracked, &mut ended).await;
@@ -234,7 +234,7 @@ async fn drive<C: Future>(
             // The connection is polled first, so that a request that has already arrived is
             // answered before the connection ends.
             biased;
-            // An error does not matter: each request has been answered, or its client has
+            // An error does not matter, because each request has been answered, or its client has
             // disconnected.
             _ = connection.as_mut() => return Step::Over,
             () = &mut *ended, if !ending => {
@@ -291,9 +291,9 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
     }
 }
 
-/// Waits until the waiting requests are answered or abandoned. Returns true if the client closes
-/// its side, and no response begins within [`HALF_CLOSED_TIMEOUT`]. Once a response is being sent,
-/// the limit for stalled clients applies instead.
+/// Waits until the requests in flight are answered or abandoned. Returns true if the client has
+/// closed its side and no response begins within [`HALF_CLOSED_TIMEOUT`], otherwise false. Once a
+/// response is being sent, the limit for stalled clients applies instead.
 async fn abandoned(stream: &PeekableStream, state: &ConnectionState) -> bool {
     tokio::select! {
         () = state.answered() => return false,

@@ -76,7 +76,7 @@ impl PeekableStream {
         let room = buf.remaining();
         let mut has_read = false;
         // The read runs inside `try_io`, so that clearing the readiness does not affect bytes that
-        // arrive after it.
+        // arrive after the read.
         let tried = self.0.try_io(Interest::READABLE, || {
             let bytes = self.0.try_read_buf(buf)?;
             has_read = true;

@@ -21,14 +21,14 @@ use tokio_rustls::server::TlsStream;
 /// Maximum duration of a handshake after its first byte. A peer takes milliseconds.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Maximum number of handshakes whose next step waits for a processor or runs. Each step takes a
+/// Maximum number of handshakes whose next step is running or is ready to run. Each step takes a
 /// fraction of a millisecond, so a thousand steps in the run queue would delay heartbeats by an
 /// election timeout. A handshake that waits for its client does not count, so that silent clients
 /// do not block others.
 static COMPUTING: Semaphore = Semaphore::const_new(2);
 
-/// Maximum number of steps of a handshake. A peer takes two to four. A client that sends single
-/// bytes would take a step for each.
+/// Maximum number of steps of a handshake. A peer takes two to four. A client that sends its bytes
+/// one by one would cause one step for each byte.
 const STEPS_MAX: usize = 16;
 
 /// The reason for refusing a client that asks for HTTPS.
@@ -81,8 +81,8 @@ async fn accept(stream: TcpStream, config: Arc<ServerConfig>) -> io::Result<TlsS
         return Err(io::Error::new(io::ErrorKind::Unsupported, ONLY_PEERS));
     }
     let mut computing = COMPUTING.acquire().await.map_err(io::Error::other)?;
-    // The first step, which signs, is this call. The client's answer may demand another signature,
-    // and has one that is checked.
+    // This call is the first step, which computes a signature. The client's answer contains a
+    // signature that a later step checks, and may require this node to sign again.
     let mut accepting = start.into_stream(config);
     for _ in 0..STEPS_MAX {
         let done = poll_immediate(&mut accepting).await;

@@ -47,7 +47,7 @@ impl<F: Future> Future for PollOnWake<F> {
             });
             (flag.clone(), flag.into())
         });
-        // Cleared before the poll, so that no wake-up from here on is lost.
+        // The flag is cleared before the poll, so that no wake-up from here on is lost.
         if !flag.woken.load(Ordering::Acquire) || !flag.woken.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }

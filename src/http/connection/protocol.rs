@@ -47,8 +47,8 @@ pub(super) async fn detect(stream: &TcpStream, takes_tls: bool) -> io::Result<Pr
 /// Returns the protocol of the available bytes, or `WouldBlock` if they fit both HTTP versions.
 fn peek(stream: &TcpStream, is_all: bool) -> io::Result<Protocol> {
     let mut bytes = [0; PREFACE.len()];
-    // Never waits, because the socket was ready and the call ignores tokio's cooperative budget of
-    // the task.
+    // This peek never waits, because the socket was ready, and because `unconstrained` ignores
+    // tokio's cooperative budget of the task.
     let peeked = unconstrained(stream.peek(&mut bytes)).now_or_never();
     let peeked = peeked.ok_or(io::ErrorKind::WouldBlock)??;
     match bytes.get(..peeked).unwrap_or_default() {

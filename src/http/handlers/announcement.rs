@@ -23,7 +23,7 @@ pub(in crate::http) fn direct_put(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
         && !node_id.contains(['%', '/'])
-        // The path of the static services, which does not support PUT.
+        // `/v1/announcement/static`, the path of the static services, does not support PUT.
         && node_id != "static";
     is_plain.then(|| node_id.to_owned())
 }
@@ -41,8 +41,8 @@ pub(in crate::http) fn answer<D: Backend>(
     answered.map(IntoResponse::into_response).boxed()
 }
 
-/// Handles a `PUT` that the router passes: responds 202 once the announcement is committed and
-/// applied.
+/// Handles a `PUT` that comes through the router: responds 202 once the announcement is committed
+/// and applied.
 pub(in crate::http) async fn announce<D: Backend>(
     State(app): State<App<D>>,
     Extension(connection_info): Extension<ConnectionInfo>,

@@ -20,8 +20,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
 
-/// Handles `GET /v1/coordinator`: responds with the chosen coordinator, or with all (`?all`), or
-/// with an event stream of them (`?watch`).
+/// Handles `GET /v1/coordinator`: responds with the chosen coordinator, or with all coordinators
+/// (`?all`). With `?watch`, the response is an event stream of the same content.
 pub(in crate::http) async fn coordinator<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,
@@ -65,8 +65,8 @@ async fn answer<D: Backend>(
     lookups: &[Lookup],
 ) -> Result<(Arc<CoordinatorsBody>, u64), ApiError> {
     if let Some(lookup) = lookups.first() {
-        // A linearizable lookup: once it returns, the local state, which is read below, is at least
-        // as new as the request.
+        // After this linearizable lookup, the local state, which is read below, is at least as new
+        // as the request.
         app.look_up(lookup).await?;
     }
     app.coordinators

@@ -21,8 +21,8 @@ pub(in crate::http) fn leads_away(path: &str) -> bool {
 /// Handles `POST /v1/statement`, `GET /v1/info`, `GET /` and `GET /ui...`. Responds with 307, which
 /// keeps the method and the body. PrestoSQL's JDBC driver requests `/v1/info` for the version.
 ///
-/// If both engines are announced, a client is redirected to the engine that the client's headers
-/// name.
+/// If coordinators of both Presto and Trino are announced, a client is redirected to a coordinator
+/// of its own engine ([`engine_of`]).
 pub(in crate::http) async fn to_coordinator<D: Backend>(
     State(app): State<App<D>>,
     sent: Option<Extension<RequestTarget>>,
@@ -51,7 +51,8 @@ pub(in crate::http) async fn to_coordinator<D: Backend>(
     Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }
 
-/// Returns the engine that the client's headers name, as `X-Trino-User` does.
+/// Returns the client's engine, or `None` if no header names an engine. `X-Trino-User`, for
+/// example, names Trino.
 fn engine_of(headers: &HeaderMap) -> Option<Engine> {
     headers.keys().find_map(|name| {
         let name = name.as_str().strip_prefix("x-")?;

@@ -24,7 +24,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use std::time::Duration;
 
-/// The header that marks a response as possibly stale, as the client requested.
+/// The header that marks the response to a lookup with `consistency=stale` as possibly stale.
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
 /// Interval until the next lookup of airlift's clients, sent when that lookup can be held. 1 s is
@@ -32,8 +32,8 @@ pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-con
 /// (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
 /// Interval until the next lookup of airlift's clients, sent when that lookup cannot be held. 10 s
-/// is the clients' own default. With 1 s, the load would be ten times as high, even while all
-/// permits for held lookups are taken.
+/// is the clients' own default. With 1 s, the clients would send ten times as many lookups, also
+/// while all permits for held lookups are taken.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
 /// Capacity reserved for all headers of a 200 response, including those that hyper adds.
@@ -193,7 +193,7 @@ async fn at_once<D: Backend>(
 }
 
 /// Holds a lookup whose current result the client has, until the result changes or the hold time
-/// has passed. Also returns whether there was a permit to hold the lookup.
+/// has passed. Returns the result, and whether there was a permit to hold the lookup.
 async fn hold<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
@@ -210,9 +210,9 @@ async fn hold<D: Backend>(
     Ok((answer, true))
 }
 
-/// Waits until a lookup has changed after a log index. Does not wait if this node has not reached
-/// the index even after a linearizable read. Such an index belongs to another cluster, or to a
-/// state that was lost with all disks.
+/// Waits until the result of a lookup has changed after a log index, or until `until`. Does not
+/// wait if this node has not reached the index even after a linearizable read, because such an
+/// index belongs to another cluster, or to a state that was lost with all disks.
 async fn after<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,

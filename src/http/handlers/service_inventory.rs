@@ -74,8 +74,8 @@ mod tests {
     use super::*;
     use crate::raft::{GroupState, MemberStatus, Role, SecurityStatus};
 
-    /// The inventory lists only members that are reachable and have a usable address. A Java node
-    /// takes the first entry without a health check.
+    /// The inventory lists only members that are reachable and have a usable address, because a
+    /// Java node does not check the health of an entry before it uses the entry.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {

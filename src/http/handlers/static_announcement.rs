@@ -77,9 +77,9 @@ fn random_id() -> Result<String, ApiError> {
     random_uuid().map_err(|error| ApiError::Internal(error.to_string()))
 }
 
-/// Returns the `Location` of a new static service. airlift names the service by the address that
-/// the client used, so only this function uses the value of `Host`. Without a valid authority,
-/// returns only the path, which is equivalent.
+/// Returns the `Location` of a new static service. As in airlift, it begins with the address to
+/// which the client sent the request. Nothing else in a successful response depends on `Host`.
+/// Without a valid authority, returns only the path, which is equivalent.
 fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
     let path = format!("/v1/announcement/static/{id}");
     let host = || headers.get(HOST)?.to_str().ok();

@@ -1,5 +1,5 @@
-//! `/v1/watch`: an event stream of a lookup and each of its changes, which a client resumes after a
-//! reconnect.
+//! `/v1/watch`: an event stream of the result of a lookup and of each change of the result. A
+//! client can resume the stream after a reconnect.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;

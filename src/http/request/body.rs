@@ -13,8 +13,8 @@ use std::io::Read;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// Maximum time to receive a body. Announcements are a few kilobytes and arrive with their head, so
-/// only a client that sends too slowly exceeds this limit.
+/// Maximum time to receive a body. Announcements are a few kilobytes and arrive together with the
+/// head of the request, so only a client that sends too slowly exceeds this limit.
 const BODY_TIME: Duration = Duration::from_secs(8);
 
 /// The encoding of a JSON body.
@@ -26,8 +26,8 @@ pub(in crate::http) enum Encoding {
     Gzip,
 }
 
-/// Returns the encoding of a JSON body. This check comes before all other checks of the request's
-/// headers and body, as in Jersey.
+/// Checks that a body is JSON, and returns its encoding. This check comes before all other checks
+/// of the request's headers and body, as in Jersey.
 ///
 /// # Errors
 /// 400 if there is no body, or 415 if the body is not JSON or its encoding is unknown.

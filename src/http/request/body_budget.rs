@@ -17,7 +17,7 @@ pub(in crate::http) struct Budget {
     taken_bytes: Arc<AtomicUsize>,
 }
 
-/// The bytes taken by one body; released when dropped.
+/// The bytes that one body takes from the budget. They are released when the share is dropped.
 #[derive(Debug)]
 pub(in crate::http) struct Share {
     budget: Budget,

@@ -34,7 +34,7 @@ pub(in crate::http) fn accepts_json(headers: &HeaderMap) -> bool {
     accepts(headers, "application", "json")
 }
 
-/// Whether the client prefers JSON to plain text, which is the default.
+/// Whether the client prefers JSON to the default, which is plain text.
 pub(in crate::http) fn prefers_json(headers: &HeaderMap) -> bool {
     let [(json_rank, json), (text_rank, text)] =
         [("application", "json"), ("text", "plain")].map(|(of, name)| rank(headers, of, name));
@@ -157,8 +157,8 @@ mod tests {
         assert!(accepts_json(&HeaderMap::new()));
     }
 
-    /// JSON is preferred to text only if the range of JSON in `Accept` has a higher weight. At
-    /// equal weights, JSON is preferred only if its range is more specific.
+    /// JSON is preferred to text only if the range that matches JSON in `Accept` has the higher
+    /// weight, or has the same weight and is more specific.
     #[test]
     fn json_is_preferred_only_when_it_is_named() {
         for accept in [

@@ -7,7 +7,7 @@ use http::Uri;
 use http::request::Parts;
 use std::time::Duration;
 
-/// Default of `wait`: maximum time that `?index=` waits.
+/// Default of `wait`, which is the maximum time that a lookup with `?index=` waits.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 /// Maximum `wait`, which is less than the time after which proxies consider a connection dead. To
 /// wait for an hour, a client repeats the request sixty times.
@@ -149,8 +149,8 @@ mod tests {
         }
     }
 
-    /// A lookup with `index` waits 30 s, or for the time of `wait`, which is bounded. An invalid
-    /// combination is rejected with the name of the parameter.
+    /// A lookup with `index` waits for the time in `wait`, which has a minimum and a maximum, or
+    /// for 30 s by default. An invalid combination is rejected with the name of the parameter.
     #[test]
     fn an_index_waits() {
         let after = |index, wait| Ok(Asked::After { index, wait });

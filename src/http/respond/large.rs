@@ -63,7 +63,7 @@ impl<D: Backend> AppState<D> {
     }
 }
 
-/// Wraps the bytes of a result in a response body, which sends large ones in pieces.
+/// Returns a response body with the bytes of a result. A large result is sent in pieces.
 pub(in crate::http) fn body(bytes: Bytes) -> Body {
     match bytes.len() <= UNDIVIDED_BYTES_MAX {
         true => Body::from(bytes),

@@ -16,8 +16,8 @@ use std::collections::VecDeque;
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Maximum number of cached renderings: readers ask few distinct questions, and the results seldom
-/// change.
+/// Maximum number of cached renderings. A few are enough, because readers ask few distinct
+/// questions, and the results seldom change.
 const KEPT_MAX: usize = 16;
 
 /// Maximum total size of the cached renderings. The newest is kept regardless of its size.
@@ -52,7 +52,7 @@ pub(in crate::http) enum Content {
     None { reason: String },
 }
 
-/// A cache of recent renderings, each of them shared.
+/// A cache of recent renderings. All readers of one rendering share it.
 pub(in crate::http) struct RenderedCoordinators {
     hasher: SipHasher13,
     kept: Mutex<VecDeque<CachedRendering>>,

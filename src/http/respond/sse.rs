@@ -42,7 +42,7 @@ pub(in crate::http) fn check_accepted(headers: &HeaderMap) -> Result<(), ApiErro
     }
 }
 
-/// A position in a stream. A reader that reconnects, to any node, resumes from it.
+/// A position in a stream, from which a reader can resume the stream on any node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) struct Position {
     pub(in crate::http) cluster_id: u64,
@@ -50,7 +50,7 @@ pub(in crate::http) struct Position {
 }
 
 impl Position {
-    /// Returns the position at an index of the watcher's cluster.
+    /// Returns the position that consists of the id of the watcher's cluster and a log index.
     pub(in crate::http) fn on(watcher: &Watcher, index: u64) -> Position {
         Position {
             cluster_id: watcher.cluster_id(),
@@ -98,7 +98,8 @@ impl EventBuffer {
         self.text.extend_from_slice(b"\n\n");
     }
 
-    /// Appends an `id` without data: readers dispatch no event, but remember the position.
+    /// Appends an `id` without data. Readers do not treat it as an event, but remember the
+    /// position.
     fn push_heartbeat(&mut self, position: Position) {
         self.push_id(position);
         self.text.push(b'\n');
@@ -118,7 +119,7 @@ impl EventBuffer {
     }
 }
 
-/// The reason why a stream ends before its reader disconnects, as its final event states it.
+/// The reason why a stream ends before its reader disconnects. The stream's last event states it.
 #[derive(Debug, Error)]
 pub(in crate::http) enum StreamEnd {
     /// This node has no state to show, or its state may be stale.
@@ -202,8 +203,8 @@ struct EventStream<S> {
 }
 
 impl<S: Source> EventStream<S> {
-    /// Returns the next chunk to send, of a change, a heartbeat or the final event; `None` at the
-    /// end.
+    /// Returns the next chunk to send, which belongs to a change, a heartbeat or the final event.
+    /// Returns `None` at the end of the stream.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(chunk) = self.events.take() {

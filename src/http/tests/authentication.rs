@@ -114,8 +114,8 @@ async fn each_route_has_its_rule() {
     }
 }
 
-/// An engine can announce and withdraw only itself, with its own token, over every spelling of its
-/// path. All other writes are refused, and reads stay open.
+/// An engine can announce and withdraw only itself, and only with its own token. This is the same
+/// for every spelling of the path. All other writes are refused, and reads stay open.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_writes_only_itself() {
     let server = server(true, &[]).await;
@@ -164,7 +164,7 @@ async fn an_engine_writes_only_itself() {
     }
 }
 
-/// Each kind of bad token is refused with its reason, also where a token is not required.
+/// Each kind of bad token is refused with its reason, even if no token is required.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_tokens_are_refused_with_the_reason() {
     for is_required in [true, false] {
@@ -211,8 +211,8 @@ fn header(token: String) -> String {
     format!("{}: {token}\r\n", TokenOf::Presto.header())
 }
 
-/// Without a token, an engine is accepted from a trusted address, and everywhere if tokens are only
-/// verified. The trusted address is that of the socket, whatever a header says.
+/// An engine without a token is accepted from a trusted address, and from any address if tokens are
+/// only verified. The address is that of the socket; headers that name another one are ignored.
 #[tokio::test(flavor = "multi_thread")]
 async fn trusted_addresses_need_no_token() {
     let put = "PUT /v1/announcement/w1";

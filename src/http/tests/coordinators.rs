@@ -139,7 +139,7 @@ async fn sql_clients_are_led_to_the_coordinator() {
             (307, location)
         );
     }
-    // A client of an engine is redirected to that engine, if it is announced.
+    // A client is redirected to a coordinator of its own engine, if one is announced.
     announce(&server, "c2", "presto-coordinator", "http://c2:1");
     for (header, to) in [
         ("X-Presto-User: me", "c2"),

@@ -1,4 +1,4 @@
-//! A backend with a bare registry in place of the Raft group, which can be made to fail.
+//! A backend with a bare registry in place of the Raft group. Tests can make the backend fail.
 
 use crate::clock::Instant;
 use crate::http::Backend;
@@ -50,7 +50,8 @@ impl FakeBackend {
         }))
     }
 
-    /// Sets the reason why the local state may be stale, for waiting clients; `None` clears it.
+    /// Sets the reason, sent to waiting clients, why the local state may be stale; `None` clears
+    /// it.
     pub(super) fn set_lost(&self, reason: Option<&str>) {
         self.0.hub.set_unavailable(reason.map(str::to_owned));
     }
@@ -60,7 +61,8 @@ impl FakeBackend {
         self.0.hub.subscriptions()
     }
 
-    /// Installs a snapshot: the state may change, and its history is discarded.
+    /// Simulates the installation of a snapshot, which may change the state and discards its
+    /// history.
     pub(super) fn install(&self, change: impl FnOnce(&mut Registry)) {
         let mut registry = self.registry();
         change(&mut registry);
@@ -124,7 +126,8 @@ impl FakeBackend {
         }
     }
 
-    /// Applies a command as the next log entry, and notifies the watchers. Returns its index.
+    /// Applies a command as the next log entry, and notifies the watchers. Returns the entry's
+    /// index.
     pub(super) fn apply(&self, command: impl FnOnce(u64) -> Command) -> u64 {
         let mut registry = self.registry();
         let index = registry.applied_index();

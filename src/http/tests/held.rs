@@ -226,7 +226,7 @@ async fn a_lost_node_ends_its_holds() {
 }
 
 /// When all permits for held lookups are taken, an engine gets an immediate response and a longer
-/// interval. When all permits for waits for an index are taken, such a wait is rejected.
+/// interval. When all permits for lookups with `?index=` are taken, such a lookup is rejected.
 #[tokio::test]
 async fn past_the_places_nobody_is_held() {
     let server = TestServer::with(settings(60_000, 1)).await;
@@ -374,8 +374,8 @@ async fn a_stop_ends_holds_with_an_answer() {
     assert_eq!(answer(&mut indexed).await.status, 200);
 }
 
-/// Each acknowledged announcement returns `discovery.announce-interval` if it is set, and no
-/// interval otherwise.
+/// The response to an acknowledged announcement states `discovery.announce-interval` if that is
+/// set, and no interval otherwise.
 #[tokio::test]
 async fn clients_are_told_when_to_announce() {
     let body = r#"{"environment":"test","pool":"p","services":[]}"#;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 const LOOKUP: &str = "/v1/service/presto/general";
 
-/// Time limit for each response in the tests, far above the maximum duration of any.
+/// Time limit for each response in the tests, far above the time that any response takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An HTTP/2 connection.
@@ -118,7 +118,8 @@ async fn an_idle_connection_makes_room() {
     let comes = async {
         let mut new = server.connect().await;
         let mut pace = tokio::time::interval(Duration::from_millis(100));
-        // Repeated until the idle connection has been idle for long enough to be closed.
+        // The lookup is repeated until the idle connection has been idle for long enough to be
+        // closed.
         while ask(&mut new, get(LOOKUP, "")).await.status != 200 {
             pace.tick().await;
             new = server.connect().await;

@@ -138,7 +138,7 @@ async fn put_of(server: &TestServer, nth: usize, sent_bytes: usize) -> TcpStream
 async fn bodies_share_their_room() {
     let server = TestServer::with(HttpSettings {
         max_announcement_bytes: BODY_BYTES,
-        // The minimum is eight maximum-size bodies, and large bodies may take six of them.
+        // The minimum budget is 8 maximum-size bodies, and large bodies may take 3/4 of the budget.
         max_pending_body_bytes: 0,
         ..HttpSettings::new("test")
     })

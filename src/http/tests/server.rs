@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Time limit for each response in the tests, far above the maximum duration of any.
+/// Time limit for each response in the tests, far above the time that any response takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
@@ -522,7 +522,7 @@ async fn stopping_finishes_what_is_in_flight() {
     );
 }
 
-/// The access log receives a record of each request, with the fields that its line needs.
+/// The access log receives a record of each request, with all fields of a log line.
 #[tokio::test]
 async fn requests_are_logged() {
     let server = TestServer::start().await;
@@ -572,7 +572,7 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A malformed or too large head is rejected with a line of text. The server continues.
+/// A malformed or too large head is rejected with a line of text. The server continues to serve.
 #[tokio::test]
 async fn nonsense_is_refused() {
     let server = TestServer::start().await;

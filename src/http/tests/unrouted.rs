@@ -70,7 +70,7 @@ async fn every_spelling_announces() {
             "PUT {target} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         );
         let mut answer = server.ask(request).await;
-        // Removed before the comparison, because each write has a different index.
+        // The index is removed before the comparison, because it differs for each write.
         let index = answer.headers.remove("quorate-index");
         assert_eq!(index.is_some(), answer.status == 202);
         answer.headers.remove("date");

@@ -127,7 +127,7 @@ impl ConnectionState {
         !self.has_answered.swap(false, Ordering::AcqRel) && self.has_nothing_under_way()
     }
 
-    /// Whether an HTTP/2 connection has no response in progress.
+    /// Returns true if the connection uses HTTP/2 and no response is in progress.
     pub(super) fn has_nothing_under_way(&self) -> bool {
         self.http2.load(Ordering::Relaxed)
             && !self.is_answering()
@@ -176,8 +176,8 @@ impl ConnectionState {
         .await;
     }
 
-    /// Returns the time of the next check of the limits. If this is not after `at`, the connection
-    /// is to be closed.
+    /// Returns the time of the next check of the limits. If this time is not after `at`, the
+    /// connection is to be closed.
     pub(super) fn deadline(&self, at: Instant) -> Instant {
         let mut deadline = at + HEAD_TIMEOUT;
         if let Some(stalled_at) = self.stalled_at(at) {

@@ -67,7 +67,7 @@ fn what_is_under_way_is_not_parked() {
     assert!(!state.is_to_be_parked(later), "in flight");
     let body = state.exchange();
     drop(in_flight);
-    // The rest of the body of a rejected request.
+    // This byte belongs to the body of a rejected request.
     state.read(b"x", began);
     assert!(!state.is_to_be_parked(later), "a body");
     drop(body);
@@ -83,8 +83,8 @@ fn what_is_under_way_is_not_parked() {
     assert!(!state.is_to_be_parked(later + 100 * S), "HTTP/2");
 }
 
-/// A client is cut off if it takes nothing of its response, or a byte at a time. The bytes that the
-/// client sends make no difference.
+/// A client is cut off if it takes nothing of its response, or takes it one byte at a time. The
+/// bytes that the client sends make no difference.
 #[test]
 fn a_stalled_reader_is_cut_off() {
     let late = STALL_TIMEOUT.as_secs() as u32;
