@@ -35,7 +35,7 @@ pub struct Registry {
     /// The time counted by ticks, including grace periods. It is zero below [`LEVEL_OF_ORDER`].
     pub(crate) ticked_ms: u64,
     /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
-    /// advances cluster time by at most this.
+    /// advances cluster time by at most this value.
     pub(crate) step_limit_ms: u64,
     pub(crate) nodes: BTreeMap<Arc<str>, NodeEntry>,
     pub(crate) deadlines: BTreeSet<(u64, Arc<str>)>,
