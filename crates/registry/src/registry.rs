@@ -104,7 +104,8 @@ impl Registry {
     }
 
     /// Returns the time counted by ticks, in milliseconds. Cluster time stops during a grace
-    /// period, but this time does not. A process can therefore detect that its own clocks stopped.
+    /// period, but this time does not. A process that compares this time with its own clock can
+    /// therefore detect that the clock stopped.
     pub fn ticked_ms(&self) -> u64 {
         match self.level < LEVEL_OF_ORDER {
             true => self.cluster_ms,

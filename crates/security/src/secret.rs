@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// Minimum length of a secret in bytes. Everyone who has seen a token, or the public key of a node,
-/// can guess a shorter one.
+/// can guess a shorter secret.
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Length in bytes from which a random secret in hex or base64 cannot be guessed. The operator is
 /// warned of a shorter secret.

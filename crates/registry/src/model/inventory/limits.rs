@@ -1,13 +1,12 @@
 //! Limits of an inventory.
 
 /// Maximum length of a `node.id` in bytes. The limit leaves room for a host name, which has at most
-/// 253 bytes. Every request between nodes contains a node id, so longer ids are
-/// refused.
+/// 253 bytes. Every request between nodes contains a node id, so longer ids are refused.
 pub const NODE_ID_BYTES_MAX: usize = 256;
 
 /// Maximum length of the address of a discovery node in bytes. The limit leaves room for a host
-/// name, which has at most 253 bytes. Addresses are stored in the log, so longer addresses
-/// are refused.
+/// name, which has at most 253 bytes. Addresses are stored in the log, so longer addresses are
+/// refused.
 pub const ADDRESS_BYTES_MAX: usize = 512;
 
 /// Maximum size in bytes of an inventory that is parsed. 64 entries need about 30 kB; the rest is
