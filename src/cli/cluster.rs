@@ -81,7 +81,8 @@ async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String
     answer.json().await.map_err(reason)
 }
 
-/// Waits until every server is ready, and returns the text to print and the exit code.
+/// Waits until every server is ready or the timeout has passed, and returns the text to print and
+/// the exit code.
 async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
     let servers = &arguments.servers.server;
     let deadline = clock::now() + arguments.timeout;

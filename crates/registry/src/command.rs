@@ -88,7 +88,7 @@ pub enum Command {
     AddStatic(StaticService),
     /// Removes a static service.
     RemoveStatic {
-        /// Its id.
+        /// The id of the static service.
         id: String,
     },
     /// Advances cluster time. Only a leader proposes this command, on the condition that it still

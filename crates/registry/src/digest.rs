@@ -12,14 +12,14 @@ use crate::model::Fingerprint;
 use crate::registry::Registry;
 
 impl Registry {
-    /// Returns the digest of the state, which each `apply` keeps up to date. Reading it takes a
+    /// Returns the digest of the state, which each `apply` keeps up to date. This takes a
     /// microsecond.
     pub fn digest(&self) -> u128 {
         self.digest_with([self.sum, self.index.sum(), self.tombstones.sum()])
     }
 
-    /// Recomputes the digest from the state. It differs from [`Registry::digest`] only after a
-    /// memory error or because of a bug.
+    /// Recomputes the digest from the state. The result differs from [`Registry::digest`] only
+    /// after a memory error or because of a bug.
     pub fn recompute_digest(&self) -> u128 {
         self.digest_with([
             self.recompute_sum(),

@@ -18,7 +18,8 @@
 /// or field is used only after the `Command::Level`.
 pub const LEVEL: u32 = 4;
 
-/// The level from which a node counts as joined again when another process announces under its id.
+/// The level from which a node counts as joined again when another process announces under the same
+/// node id.
 pub(crate) const LEVEL_OF_PROCESSES: u32 = 2;
 
 /// The level from which the element of a node (the part of the state's digest that covers this

@@ -1,4 +1,5 @@
-//! The pure state machine: commands in, outcomes out. No time of day, no randomness, no I/O.
+//! The pure state machine: commands in, outcomes out. It uses no time of day, no randomness and no
+//! I/O.
 //!
 //! | file | purpose |
 //! |---|---|

@@ -61,8 +61,8 @@ pub struct Arrival {
     pub until_ms: Option<u64>,
 }
 
-/// The rule for which earlier writes a write may replace. It is the part of the write's [`Arrival`]
-/// that is valid in the entry with the write.
+/// The rule that decides which earlier writes a write may replace. It is derived from the parts of
+/// the write's [`Arrival`] that are valid in the entry with the write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WriteOrder {
     /// Whether the rules of level 4 apply, under which renewals and withdrawals of unregistered

@@ -35,7 +35,7 @@ pub struct Registry {
     /// The time counted by ticks, including grace periods. It is zero below [`LEVEL_OF_ORDER`].
     pub(crate) ticked_ms: u64,
     /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
-    /// advances cluster time by at most this.
+    /// advances cluster time by at most this value.
     pub(crate) step_limit_ms: u64,
     pub(crate) nodes: BTreeMap<Arc<str>, NodeEntry>,
     pub(crate) deadlines: BTreeSet<(u64, Arc<str>)>,
@@ -104,7 +104,8 @@ impl Registry {
     }
 
     /// Returns the time counted by ticks, in milliseconds. Cluster time stops during a grace
-    /// period, but this time does not. A process can therefore detect that its own clocks stopped.
+    /// period, but this time does not. A process that compares this time with its own clock can
+    /// therefore detect that the clock stopped.
     pub fn ticked_ms(&self) -> u64 {
         match self.level < LEVEL_OF_ORDER {
             true => self.cluster_ms,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use thiserror::Error;
 
 /// Minimum length of a secret in bytes. Everyone who has seen a token, or the public key of a node,
-/// can guess a shorter one.
+/// can guess a shorter secret.
 pub const SECRET_BYTES_MIN: usize = 16;
-/// Length in bytes from which a random secret in hex or base64 cannot be guessed. Below it, the
-/// operator is warned.
+/// Length in bytes from which a random secret in hex or base64 cannot be guessed. The operator is
+/// warned of a shorter secret.
 pub const SECRET_BYTES_ADVISED: usize = 32;
 /// Maximum length of a secret in bytes.
 pub const SECRET_BYTES_MAX: usize = 4_096;
@@ -30,7 +30,7 @@ pub enum SecretError {
 }
 
 impl Secret {
-    /// Parses a secret. White space is part of it.
+    /// Parses a secret. White space is part of the secret.
     ///
     /// # Errors
     /// Returns an error if the secret is too short or too long.

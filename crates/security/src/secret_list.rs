@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(list.first(), &secret(NEW));
     }
 
-    /// A bad file is refused with the number of the line, and without its text.
+    /// A bad file is refused. The error for a bad line names the number of the line, not its text.
     #[test]
     fn bad_files() {
         assert_eq!(SecretList::parse(" \n\n"), Err(SecretListError::Empty));

@@ -17,7 +17,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes of a text response that are kept.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// `host:port`, for the `Host` header and for dialling.
+/// The address of a server as `host:port`, for the `Host` header and for dialling.
 pub type Address = Arc<str>;
 
 /// Returns the addresses of servers that are given as URLs.
@@ -95,7 +95,8 @@ impl HttpConnection {
         }
     }
 
-    /// Sends a request and passes the body to `take`. The connection is kept only on success.
+    /// Sends a request and passes the body to `take`. The connection is kept only if the whole
+    /// response is read.
     async fn exchange(
         &mut self,
         method: Method,
@@ -135,15 +136,16 @@ impl HttpConnection {
         let stream = TcpStream::connect(&*self.address)
             .await
             .map_err(|error| format!("cannot connect: {}", error.kind()))?;
-        // Nagle's algorithm would delay the end of a body until the head of its request is
-        // acknowledged.
+        // Nagle's algorithm would delay the end of a request's body until the head of the request
+        // is acknowledged.
         stream
             .set_nodelay(true)
             .map_err(|error| error.to_string())?;
         let (sender, connection) = handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;
-        // An error of the connection shows in the request in flight.
+        // The result is ignored, because an error of the connection also fails the request in
+        // flight.
         tokio::spawn(async move { connection.await.ok() });
         Ok(sender)
     }

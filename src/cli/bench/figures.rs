@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Number of histograms, which the clients share: one per client would take 200 kB for each of
-/// 10,000 clients.
+/// Number of histograms. The clients share them, because one histogram per client would take 200 kB
+/// for each of 10,000 clients.
 const TABLES: usize = 16;
-/// Number of significant digits of a latency, which is precise to a thousandth.
+/// Number of significant digits of a latency. With three digits, a latency is precise to a
+/// thousandth.
 const DIGITS: u8 = 3;
 /// Maximum number of different errors that are counted separately.
 const ERRORS_MAX: usize = 20;

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 /// per second.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Time after the end of the window in which overdue requests are still sent, because their latency
-/// is part of the result.
+/// Time for which overdue requests are still sent after the end of the window. The latency of these
+/// requests is part of the result.
 const WORKED_OFF_WITHIN: Duration = Duration::from_secs(2);
 
 /// Tolerance for timers: they fire up to a millisecond late, and a little later on a busy machine.
@@ -115,7 +115,8 @@ impl Schedule {
             Some(spacing) => {
                 let begins = self.began + spacing.mul_f64(number as f64);
                 tokio::time::sleep_until(begins.min(self.window.to)).await;
-                // The delay of the timer does not count as a latency of the cluster.
+                // A delay below `TIMER_ROUNDS` is attributed to the timer and does not count as a
+                // latency of the cluster. A longer delay counts.
                 match clock::now() {
                     woke if woke < begins + TIMER_ROUNDS => begins.max(woke),
                     _ => begins,

@@ -21,22 +21,23 @@ const CONNECTIONS: u32 = 16;
 const TRIES: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Nodes with services like an engine's, of some 270 bytes each in a lookup.
+/// Nodes with services like those of an engine. Each service takes some 270 bytes in a lookup.
 pub struct SimulatedEngines {
     environment: String,
     of_type: String,
-    /// A random number that distinguishes this run from others, also on other machines.
+    /// A random number that distinguishes this run from other runs, on this and other machines.
     run: u32,
     services: u32,
-    /// The number of changes of each node, which its services carry as a property.
+    /// The number of changes of each node so far. The services of the node carry this number as a
+    /// property.
     tokens: Vec<AtomicU64>,
     /// A lock for each node. Like a real engine, a node sends one write at a time. If two writes of
     /// a node were sent through different servers at the same time, one write would be refused.
     write_locks: Vec<Mutex<()>>,
 }
 
-/// All characters except the unreserved ones (RFC 3986, section 2.3), as engines encode a type:
-/// `presto-coordinator` stays unchanged.
+/// The characters of a type that are percent-encoded, as engines do: all except the unreserved ones
+/// (RFC 3986, section 2.3). The type `presto-coordinator` stays unchanged.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -76,7 +77,7 @@ impl SimulatedEngines {
         u64::from(self.count()) * u64::from(self.services)
     }
 
-    /// Waits until no other task writes the node.
+    /// Waits until no other task writes the node, and locks the node for this task.
     pub async fn write_lock(&self, node: u32) -> MutexGuard<'_, ()> {
         self.write_locks[node as usize].lock().await
     }
@@ -191,7 +192,7 @@ impl SimulatedEngines {
         Err(why)
     }
 
-    /// Starts to renew each node once per `every`.
+    /// Starts the tasks that renew each node once in each interval of length `every`.
     pub fn keep_renewed(self: Arc<Self>, servers: &[Address], every: Duration) -> Renewing {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -232,7 +233,7 @@ struct RenewalTask {
 }
 
 impl RenewalTask {
-    /// Renews the nodes until it is stopped, and returns how many renewals failed.
+    /// Renews the nodes until `stopped` is true, and returns how many renewals failed.
     async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) -> u64 {
         let mut failed = 0;
         let mut pace = tokio::time::interval(every / self.own.len() as u32);
@@ -243,7 +244,7 @@ impl RenewalTask {
                 _ = pace.tick() => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
-            // Another task is writing the node, which renews it as well.
+            // Another task is writing the node, and that write renews the node as well.
             let Ok(_guard) = self.nodes.write_locks[*node as usize].try_lock() else {
                 continue;
             };

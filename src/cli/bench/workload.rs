@@ -76,7 +76,7 @@ impl Workload {
     /// Returns the n-th request of a load. In a mix, the kinds of requests alternate evenly, in the
     /// same order in each run.
     pub fn step(self, mix: Mix, n: u64) -> BenchStep {
-        /// Coprime to 100, so that consecutive requests rarely fall into the same share.
+        /// A factor coprime to 100, so that consecutive requests rarely fall into the same share.
         const STRIDE: u64 = 37;
         match self {
             Workload::Lookup => BenchStep::Lookup,
@@ -94,8 +94,8 @@ impl Workload {
 /// Returns the environment of the cluster, as its lookups report it.
 ///
 /// # Errors
-/// Fails when the first server does not answer, or other clients have announced services of the
-/// type.
+/// Fails when the first server does not return a lookup, or when services of the type are already
+/// announced.
 pub async fn environment(
     connection: &mut HttpConnection,
     of_type: &str,

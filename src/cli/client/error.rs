@@ -6,7 +6,7 @@ use std::io;
 /// A failure that cannot be fixed by asking another server.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// A server rejected the request as invalid, or no server knows its endpoint. A retry changes
+    /// A server rejected the request as invalid, or no server knows the endpoint. A retry changes
     /// nothing.
     #[error("{0}")]
     Refused(String),

@@ -35,7 +35,7 @@ pub fn print_error(text: &str) {
 pub async fn reader_gone() {
     // The unchecked constructor is used, because `from_owned_fd` would make writes to standard
     // output fail when the reader is slow. For a file, the call fails, because a file cannot be
-    // polled. A file has no reader that could close it.
+    // polled. The wait then never ends, because a file has no reader that could close it.
     let pipe = io::stdout()
         .as_fd()
         .try_clone_to_owned()

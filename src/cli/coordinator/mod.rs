@@ -167,7 +167,8 @@ struct LastCoordinator {
 }
 
 impl LastCoordinator {
-    /// Returns the state that an event reports, or `None` if it is the last known state.
+    /// Returns the state that an event reports. Returns `None` if neither the state nor its line
+    /// has changed, or if the event is unknown or invalid.
     fn take_in(
         &mut self,
         event: &SseEvent,

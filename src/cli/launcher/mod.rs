@@ -89,7 +89,7 @@ pub fn status(paths: &Paths) -> anyhow::Result<LauncherOutcome> {
 /// Sends SIGTERM to the server and waits up to a minute for it to end.
 ///
 /// # Errors
-/// Fails when the server cannot be signalled, or continues to run.
+/// Fails when the server cannot be signalled, or is still running after that minute.
 pub fn stop(paths: &Paths) -> anyhow::Result<LauncherOutcome> {
     let stopped = end(paths, Signal::TERM, STOP_TIME_LIMIT)?;
     Ok(stopped.map_or(LauncherOutcome::NotRunning, |pid| {
@@ -197,7 +197,7 @@ pub fn detach() -> io::Result<()> {
     setsid().map(drop).map_err(io::Error::from)
 }
 
-/// Returns the server's pid file and pid, if it is running.
+/// Returns the server's pid file and pid if the server is running.
 fn running(paths: &Paths) -> Result<Option<(PidFile, Pid)>, LauncherError> {
     let Some(mut pid_file) = PidFile::open(&paths.pid_file)? else {
         return Ok(None);

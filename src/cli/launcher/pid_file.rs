@@ -186,7 +186,7 @@ impl PidFile {
             });
         }
         let pid = line.parse::<i32>().map_err(|_| "contains garbage");
-        // Checked before `from_raw`, which panics on a negative number.
+        // The sign is checked before `from_raw`, which panics on a negative number.
         let pid = pid.and_then(|pid| {
             Some(pid)
                 .filter(|pid| *pid > 0)

@@ -18,7 +18,8 @@ use std::collections::BTreeSet;
 /// services therefore costs far more than the size of its text.
 pub const MAX_SERVICES: usize = 4_096;
 
-/// Maximum length of an announcement's location in bytes. A lookup repeats it with each service.
+/// Maximum length of an announcement's location in bytes. A lookup repeats the location with each
+/// service.
 pub const MAX_LOCATION_BYTES: usize = 1_024;
 
 impl Registry {

@@ -16,7 +16,8 @@ impl Registry {
         self.apply_entry(index, None, batch)
     }
 
-    /// Applies the entry at `index` like [`Registry::apply`]; the entry was proposed by `proposer`.
+    /// Applies the entry at `index`, which `proposer` proposed. Unlike [`Registry::apply`], uses
+    /// the [`Tail`](crate::Tail) of a write if the tail names `proposer` as its leader.
     pub fn apply_proposed(
         &mut self,
         index: u64,

@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
-/// Maximum length of an address in bytes. Proxies and clients refuse a much longer `Location`.
+/// Maximum length of an address in bytes. Proxies and clients refuse a `Location` header that is
+/// much longer.
 const ADDRESS_BYTES_MAX: usize = 2_048;
 
 /// Maximum lengths of a DNS name and of one of its labels, in bytes.
@@ -90,7 +91,7 @@ pub fn client_address(text: &str) -> Result<String, BadAddress> {
 /// Checks that a text is a host, optionally followed by a port.
 ///
 /// # Errors
-/// Returns an error if it is not.
+/// Returns an error if the text has any other form.
 pub fn check_authority(authority: &str) -> Result<(), BadAddress> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(literal) => {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Announcement {
     /// The node id from the request path, not from the body.
     pub node_id: String,
-    /// The pool of all its services.
+    /// The pool of all services of the node.
     pub pool: String,
     /// The location as received, or `/somewhere/<node id>` if the body has none.
     pub location: String,

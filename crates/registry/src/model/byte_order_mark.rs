@@ -7,7 +7,7 @@
 pub fn without_byte_order_mark(bytes: &[u8]) -> Result<&[u8], &'static str> {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => Ok(rest),
-        // Checked before UTF-16, whose mark begins with the same bytes.
+        // UTF-32 is checked first, because one of its marks begins with the bytes of a UTF-16 mark.
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err("UTF-32"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err("UTF-16"),
         _ => Ok(bytes),

@@ -26,8 +26,8 @@ impl Engine {
             .find(|engine| engine.service_type() == name)
     }
 
-    /// Returns the service type that every node of the engine announces. It is also the engine's
-    /// name.
+    /// Returns the service type that every node of the engine announces. The type is also the name
+    /// of the engine.
     pub fn service_type(self) -> &'static str {
         match self {
             Engine::Presto => "presto",

@@ -22,7 +22,7 @@ impl Fingerprint {
         self.bytes(text.as_bytes())
     }
 
-    /// Adds bytes, encoded like a text of these bytes.
+    /// Adds bytes preceded by their length, in the same way as [`Fingerprint::text`] adds a text.
     #[must_use]
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
         self.0.update((bytes.len() as u64).to_le_bytes());

@@ -4,7 +4,7 @@ use super::announcement::StaticService;
 
 /// Writes a JSON string.
 ///
-/// airlift's `JsonMapper` also escapes `<`, `>`, `&` and `'`, which Jackson does not, so that a
+/// Unlike plain Jackson, airlift's `JsonMapper` also escapes `<`, `>`, `&` and `'`, so that a
 /// browser never interprets JSON as HTML. Jackson writes hexadecimal digits in upper case and
 /// non-ASCII characters unescaped.
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
@@ -22,8 +22,8 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
 
 /// Returns the number of bytes that escaping adds to a byte in a JSON string.
 fn extra_bytes(byte: u8) -> u8 {
-    /// The result for each byte, as a lookup table because it is needed for every byte of every
-    /// announcement.
+    /// The result for each byte. The results are in a table, because they are needed for every byte
+    /// of every announcement.
     const EXTRA_BYTES: [u8; 256] = {
         let mut extra = [0; 256];
         let mut byte = 0;

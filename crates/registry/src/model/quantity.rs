@@ -12,13 +12,13 @@ const QUANTITY_MAX: u64 = i64::MAX as u64;
 /// The reason why a text is not a quantity. Each variant contains the text as [`shown`] returns it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BadQuantity {
-    /// It has another form than a duration.
+    /// The text does not have the form of a duration.
     #[error("'{0}' is not a duration such as 500ms, 10s, 1m, 2h or 1d")]
     NotADuration(String),
     /// The duration exceeds the maximum.
     #[error("'{0}' is too long: at most {QUANTITY_MAX}ms")]
     TooLong(String),
-    /// It has another form than a data size.
+    /// The text does not have the form of a data size.
     #[error("'{0}' is not a data size such as 512kB, 100MB or 1GB")]
     NotADataSize(String),
     /// The data size exceeds the maximum.

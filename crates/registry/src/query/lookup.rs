@@ -61,8 +61,8 @@ impl Registry {
             only_type: None,
             nodes: Vec::new(),
             statics: Vec::new(),
-            // An upper bound of the body's size: `held_bytes` includes the JSON of all entries,
-            // except below `LEVEL_OF_LIMITS`, where the body may grow beyond it.
+            // From `LEVEL_OF_LIMITS` on, `held_bytes` includes the JSON of all entries, and is an
+            // upper bound of the body's size. Below that level, the body may be larger.
             most_bytes: self.held_bytes,
         };
         match lookup {

@@ -20,13 +20,13 @@ pub enum BadSnapshot {
          a newer release is needed"
     )]
     Format {
-        /// Its format.
+        /// The format of the snapshot.
         found: u8,
     },
     /// Uses commands or fields of a later level.
     #[error("it needs a release that supports level {needed}; this one supports level {LEVEL}")]
     Level {
-        /// Its level.
+        /// The level of the snapshot.
         needed: u32,
     },
     /// Truncated or damaged.

@@ -11,8 +11,9 @@ use std::sync::Arc;
 /// Several changes by one entry are combined. Otherwise, a reader whose connection closes between
 /// two changes could not tell the server which changes it has received.
 ///
-/// - A reader with the services from before the entry deletes the services in `removed` and then
-///   inserts the services in `services`. The reader then has the services from after the entry.
+/// - A reader that has the services from before the entry deletes the services in `removed` and
+///   then inserts the services in `services`. The reader then has the services from after the
+///   entry.
 /// - A service is identified by its node and its id; a static service by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

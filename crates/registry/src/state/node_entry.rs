@@ -79,14 +79,14 @@ impl<'a> BorrowedService<'a> {
             .find_map(|(key, value)| (*key == name).then_some(*value))
     }
 
-    /// Returns whether the service declares its node a coordinator, read as by Java's
-    /// `Boolean.parseBoolean`.
+    /// Returns whether the service declares its node a coordinator. The value of the property is
+    /// parsed as by Java's `Boolean.parseBoolean`.
     pub fn says_coordinator(&self) -> bool {
         is_true(self.property("coordinator"))
     }
 }
 
-/// Returns whether a property is present and true, read as by Java's `Boolean.parseBoolean`.
+/// Returns whether a property is present and true according to Java's `Boolean.parseBoolean`.
 pub(crate) fn is_true(property: Option<&str>) -> bool {
     property.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

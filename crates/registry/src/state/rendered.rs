@@ -35,7 +35,8 @@ pub struct Rendered {
     listed: Mutex<Option<Listed>>,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
-    /// The cache that contains this rendering. When this rendering grows, the cache evicts others.
+    /// The cache that contains this rendering. When this rendering has grown, the cache evicts
+    /// renderings if the cache exceeds its limit.
     keeper: Weak<Mutex<CacheEntries>>,
 }
 
@@ -101,8 +102,8 @@ impl Rendered {
         }
     }
 
-    /// Makes the cache that contains this rendering evict renderings, after this rendering has
-    /// grown.
+    /// Makes the cache that contains this rendering evict renderings until the cache is within its
+    /// limit. This is necessary after this rendering has grown.
     fn keep_within_limit(&self) {
         if let Some(keeper) = self.keeper.upgrade() {
             lock(&keeper).keep_within_limit();
@@ -190,7 +191,7 @@ struct CacheEntry {
     last_use: u64,
 }
 
-/// A cached rendering, which may not be made yet.
+/// The rendering in a cache entry, which is possibly still to be made.
 #[derive(Debug)]
 enum CachedBytes {
     Kept(Arc<OnceLock<Arc<Rendered>>>),

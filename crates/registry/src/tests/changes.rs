@@ -55,7 +55,7 @@ proptest! {
     })]
 
     /// A reader that starts with a state and applies each change has the current state, for every
-    /// type and pool. The `changed_index` of a lookup advances with each of its changes.
+    /// type and pool. Each change of a lookup advances the `changed_index` of the lookup.
     #[test]
     fn changes_make_up_the_state(batches in batches()) {
         let mut registry = Registry::new("test");

@@ -159,8 +159,8 @@ fn a_registry_over_its_limit_loses_nobody() {
     }
     let counted = registry.counted_bytes();
     for (announcement, expected) in [
-        // Replaces services by others whose ids and types have the same lengths, and thus the same
-        // cost.
+        // The new services have ids and types of the same lengths as the services that they
+        // replace, and thus the same cost.
         (types("w00", "b", 0, 50), Outcome::Applied),
         (types("w00", "b", 40, 50), Outcome::Applied),
         (types("w01", "a", 0, 49), Outcome::Applied),
@@ -284,7 +284,8 @@ fn the_renderings_used_last_are_kept() {
     registry.renderings.set_max_bytes(2_500);
     let is_kept = |service_type: &str| {
         let first = Arc::as_ptr(&registry.lookup(&of_type(service_type)));
-        // Keeps the allocator from reusing the address if the rendering was evicted.
+        // These renderings keep the allocator from reusing the address if the rendering was
+        // evicted.
         let others: Vec<_> = (0..8).map(|_| registry.render(&Lookup::All)).collect();
         let again = Arc::as_ptr(&registry.lookup(&of_type(service_type)));
         drop(others);

@@ -257,8 +257,8 @@ fn retired_ids_are_bounded() {
     assert!(Registry::from_snapshot(&registry.to_snapshot()).is_ok());
 }
 
-/// If the level is that of a later release, the running registry reports the level as unknown. The
-/// error of restoring a snapshot names the level as needed.
+/// If the level is that of a later release, the running registry reports the level as unknown. A
+/// snapshot with this level is refused with an error that names the level.
 #[test]
 fn a_later_level_is_told() {
     let mut registry = Registry::new("test");

@@ -22,7 +22,8 @@ enum ModelRequest {
 struct ModelWrite {
     node: usize,
     request: ModelRequest,
-    /// The step of the model in which the client began the write and in which the write arrived.
+    /// The step of the model in which the write arrived. The client began the write in the same
+    /// step.
     arrived: usize,
     arrival: Arrival,
     may_renew: bool,
@@ -74,7 +75,7 @@ impl ModelWorld {
         }
     }
 
-    /// Returns the log index of a position in the log.
+    /// Returns the log index of the entry at a position of `log`.
     fn index(position: usize) -> u64 {
         position as u64 + 2
     }

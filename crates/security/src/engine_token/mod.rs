@@ -24,7 +24,7 @@ pub const LEEWAY_S: u64 = 60;
 pub struct EngineKeys {
     keys: Vec<hmac::Key>,
     /// The keys of engines that have no secret. They never make a token valid, and serve only to
-    /// name the cause.
+    /// name the cause of a refusal.
     environment: [hmac::Key; 2],
 }
 
@@ -37,7 +37,7 @@ pub enum EngineTokenError {
     /// The token does not have three parts in base64url, of which the first two are JSON.
     #[error("it is not a JSON Web Token")]
     Malformed,
-    /// No secret made the signature.
+    /// The signature was not made with any secret of this node.
     #[error("no shared secret of this node made this signature")]
     WrongSecret,
     /// The signature was made with the name of the environment.
@@ -61,10 +61,10 @@ pub enum EngineTokenError {
         /// Seconds since the expiry.
         ago_s: u64,
     },
-    /// The token becomes valid, or was issued, later than now.
+    /// The start of the token's validity, or its time of issue, is too far in the future.
     #[error("it is from {ahead_s} s in the future by this node's clock: compare the clocks")]
     Early {
-        /// Seconds until the token is valid.
+        /// Seconds from now until that time.
         ahead_s: u64,
     },
     /// The token does not say which node it belongs to.
@@ -72,7 +72,8 @@ pub enum EngineTokenError {
     NoSubject,
 }
 
-/// The header of a token. Nothing but the algorithm is used, and so it cannot lead to another key.
+/// The header of a token. Only the algorithm and the presence of `crit` are checked, so a header
+/// cannot select another key.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -170,8 +171,8 @@ fn json<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, EngineTokenError>
     serde_json::from_slice(&decode(part)?).map_err(|_| EngineTokenError::Malformed)
 }
 
-/// Derives the keys that engines use with this secret: of Presto and of Trino up to 479, and of
-/// Trino from 480 on.
+/// Derives the two keys that engines use with this secret. The first is that of Presto and of Trino
+/// up to 479, the second is that of Trino from 480 on.
 fn keys_of(secret: &[u8]) -> [hmac::Key; 2] {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
     let prk = salt.extract(secret);

@@ -29,7 +29,7 @@ fn verify(token: &str) -> Result<String, EngineTokenError> {
     keys(SECRET).verify(token, NOW_S)
 }
 
-/// Tokens of engines of both kinds are valid with any of the secrets.
+/// A token is valid with either derivation of the key, and with any secret of the list.
 #[test]
 fn both_derivations_and_all_secrets() {
     let other = "another-secret-of-an-engine";
@@ -61,8 +61,8 @@ fn derivations_are_those_of_engines() {
     }
 }
 
-/// A token of another secret is refused. One that was signed with the name of the environment is
-/// refused with the cause.
+/// A token of another secret is refused. If a token was signed with the name of the environment,
+/// the error states this cause.
 #[test]
 fn the_signature_decides() {
     for hkdf in [false, true] {
@@ -86,7 +86,8 @@ fn the_signature_decides() {
     }
 }
 
-/// The header cannot choose another algorithm, and what it demands must be understood.
+/// The header cannot choose another algorithm. A header with `crit`, which lists extensions that
+/// must be understood, is refused.
 #[test]
 fn the_algorithm_is_fixed() {
     let claims = claims(NOW_S + 300);
@@ -145,7 +146,8 @@ fn clocks_may_differ_by_a_minute() {
     );
 }
 
-/// A token without a node, with other types, repeated claims or other bytes is refused.
+/// A token is refused if it names no node, if a claim has the wrong type or is repeated, or if the
+/// text does not have the form of a token.
 #[test]
 fn malformed_tokens() {
     for (text, error) in [

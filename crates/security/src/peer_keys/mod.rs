@@ -31,7 +31,8 @@ use std::sync::Arc;
 /// peers recognize each other. `quorate-peer/1` is an HTTP upgrade in plain text.
 pub const PEER_ALPN: &[u8] = b"quorate-peer/2";
 
-/// Number of rounds of the key derivation. It takes about a tenth of a second, once at start.
+/// Number of rounds of the key derivation. The derivation takes about a tenth of a second, once at
+/// start.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(200_000).unwrap();
 
 const SEED_BYTES: usize = 32;
@@ -83,7 +84,8 @@ impl PeerKeys {
             vec![CertificateDer::from(public.0.to_vec())],
             signing.clone(),
         ));
-        // A client could choose a group whose key exchange takes far longer.
+        // Only X25519 is allowed, because a client could choose a group whose key exchange takes
+        // far longer.
         let provider = Arc::new(CryptoProvider {
             kx_groups: vec![kx_group::X25519],
             ..default_provider()
@@ -118,8 +120,8 @@ impl fmt::Debug for PeerKeys {
     }
 }
 
-/// Derives the key pair of a secret with PBKDF2 (RFC 8018). The salt is that of no other use of the
-/// secret, so keys of different uses are independent.
+/// Derives the key pair of a secret with PBKDF2 (RFC 8018). No other use of the secret has the same
+/// salt, so keys of different uses are independent.
 fn key_pair(
     secret: &Secret,
     environment: &str,

@@ -63,7 +63,7 @@ impl RequestError {
     }
 }
 
-/// A server, with the error of the last request to it if that request was not answered.
+/// A server, and the error of the last request to it; `None` if that request succeeded.
 struct ServerState {
     url: String,
     error: Option<RequestError>,

@@ -70,8 +70,8 @@ pub struct EventReader {
     last_id: Option<String>,
     open: Option<OpenStream>,
     /// Number of servers tried in a row. When all servers were tried, the reader pauses before the
-    /// next attempt. The count is set to 1 when a stream that was open for at least the pause time
-    /// breaks.
+    /// next attempt. If a stream breaks that was open for at least the pause time, the count
+    /// restarts at 1.
     tried: usize,
     /// Number of servers in a row that did not open a stream.
     unanswered: usize,
@@ -104,8 +104,8 @@ impl EventReader {
 
     /// Returns the next event with data.
     ///
-    /// If the future is dropped, no data that was read is lost, but a connection attempt starts
-    /// over.
+    /// If the future is dropped, no data that was read is lost. A connection attempt in progress is
+    /// lost, and starts over with the next call.
     ///
     /// # Errors
     /// Fails when the request is invalid, or no server knows the endpoint.
@@ -194,9 +194,9 @@ impl EventReader {
         Ok(())
     }
 
-    /// Makes an error temporary if a stream was open before, and returns any other error unchanged.
-    /// A proxy may have answered in place of a node that restarts. A node of another release may
-    /// use another form of ids.
+    /// Makes an error temporary if a stream was opened before; otherwise, returns the error
+    /// unchanged. A proxy may have answered in place of a node that restarts. A node of another
+    /// release may use another form of ids.
     fn bearable(&mut self, error: RequestError) -> RequestError {
         match error {
             RequestError::Invalid(line) if self.has_begun => {

@@ -120,8 +120,8 @@ async fn a_state_is_asked_for_anew() {
     assert_eq!(last_event_id(&server, 1), None);
 }
 
-/// The next server is asked after each kind of loss. The lost server announces its end, is silent,
-/// sends an invalid event, or no longer knows the endpoint.
+/// The next server is asked after each kind of loss. The lost server announces the end of its
+/// stream, is silent, sends an invalid event, or no longer knows the endpoint.
 #[tokio::test]
 async fn every_kind_of_loss_hands_over() {
     let ends = FakeServer::start(|_, _| {

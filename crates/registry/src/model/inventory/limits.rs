@@ -1,11 +1,12 @@
 //! Limits of an inventory.
 
-/// Maximum length of a `node.id` in bytes. A host name has at most 253 bytes, and every request
-/// between nodes contains a node id.
+/// Maximum length of a `node.id` in bytes. The limit leaves room for a host name, which has at most
+/// 253 bytes. Every request between nodes contains a node id, so longer ids are refused.
 pub const NODE_ID_BYTES_MAX: usize = 256;
 
-/// Maximum length of the address of a discovery node in bytes. A host name has at most 253 bytes,
-/// and addresses are stored in the log.
+/// Maximum length of the address of a discovery node in bytes. The limit leaves room for a host
+/// name, which has at most 253 bytes. Addresses are stored in the log, so longer addresses are
+/// refused.
 pub const ADDRESS_BYTES_MAX: usize = 512;
 
 /// Maximum size in bytes of an inventory that is parsed. 64 entries need about 30 kB; the rest is

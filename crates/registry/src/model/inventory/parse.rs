@@ -27,7 +27,7 @@ impl Inventory {
     }
 }
 
-/// Parses an inventory, and checks its limits and that node ids and addresses are distinct.
+/// Parses an inventory. Checks the limits, and that node ids and addresses are distinct.
 fn parse(bytes: &[u8], source: &str) -> Result<Inventory, InventoryProblem> {
     if bytes.len() > INVENTORY_BYTES_MAX {
         return Err(InventoryProblem::TooLarge);

@@ -39,9 +39,9 @@ pub enum InventoryProblem {
     /// A field of an entry is missing, has the wrong type or is malformed.
     #[error("services[{index}]{}: {field}: {what}", named(node_id))]
     Entry {
-        /// The position in `services`, from 0.
+        /// The position of the entry in `services`, from 0.
         index: usize,
-        /// Its node id, if it has one.
+        /// The node id of the entry, if the entry has one.
         node_id: Option<String>,
         /// The field.
         field: &'static str,

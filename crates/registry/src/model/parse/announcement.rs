@@ -14,8 +14,8 @@ use crate::model::text::Text;
 /// body, because several indexes store it.
 pub const MAX_NAME_BYTES: usize = 1024;
 
-/// Maximum number of properties of one service. Engines announce about ten. Sorting this maximum
-/// takes 64 KiB of memory, four bytes for each property.
+/// Maximum number of properties of one service. Engines announce about ten. Sorting the maximum
+/// number of properties takes 64 KiB of memory, four bytes for each property.
 const MAX_PROPERTIES: usize = 16 << 10;
 
 impl Announcement {
@@ -106,7 +106,7 @@ impl StaticService {
 /// long. The caller reports this error only after it has checked the types of all fields.
 ///
 /// # Errors
-/// Returns an error if a field has the wrong type, which ends the parsing.
+/// Returns the outer error, which ends the parsing, if a field has the wrong type.
 fn take_service(
     fields: &Fields<'_, 3>,
     services: &mut ServicesWriter,

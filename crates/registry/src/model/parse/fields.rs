@@ -66,7 +66,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         let text = std::str::from_utf8(body).map_err(|e| {
             BadAnnouncement::new(format!("the body is not UTF-8: byte {}", e.valid_up_to()))
         })?;
-        // Jackson detects the encoding by the byte order mark and skips it.
+        // Jackson detects the encoding by the byte order mark and skips the mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim_ascii().is_empty() {
             return Err(BadAnnouncement::new("the body is empty".to_owned()));

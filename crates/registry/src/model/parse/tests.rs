@@ -173,8 +173,8 @@ fn wrong_fields_are_named() {
     }
 }
 
-/// A different or missing environment is refused with airlift's own text, and before missing
-/// fields, as in airlift.
+/// A different or missing environment is refused with airlift's own text. As in airlift, this error
+/// takes precedence over missing fields.
 #[test]
 fn environment_mismatch_is_airlifts_text() {
     for (body, provided) in [
@@ -424,8 +424,8 @@ proptest! {
         }
     }
 
-    /// Any text is preserved: written by any JSON writer and parsed, or written by our writer and
-    /// read by any JSON reader.
+    /// Any text is preserved in both directions. Our parser reads the text that another JSON writer
+    /// wrote, and another JSON reader reads the text that our writer wrote.
     #[test]
     fn any_text(text in any::<String>()) {
         prop_assert_eq!(property(&serde_json::to_string(&text).unwrap()), Ok(text.clone()));
