@@ -38,7 +38,7 @@ async fn refuses_everything(store: &Store) -> Result<(), String> {
     Ok(())
 }
 
-/// The steps between two opens of the store, and the content of the disk at the first open.
+/// The steps between two opens of the store, and the content of the disk at the earlier open.
 struct FaultSession {
     steps: Vec<ScriptStep>,
     image: DiskImage,
