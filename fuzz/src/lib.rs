@@ -22,12 +22,12 @@ use quorate::registry::Registry;
 /// A fuzz target.
 #[derive(Clone, Copy)]
 pub struct Target {
-    /// The folder of its corpus.
+    /// The name of the target, and of the folder with its corpus.
     pub name: &'static str,
-    /// The function, which accepts any bytes.
+    /// The function to fuzz, which accepts any bytes.
     pub run: fn(&[u8]),
-    /// Maximum memory independent of the input's size: tables, error texts, the state of a
-    /// compressor.
+    /// Maximum memory that does not depend on the input's size, such as for tables, error texts and
+    /// the state of a compressor.
     pub memory_base_bytes: usize,
     /// Maximum memory per byte of input: the highest need observed for any shape of input, rounded
     /// up. The largest input is a body or a file of 1 MB. Inputs with one map entry for every few

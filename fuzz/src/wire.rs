@@ -14,7 +14,7 @@ thread_local! {
 }
 
 fn started() -> (Runtime, Wire) {
-    // With paused time, sleeps return immediately: a wait of a minute costs nothing.
+    // With paused time, sleeps return immediately, so that a wait of a minute costs nothing.
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -44,7 +44,7 @@ pub(crate) fn request(text: &[u8]) {
             serde_json::from_slice::<Value>(&body).expect("JSON, as it says");
         }
         let says = String::from_utf8_lossy(&body);
-        // No coordinator is registered, so a 503 that says so is expected.
+        // No coordinator is registered, so a 503 with this reason is expected.
         let no_coordinator =
             status == StatusCode::SERVICE_UNAVAILABLE && says.contains("coordinator");
         assert!(

@@ -1,4 +1,4 @@
-//! Benchmarks of the log store: appends to disk, of single entries and of many.
+//! Benchmarks of the log store: appends of one entry and of many entries, until they are on disk.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use openraft::entry::{EntryPayload, RaftEntry};

@@ -134,7 +134,7 @@ fn lookups(criterion: &mut Criterion) {
     });
 }
 
-/// Returns the same state without any cached rendering.
+/// Returns a registry with the same state, but without cached renderings.
 fn fresh(registry: &Registry) -> Registry {
     Registry::from_snapshot(&registry.to_snapshot()).expect("its own snapshot")
 }

@@ -1,4 +1,5 @@
-//! Inputs of the benchmarks: nodes like those of an engine, about 270 bytes each in a lookup.
+//! Inputs of the benchmarks. Their nodes are like those of an engine, and each takes about 270
+//! bytes in the result of a lookup.
 //!
 //! `cargo bench -p quorate-costs` prints the cost of each part. Counted allocations come first,
 //! since they do not depend on the machine.

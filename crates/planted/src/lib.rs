@@ -29,8 +29,8 @@ pub enum Bug {
     OldDeadline,
     /// Announcements age by the leader's wall clock.
     WallClockAge,
-    /// No grace period follows an outage: announcements expire as if clients could have renewed
-    /// during it.
+    /// No grace period follows an outage. Announcements expire as if clients could have renewed
+    /// them during the outage.
     NoGrace,
     /// A damaged log is truncated instead of refused.
     DamageTruncates,
@@ -46,9 +46,9 @@ pub enum Bug {
     NoStaticsInSnapshot,
     /// A peer may show any key.
     AnyCertificateIsPeer,
-    /// Peers in plain text are accepted, although a proof is required.
+    /// Peers that connect in plain text are accepted, although a proof is required.
     PermissiveForever,
-    /// The debug output of a secret contains it.
+    /// The debug output of a secret contains the secret.
     SecretInLog,
 }
 
@@ -59,7 +59,7 @@ pub const fn is_planted(_: Bug) -> bool {
     false
 }
 
-/// Returns whether the bug is active in this run: whether `QUORATE_PLANTED` names it.
+/// Returns whether the bug is active in this run, which is the case if `QUORATE_PLANTED` names it.
 #[cfg(feature = "planted")]
 pub fn is_planted(bug: Bug) -> bool {
     static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();

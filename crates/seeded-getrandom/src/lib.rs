@@ -1,12 +1,12 @@
 //! A replacement of the C library's `getrandom`, for a program whose random numbers all derive from
 //! one seed.
 //!
-//! tokio randomizes the order in which `select!` and its watch channels poll what is ready. tokio
-//! seeds the generator of this order from the standard library's `RandomState`. It accepts another
-//! seed only if everything is compiled with `--cfg tokio_unstable`, which would apply to the
-//! product as well. `RandomState` in turn calls `getrandom` through a weak symbol, which exists so
-//! that a program can substitute its own `getrandom` (`std::sys::random::linux`). A program that is
-//! linked with this crate gets the `getrandom` of this crate, and does not need the flag.
+//! tokio makes random choices in `select!` and in its watch channels. The generator of these
+//! choices is seeded from the standard library's `RandomState`. tokio accepts another seed only if
+//! everything is compiled with `--cfg tokio_unstable`, which would apply to the product as well.
+//! `RandomState` in turn calls `getrandom` through a weak symbol, which exists so that a program
+//! can substitute its own `getrandom` (`std::sys::random::linux`). A program that is linked with
+//! this crate gets the `getrandom` of this crate, and does not need the flag.
 //!
 //! This crate has no effect on systems whose standard library does not call `getrandom`.
 
@@ -19,10 +19,11 @@ static STATE: AtomicU64 = AtomicU64::new(0);
 
 /// Seeds all random bytes that the process requests from now on.
 ///
-/// Each thread requests the keys of its `RandomState` once. Call this function before anything is
-/// drawn, and start the threads that draw in the same order each time.
+/// Each thread requests the keys of its `RandomState` once. Call this function before any thread
+/// requests random bytes. The threads that request random bytes must start in the same order in
+/// every run.
 pub fn seed(seed: u64) {
-    // Keeps the linker from dropping this symbol if no other code refers to it.
+    // This reference keeps the linker from dropping `getrandom` if no other code refers to it.
     std::hint::black_box(getrandom as unsafe extern "C" fn(*mut u8, usize, u32) -> isize);
     STATE.store(seed, Ordering::Relaxed);
 }

@@ -151,7 +151,7 @@ impl SimCluster {
         self.world.set_phase(Phase::Rest);
         let healed = self.sim.elapsed();
         while let Some(why) = self.unrest() {
-            // Also restarts hosts that were still stopping at the time of healing.
+            // This also starts the hosts that were still stopping when the faults were healed.
             (0..self.up.len()).for_each(|host| self.start(host));
             if self.sim.elapsed() > healed + RESTS_WITHIN {
                 return Err(format!(
@@ -218,7 +218,7 @@ impl SimCluster {
         }
     }
 
-    /// Returns the reason why the cluster is not at rest.
+    /// Returns the reason why the cluster is not at rest; `None` if it is at rest.
     fn unrest(&self) -> Option<String> {
         let hosts = self.up.len();
         let mut probes = Vec::new();
@@ -301,7 +301,7 @@ impl SimCluster {
         }
     }
 
-    /// Calls `what` for each pair of this host and another host.
+    /// Calls `what` for each other host, with the names of this host and of the other host.
     fn each_other(&mut self, host: usize, what: impl Fn(&Sim<'static>, String, String)) {
         for other in (0..self.up.len()).filter(|other| *other != host) {
             what(&self.sim, name_of(host), name_of(other));

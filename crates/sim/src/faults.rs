@@ -19,13 +19,13 @@ pub enum SimFault {
     Slow(usize, usize, Duration),
     /// Repairs all links.
     Heal,
-    /// Kills the process; the operating system keeps the data that it wrote.
+    /// Kills the process of a host. The operating system keeps the data that the process wrote.
     Kill(usize),
     /// Cuts the power of a host.
     CutPower(usize),
     /// Cuts the power of all hosts.
     CutAllPower,
-    /// Kills the process and empties its disk.
+    /// Kills the process of a host, and empties the disk of the host.
     Empty(usize),
     /// Starts a host that is down.
     Start(usize),
@@ -38,7 +38,7 @@ pub enum SimFault {
 /// The condition of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Condition {
-    /// Whether its process runs.
+    /// Whether the process of the host runs.
     pub up: bool,
 }
 

@@ -35,7 +35,8 @@
 //! - *linearizable lookups*: the result of a lookup is the state of the committed log at the index
 //!   of the result. Before the lookup began, no client had received a higher index.
 //! - *order of writes*: no write has an effect after an acknowledged write of the same node id that
-//!   began later. A client requested each change in the log, and the request was not refused.
+//!   began later. Each change in the log was requested by a client, and the client's request was
+//!   not refused.
 //! - *refusals in time*: no lookup and no write takes longer than its client waits.
 //! - *no early expiry*: no node expires before max-age has passed since its last renewal was
 //!   committed.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The lines of a run: some thousands, since the duration of a run is bounded.
+/// The trace of a run. It has only some thousands of lines, since the duration of a run is bounded.
 #[derive(Debug, Default)]
 pub struct Trace {
     lines: Vec<String>,
@@ -20,7 +20,7 @@ impl Trace {
         self.lines.push(line);
     }
 
-    /// Returns the number of lines, and the digest of all.
+    /// Returns the number of lines, and the digest of all lines.
     pub fn digest(&self) -> (u64, u64) {
         (self.lines.len() as u64, self.digest)
     }

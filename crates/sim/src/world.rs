@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The phase of a run, which determines what clients do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Clients send requests of all kinds, whether they succeed or not.
+    /// Clients send requests of all kinds. The requests may succeed or fail.
     Faults,
     /// Clients send nothing, so that the cluster can come to rest.
     Rest,
@@ -151,7 +151,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns the simulated time since the start of the run, on a host.
+/// Returns the simulated time since the start of the run. Outside of a host's code, returns zero.
 pub fn now() -> Duration {
     turmoil::sim_elapsed().unwrap_or_default()
 }

@@ -18,11 +18,11 @@ pub trait SimDisk: Debug + Send + Sync + 'static {
 /// The executor of a store's blocking work.
 #[derive(Debug, Clone, Default)]
 pub enum BlockingExecutor {
-    /// On separate threads.
+    /// Execution on separate threads.
     #[default]
     Threads,
-    /// On the caller's runtime, which is blocked in the meantime. Only for a simulation, whose disk
-    /// is in memory.
+    /// Execution on the caller's runtime, which the work blocks. This variant is only for
+    /// simulations, in which the work is short because the disk is in memory.
     Tasks(Arc<dyn SimDisk>),
 }
 

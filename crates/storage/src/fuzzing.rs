@@ -4,7 +4,7 @@ use super::codec::{HEADER, decode_entry, encode_entry, entry_index, seal};
 use super::wal::frame::{WalFrame, fuzzing as wal};
 use crate::types::Entry;
 
-/// Decodes the content of a log record. Returns whether it is a valid record.
+/// Decodes the content of a log record. Returns whether the record is valid.
 pub fn read_log_record(content: &[u8]) -> bool {
     let mut record = vec![0; HEADER];
     record.extend_from_slice(content);
@@ -18,12 +18,13 @@ pub fn log_record_of(entry: &Entry) -> Vec<u8> {
     record.get(HEADER..).unwrap_or_default().to_vec()
 }
 
-/// Decodes the body of a frame and encodes it again. Returns `None` when it is not a valid frame.
+/// Decodes the body of a frame and encodes it again. Returns `None` if the body is invalid.
 pub fn log_frame_again(body: &[u8]) -> Option<Vec<u8>> {
     wal::body_of(&wal::read(body)?)
 }
 
-/// Returns the body of a frame that contains the entries and marks all but the last as committed.
+/// Returns the body of a frame with these entries. The frame marks all of them except the last as
+/// committed.
 pub fn log_frame_of(entries: &[Entry]) -> Vec<u8> {
     let record = |entry: &Entry| Some((entry.log_id.index, encode_entry(entry).ok()?));
     let frame = WalFrame {

@@ -4,8 +4,8 @@
 pub(crate) const DATABASE: &str = "raft.redb";
 /// The write-ahead log (WAL).
 pub(crate) const JOURNAL: &str = "raft.journal";
-/// The lock file. An unlock does not remove the file, because two processes could otherwise lock
-/// two different files of this name.
+/// The lock file. It is not removed when it is unlocked. Otherwise two processes could lock two
+/// different files of this name.
 pub(crate) const LOCK: &str = "LOCK";
 /// The reserved space that is released when the disk is almost full.
 pub(crate) const BALLAST: &str = "ballast";

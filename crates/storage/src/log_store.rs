@@ -228,8 +228,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     /// Purges the entries up to and including `upto`. The purge is queued, not durable, on return.
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
         let permit = self.inner.permit(0).await?;
-        // The write is not awaited, because openraft purges the entries again if a crash comes
-        // first.
+        // The write of the purge is not awaited. If a crash prevents this write, openraft purges
+        // the entries again.
         self.inner.send_with(permit, |view, _| {
             view.purge(upto);
             WriteRequest::Purge { upto }

@@ -42,7 +42,8 @@ pub fn random_u64() -> std::io::Result<u64> {
 mod tests {
     use super::*;
 
-    /// A seeded thread draws the same numbers again; a thread without a seed does not.
+    /// The same seed leads to the same numbers, and another seed to other numbers. Without a seed,
+    /// the numbers are different each time.
     #[test]
     fn a_seed_decides_what_is_drawn() {
         let drawn = |seed| {

@@ -10,8 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Minimum free space, in bytes, below which no new data is accepted. Enough for a snapshot of
-/// 100,000 services.
+/// Minimum free space, in bytes, below which no new data is accepted. This is enough for a snapshot
+/// of 100,000 services.
 const FLOOR_BYTES: u64 = 64 << 20;
 /// Size of the ballast file: enough for the commits of a purge.
 const BALLAST_BYTES: u64 = 16 << 20;

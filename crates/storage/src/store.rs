@@ -46,7 +46,7 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct StoreInner {
     pub(crate) shared: Arc<WriterState>,
-    /// `None` only while the last handle is being dropped.
+    /// The writer's queue; `None` only while the last handle is being dropped.
     queue: Option<SyncSender<QueuedRequest>>,
     permits: Arc<Semaphore>,
     sequence: AtomicU64,

@@ -11,9 +11,9 @@ use quorate::raft::{Node, WriteError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Number of clients per node: half of them write, half of them look up.
+/// Number of clients per node. Half of them write, and the other half look up.
 const CLIENTS: usize = 6;
-/// The first token for the writes of the proof phase; no worker uses tokens from here on.
+/// The first token for the writes of the proof phase. The tokens of all workers are below it.
 const PROOF_TOKENS: u64 = 1_000 * TOKENS;
 
 /// Starts the clients of a host's process.

@@ -39,7 +39,7 @@ pub async fn run(world: Arc<SimWorld>, host: usize) -> turmoil::Result {
 }
 
 /// Runs the node of a host, with its listener and its clients. Returns the reason once the node has
-/// failed, also if the node failed to start.
+/// failed or could not be started.
 async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let settings = &world.settings;

@@ -40,7 +40,7 @@ impl SimRequest {
         }
     }
 
-    /// Whether a committed command is this write.
+    /// Returns whether a committed command is this write.
     fn is(&self, command: &Command) -> bool {
         match (self, command) {
             (
@@ -76,7 +76,7 @@ struct AcknowledgedWrite {
 /// A served lookup.
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// The host that served it.
+    /// The host that served the lookup.
     pub host: usize,
     /// The requested lookup.
     pub lookup: Lookup,
@@ -160,10 +160,10 @@ impl Answers {
             _ => [1, 3, 19][chance.below(3)],
         };
         let request = match (&worker.announced, what) {
-            // A worker with a single writer dies (is no longer announced) more often. A worker with
-            // several writers rarely falls silent, because other clients still write it.
+            // A worker dies when it is no longer announced. Workers with several writers die less
+            // often, because other clients still write them.
             (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
-                // The worker dies, and returns at a time when it must have expired.
+                // The worker dies, and returns at a time when its announcement must have expired.
                 worker.announced = None;
                 worker.next_at = now + 3 * max_age;
                 return None;

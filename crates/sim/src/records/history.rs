@@ -201,7 +201,7 @@ impl History {
     /// [`Outcome::Applied`].
     ///
     /// # Errors
-    /// Returns the content of the entry otherwise.
+    /// Returns an error if the entry is not committed, or if one of these checks fails.
     pub fn holds(&self, index: u64, write: impl Fn(&Command) -> bool) -> Result<(), String> {
         let entry = self
             .entry(index)

@@ -73,8 +73,9 @@ impl RecordedWrites {
         }
     }
 
-    /// Records that a write is no longer in progress. Without [`RecordedWrites::end`], its outcome
-    /// stays unknown, as when the host's process is killed.
+    /// Records that a write is no longer in progress. If its result was not recorded with
+    /// [`RecordedWrites::end`] (for example because the host's process was killed), the outcome
+    /// stays unknown.
     pub fn leave(&mut self, number: usize) {
         let node_id = self.operations[number].input.node();
         if let Some(underway) = node_id.and_then(|node_id| self.underway.get_mut(&**node_id)) {

@@ -117,7 +117,7 @@ impl StoredMembers {
 /// Checks that a membership would be accepted when it is read back from the log or a snapshot.
 ///
 /// # Errors
-/// The first problem found.
+/// Returns the first problem found.
 pub fn check_members(members: &Membership) -> Result<(), BadMembership> {
     if members.get_joint_config().is_empty() {
         return Err(BadMembership::NoVoters);
@@ -151,8 +151,8 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error
     room.resize(HEADER, 0);
     let mut bytes = postcard::to_extend(value, room)?;
     seal(&mut bytes);
-    // Data that waits for the disk is accounted by its length. Spare capacity would not be counted,
-    // so it is freed.
+    // The limit on data that waits for the disk counts the length of each record, but not spare
+    // capacity. The spare capacity is therefore freed.
     bytes.shrink_to_fit();
     Ok(bytes)
 }

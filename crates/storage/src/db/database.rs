@@ -148,8 +148,8 @@ impl Database {
         &self.size_index
     }
 
-    /// Returns the epoch that tells which frames of the WAL the database did not have when it
-    /// was opened; `None` before the first WAL was created.
+    /// Returns the WAL epoch that was stored in the database when it was opened; `None` if there
+    /// was no WAL yet. The epoch identifies the frames that were not in the database.
     pub(crate) fn epoch(&self) -> Option<WalEpoch> {
         self.epoch
     }

@@ -10,8 +10,8 @@ use redb::{ReadableTable, StorageError};
 use std::io;
 use std::ops::RangeBounds;
 
-/// Maximum number of purged entries that a single commit deletes, which takes 0.6 ms. The limit
-/// keeps appends from waiting for a whole purge.
+/// Maximum number of purged entries that a single commit deletes. Deleting them takes 0.6 ms.
+/// Without this limit, appends would have to wait for a whole purge.
 const PURGE_SLICE: u64 = 2_000;
 
 /// The bounds of the log on disk. While a transaction is prepared, these are the bounds after its
@@ -38,7 +38,7 @@ impl DurableState {
         }
     }
 
-    /// Accounts for an append that is written to the WAL.
+    /// Updates the bounds for an append that is written to the WAL.
     pub(crate) fn record_wal_append(&mut self, request: &WriteRequest) {
         if let WriteRequest::Append { last, .. } = request {
             self.last = *last;

@@ -52,7 +52,7 @@ pub(crate) struct Checked {
     pub(crate) recovered: RecoveredState,
     /// The map from log indexes to cumulative log size.
     pub(crate) size_index: LogSizeIndex,
-    /// The epoch that tells which frames of the WAL are not in the database.
+    /// The WAL epoch, which identifies the WAL frames that are not in the database.
     pub(crate) epoch: Option<WalEpoch>,
     /// The highest index of a purged entry that is still in the table, because the purge was
     /// interrupted.

@@ -1,4 +1,5 @@
-//! A map from log indexes to cumulative log size, so that the log can be purged by bytes.
+//! A map from log indexes to cumulative log size. With this map, the log can be purged by its size
+//! in bytes.
 
 use std::collections::VecDeque;
 
@@ -136,8 +137,9 @@ mod tests {
         assert_eq!(size_index.index_before(300 * KB), Some(10));
     }
 
-    /// A log that is opened gets marks over its whole length. Otherwise its older part could be
-    /// purged only after a new snapshot that covers the whole log.
+    /// A log that is opened gets marks over its whole length. Without the marks, the part of the
+    /// log from before the open could be purged only after a new snapshot that covers the whole
+    /// log.
     #[test]
     fn an_opened_log_is_known_by_its_parts() {
         let mut size_index = LogSizeIndex::default();

@@ -29,7 +29,8 @@ struct DirectoryState {
     fail_stop: FailStop,
     space: Arc<Space>,
     executor: BlockingExecutor,
-    /// Serializes saves, because two snapshots of the same index would share a temporary file.
+    /// The lock that serializes saves. Two concurrent saves of the same index would write to the
+    /// same temporary file.
     saving: Mutex<()>,
 }
 
@@ -150,7 +151,8 @@ impl Snapshots {
         vfs.sync_dir(dir)
     }
 
-    /// Returns the names of the snapshot files, oldest first. The index is zero-padded in the name.
+    /// Returns the names of the snapshot files, oldest first. The order of the names is the order
+    /// of the indexes, because each name contains a zero-padded index.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = self.inner.vfs.list(&self.inner.dir)?;
         names.retain(|n| n.starts_with(SNAPSHOT_PREFIX) && n.ends_with(SNAPSHOT_SUFFIX));

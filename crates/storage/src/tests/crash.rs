@@ -118,9 +118,8 @@ fn examine(
     all
 }
 
-/// Nothing acknowledged is lost if a follower crashes between the acknowledgement of a snapshot
-/// from its leader and the purge of its log. Such a crash is possible because the purge is not
-/// awaited.
+/// Nothing acknowledged is lost if a follower acknowledges a snapshot from its leader, and crashes
+/// before its own log is purged. Such a crash is possible because the purge is not awaited.
 #[test]
 fn a_snapshot_received_counts_before_the_log_is_purged() {
     const SNAPSHOT: usize = 3;

@@ -38,7 +38,7 @@ async fn refuses_everything(store: &Store) -> Result<(), String> {
     Ok(())
 }
 
-/// The steps between two opens of the store, and the content of the disk at the first open.
+/// The steps between two opens of the store, and the content of the disk at the earlier open.
 struct FaultSession {
     steps: Vec<ScriptStep>,
     image: DiskImage,
@@ -143,7 +143,7 @@ fn outcome(
 ) -> Result<FaultOutcome, String> {
     match played {
         Err(refused) => {
-            // A directory that is only unusable must not be reported as damaged, because the
+            // A directory that is not damaged must not be reported as damaged, because the
             // operator would discard it.
             let OpenError::NotWritable { .. } = refused else {
                 return Err(format!("wrongly refused: {refused}"));

@@ -229,9 +229,9 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
     assert!(refused.into_iter().any(|refused| refused > 9_000));
 }
 
-/// The tests of flipped bits are effective. They detect an intact database or snapshot with
-/// different content, as if a wrong byte had been read as data. They also detect a rejection that
-/// names another file.
+/// The tests of flipped bits are effective. [`verdict`] returns an error if an intact database or
+/// snapshot has different content, as if a wrong byte had been read as data. It also returns an
+/// error if the directory is rejected with the name of another file.
 #[test]
 fn a_wrong_byte_read_as_data_is_caught() {
     let (image, whole) = sealed();

@@ -160,7 +160,7 @@ pub(super) struct Run {
     pub(super) history: Vec<Contents>,
     /// Every committed id that was passed to the store.
     pub(super) committed: Vec<LogId>,
-    /// For each step, whether its acknowledgement is about the snapshot and not about the log.
+    /// For each step, whether the acknowledgement concerns the snapshot instead of the log.
     pub(super) of_snapshot: Vec<bool>,
     failed: Option<watch::Receiver<Option<Arc<io::Error>>>>,
 }

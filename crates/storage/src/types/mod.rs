@@ -17,9 +17,9 @@ use seeded_runtime::SeededRuntime as Runtime;
 /// A member, as described by the membership in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Member {
-    /// The `node.id` from its configuration.
+    /// The `node.id` from the node's configuration.
     pub node_id: String,
-    /// A random number that is drawn when its data directory is created.
+    /// A random number that is drawn when the node's data directory is created.
     pub incarnation: u64,
     /// The address at which the node was reached when it joined, in the form `http://host:port`.
     pub address: String,

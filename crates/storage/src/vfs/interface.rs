@@ -59,7 +59,8 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Locks a file, creating it if necessary. Returns `None` when the lock is already held.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be created, or cannot be locked for another reason.
+    /// Returns an error if the file cannot be created, or if locking fails for any reason except
+    /// that the lock is held.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
     /// Returns the space that a file takes on the device. It is less than the length of the file if
     /// parts were never written.
@@ -91,7 +92,7 @@ pub trait VfsFile: Debug + Send + Sync + 'static {
     /// Fills `out` with the bytes from `offset`.
     ///
     /// # Errors
-    /// `UnexpectedEof` past the end.
+    /// `UnexpectedEof` if the file ends before `out` is full.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
     /// Writes all of `data` at `offset`, extending the file if necessary.
     ///

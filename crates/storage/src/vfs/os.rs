@@ -69,13 +69,14 @@ impl OsFile {
     }
 }
 
-/// The permissions of a new directory for data: it has the names and addresses of all nodes.
+/// The permissions of a new data directory. Only its owner has access, because the data includes
+/// the names and addresses of all nodes.
 const OWNER_ONLY: u32 = 0o700;
-/// The permissions of new directories above it, in which other users may read the logs. The
-/// process's umask applies.
+/// The permissions of new directories above a data directory, before the process's umask is
+/// applied. Other users may enter these directories to read the logs.
 const USUAL: u32 = 0o777;
 
-/// Creates a directory and those above it, and syncs their names.
+/// Creates a directory and any missing directories above it, and syncs their names.
 fn create_dir(dir: &Path, mode: u32) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -215,7 +216,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// Only the owner may enter a new directory for data. A directory above it is as usual.
+    /// Only the owner may enter a new data directory. A new directory above it has the usual
+    /// permissions.
     #[test]
     fn data_is_for_the_owner_alone() {
         let root = tempfile::tempdir().expect("a temporary directory");

@@ -90,8 +90,8 @@ impl PendingWal {
         Ok(epoch)
     }
 
-    /// Discards the records and starts the next generation of the WAL, after the transaction of
-    /// [`PendingWal::checkpoint`] is durable.
+    /// Discards the records and starts the next generation of the WAL. Must be called only once the
+    /// transaction of [`PendingWal::checkpoint`] is durable.
     pub(crate) fn checkpointed(&mut self, epoch: Option<WalEpoch>) {
         self.records.clear();
         if let Some(epoch) = epoch {

@@ -8,8 +8,8 @@ use quorate_planted::{Bug, is_planted};
 use std::sync::mpsc::Receiver;
 
 /// Maximum number of requests in a batch; [`BYTES_MAX`] limits the bytes. Because of these limits,
-/// a request queued behind a batch waits for a single commit of limited size (plus the frames in
-/// the WAL), not for a whole backlog.
+/// a request that is queued behind a batch waits for one commit of limited size, not for a whole
+/// backlog. The commit may also contain the frames in the WAL.
 const REQUESTS_MAX: usize = 4096;
 /// Number of bytes from which a batch takes no further request. The last request of the batch may
 /// exceed this number.

@@ -260,7 +260,7 @@ impl GroupCommitWriter {
     }
 
     /// Returns the latest committed log id reported by openraft, if this id is new and not past the
-    /// end of the log on disk. The log on disk includes this batch.
+    /// end of the log on disk. `after` is the state on disk after the current batch.
     fn committed_with(&self, after: &DurableState) -> Option<LogId> {
         let reported = self.shared.view().committed;
         reported.filter(|_| {
@@ -361,8 +361,8 @@ impl GroupCommitWriter {
         }
     }
 
-    /// Seals the last batch with a two-phase commit, which also empties the WAL. Then restores the
-    /// ballast if a purge deleted it.
+    /// Seals the last batch with a two-phase commit, which also empties the WAL. Then creates the
+    /// ballast again if it was deleted.
     fn seal(&mut self) {
         let sealed = self.write(&[], CommitMode::TwoPhases);
         if let Ok(on_disk) = self.shared.fail_stop.watch(sealed) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 /// The state that the writer and the store's handles share.
 #[derive(Debug)]
 pub(crate) struct WriterState {
-    /// `None` once the store is closed.
+    /// The database; `None` once the store is closed.
     pub(crate) database: RwLock<Option<Database>>,
     pub(crate) fail_stop: FailStop,
     pub(crate) space: Arc<Space>,

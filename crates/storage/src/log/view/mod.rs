@@ -50,7 +50,7 @@ pub(crate) struct ReadPlan {
 pub(crate) struct LogView {
     tail: BTreeMap<u64, Cached>,
     tail_bytes: usize,
-    /// The first index in the log, if the log is not empty.
+    /// The first index in the log. If the log is empty, the next append sets this index.
     first: u64,
     epoch: u64,
     /// The last entry, or `purged` when there is no entry.

@@ -1,4 +1,4 @@
-//! The content of a file, which is shared by all images that have it in common.
+//! The content of a file, in chunks that several images can share.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};

@@ -52,7 +52,8 @@ impl Crash {
     }
 
     /// Calls `visit` at the point after each change and after each acknowledgement. At each point,
-    /// the changes of previous syncs are durable, and the acknowledged steps must be preserved.
+    /// the changes that earlier syncs covered are durable, and the acknowledged steps must be
+    /// preserved.
     pub(crate) fn walk(mut self, changes: &[DiskChange], mut visit: impl FnMut(&Self)) {
         for event in changes {
             self.take(event);
@@ -107,7 +108,8 @@ impl Crash {
         self.image(&kept, torn.map(|torn| (torn, Torn::Some(random.clone()))))
     }
 
-    /// Makes the covered changes durable, as a sync does. They are no longer pending.
+    /// Makes the changes that `covered` accepts durable, as a sync does. They are no longer
+    /// pending.
     fn settle(&mut self, covered: impl Fn(&DiskChange) -> bool) {
         let (settled, pending) = std::mem::take(&mut self.pending)
             .into_iter()
@@ -184,7 +186,7 @@ impl Crash {
     }
 }
 
-/// Returns subsets of `n` pending changes, for one image of a crash each. All subsets are returned
+/// Returns subsets of `n` pending changes, each for one image of a crash. All subsets are returned
 /// if `n` is small, otherwise a sample.
 fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>> {
     if n <= EXHAUSTIVE_MAX {

@@ -100,8 +100,8 @@ impl SimFs {
             .map(|struck| struck.what.clone())
     }
 
-    /// Returns the changes and syncs, recorded after the fault, of the file or directory that the
-    /// fault hit.
+    /// Returns the changes and syncs that were recorded after the fault, if they belong to the file
+    /// or directory that the fault hit.
     pub(crate) fn since_struck(&self) -> Vec<DiskChange> {
         let state = self.state();
         let (Some(struck), Some(changes)) = (&state.struck, &state.changes) else {

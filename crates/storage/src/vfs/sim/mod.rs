@@ -1,4 +1,4 @@
-//! An in-memory file system that forgets everything that was not synced.
+//! An in-memory file system in which a power cut can lose every change that was not synced.
 //!
 //! The file system records every change. [`Crash`] walks the changes. After each change, it
 //! produces images that a power cut at that point can leave. Any subset of the unsynced changes to

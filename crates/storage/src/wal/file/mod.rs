@@ -14,7 +14,7 @@
 //!   cannot be distinguished from a torn write, and is treated as if it had never been written.
 //! - The frames of a generation are contiguous from the start of the file. The transaction that
 //!   moves the frames to the database also stores the number of the next generation there. A frame
-//!   therefore counts either as in the WAL or as in the database, never as in both.
+//!   therefore counts as part of the WAL or as part of the database, never as part of both.
 //! - The transaction that moves the frames uses a two-phase commit. The frames are overwritten
 //!   after the commit, so the commit must not be mistaken for a torn one and rolled back.
 
