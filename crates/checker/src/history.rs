@@ -50,9 +50,10 @@ pub enum Input {
     Announce {
         /// The node id.
         node: Name,
-        /// The pool of all its services.
+        /// The pool of all services of the announcement.
         pool: Name,
-        /// The type of each of its services. A type occurs once for each service of the type.
+        /// The type of each service of the announcement. A type occurs once for each service of the
+        /// type.
         types: Vec<Name>,
         /// The token that every service of the announcement carries in a property. All
         /// announcements have different tokens, except that a renewal repeats the token of the
@@ -94,13 +95,13 @@ pub enum RequestOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(Name, Name, Name, u64)", into = "(Name, Name, Name, u64)")]
 pub struct RecordedService {
-    /// Its type.
+    /// The type of the service.
     pub service_type: Name,
-    /// Its pool.
+    /// The pool of the service.
     pub pool: Name,
-    /// The node that announced it.
+    /// The node that announced the service.
     pub node: Name,
-    /// The token of its announcement.
+    /// The token of the announcement.
     pub token: u64,
 }
 
@@ -138,13 +139,13 @@ impl Operation {
         }
     }
 
-    /// Whether it is a change.
+    /// Whether the operation is a change.
     #[must_use]
     pub fn is_write(&self) -> bool {
         !matches!(self.input, Input::Lookup { .. })
     }
 
-    /// Whether it was answered with 2xx.
+    /// Whether the operation was answered with 2xx.
     #[must_use]
     pub fn succeeded(&self) -> bool {
         matches!(
@@ -237,8 +238,8 @@ pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the output of [`write()`]. Only memory limits the length of the history, since it comes
-/// from a test harness of this project.
+/// Reads the output of [`write()`]. No maximum length is enforced, since histories come from the
+/// test harnesses of this project.
 ///
 /// # Errors
 /// Fails at the first line that is not an operation, or that contains an impossible operation.

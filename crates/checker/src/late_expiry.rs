@@ -23,7 +23,7 @@ pub struct Overstay {
     pub silent_ns: u64,
 }
 
-/// Returns every lookup within a span without faults that shows a node too late.
+/// Returns every lookup that shows a node too late, within a span without faults.
 ///
 /// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over.
 /// Silence before the span does not count. `longest_ns` is the sum of max-age and the allowance. A

@@ -1,6 +1,6 @@
 //! The changes of announcements in the committed log of a node.
 //!
-//! They are read from the output of `quorate log DIR`.
+//! The changes are read from the output of `quorate log DIR`.
 
 use crate::history::Name;
 use crate::lines::{LineError, values};
@@ -10,7 +10,7 @@ use std::io::BufRead;
 /// A part of the committed log, up to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommittedLog {
-    /// The first index from which on the outcome of every command is known.
+    /// The index from which on the outcome of every command is known.
     pub from_index: u64,
     /// The last index.
     pub to_index: u64,
@@ -23,7 +23,7 @@ pub struct CommittedLog {
 /// The effects of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
-    /// Its index.
+    /// The index of the entry.
     pub index: u64,
     /// The applied commands, in order. Commands without effect (outcomes `overtaken`, `notHeld` and
     /// `full`) are omitted.
@@ -37,11 +37,11 @@ pub enum Applied {
     Announce {
         /// The node id.
         node: Name,
-        /// The pool of its services.
+        /// The pool of the services.
         pool: Name,
-        /// The type of each of its services.
+        /// The type of each service.
         types: Vec<Name>,
-        /// The token of its services.
+        /// The token of the services.
         token: u64,
     },
     /// The node renewed its stored announcement.
@@ -94,7 +94,7 @@ pub enum LogError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it differs from what another node committed at index {index}")]
 pub struct Differs {
-    /// The first index at which they differ.
+    /// The first index at which the two nodes committed different entries.
     pub index: u64,
 }
 

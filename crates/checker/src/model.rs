@@ -67,7 +67,7 @@ pub enum GroupOp {
     },
 }
 
-/// The effect of a change with an unknown outcome that a lookup depends on.
+/// An effect that a lookup needs from a change with an unknown outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
     /// The node was withdrawn.
@@ -94,7 +94,7 @@ fn shows(found: &[(usize, u64)], node: usize) -> bool {
 }
 
 impl Model for GroupModel {
-    /// The stored announcements by the number of their node.
+    /// The stored announcements, sorted by the number of the node.
     type State = Arc<[(usize, ModelNode)]>;
     type Op = GroupOp;
     type Need = Need;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 /// A span of time, in nanoseconds of the history's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Its beginning.
+    /// The beginning of the span.
     pub from_ns: u64,
-    /// Its end.
+    /// The end of the span.
     pub to_ns: u64,
 }
 
@@ -61,7 +61,7 @@ impl Window {
         first
     }
 
-    /// Returns the number of 2xx answers per second that were read within the window.
+    /// Returns the number of 2xx answers read within the window, divided by its length in seconds.
     #[must_use]
     pub fn answers_per_second(self, history: &[Operation]) -> f64 {
         let answers = history

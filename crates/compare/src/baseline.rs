@@ -75,8 +75,8 @@ impl Bodies {
     /// Returns the response body of a lookup of this type.
     fn of_type(&self, of_type: &str) -> Option<&Bytes> {
         match self {
-            // The name of a type is the name of a load and the number of the repeat. All repeats
-            // have the same services.
+            // The name of a type consists of the name of a load and the number of the repeat. All
+            // repeats of a load have the same services.
             Bodies::OfLoads(bodies) => bodies.get(of_type.rsplit_once('-')?.0),
             Bodies::OfAll(body) => Some(body),
         }

@@ -6,11 +6,11 @@ use std::fs;
 /// The machine that a measurement ran on.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
-    /// The model name of its processors.
+    /// The model name of the processors.
     pub processor: String,
     /// The number of processors that this process may use.
     pub processors: usize,
-    /// The size of its memory, in megabytes.
+    /// The size of the memory, in megabytes.
     pub memory_mb: u64,
     /// The kernel's release.
     pub kernel: String,

@@ -183,7 +183,8 @@ struct Stall {
 }
 
 impl Stall {
-    /// Starts and warms up a cluster of this kind of server. An error is kept as the reason.
+    /// Starts and warms up a cluster of this kind of server. If this fails, the stall contains the
+    /// reason.
     async fn open(programs: &Programs, name: Name, dir: PathBuf) -> Stall {
         eprintln!("starting and warming up {name}");
         let cluster = start(programs, name, &dir).await;

@@ -4,10 +4,10 @@ use super::report::Certificate;
 use super::violation::Violation;
 use crate::history::Operation;
 
-/// The 2xx answers of a history, sorted by index.
+/// The 2xx answers of a history that have an index, sorted by index.
 ///
-/// `known` gives upper bounds on the times at which the log reached its indexes. `called` gives
-/// lower bounds on the times at which log entries were created.
+/// `known` gives, for an index, a time by which the log had certainly reached the index. `called`
+/// gives, for a log entry, a time at which the entry certainly did not exist yet.
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],
@@ -47,8 +47,8 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Returns the first answer with this index or a later index, as the time of its return and the
-    /// position of its operation.
+    /// Finds the earliest return among the answers with this index or a later index. Returns the
+    /// time of this return, and the position of the operation.
     pub fn known(&self, index: u64) -> Option<(u64, usize)> {
         let from = self.known.partition_point(|(other, ..)| *other < index);
         self.known.get(from).map(|&(_, by_ns, at)| (by_ns, at))
@@ -69,8 +69,9 @@ impl<'a> Order<'a> {
         last.map_or(0, |&(_, call_ns)| call_ns)
     }
 
-    /// Reports answers without an index. Also reports pairs of answers that contradict real time:
-    /// the second was requested after the first was read, but its index is too early.
+    /// Reports answers without an index. Also reports pairs of answers whose indexes contradict
+    /// real time: the second answer was requested after the first was read, but the index of the
+    /// second is too early.
     pub fn check(&self, certificate: &mut Certificate) {
         for (second, operation) in self.history.iter().enumerate() {
             if !operation.succeeded() {

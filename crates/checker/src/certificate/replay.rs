@@ -22,8 +22,8 @@ pub struct Replay<'a> {
     /// Nodes that an entry of the log has changed. From that entry on, the log contains every
     /// change of the node, so changes are no longer inferred from lookups.
     settled: HashSet<Name>,
-    /// For each node, the change with the latest call among the replayed changes that were
-    /// acknowledged.
+    /// For each node, the acknowledged change with the latest call among the changes replayed so
+    /// far.
     called_last: HashMap<Name, usize>,
 }
 
@@ -216,8 +216,8 @@ impl<'a> Replay<'a> {
     /// Applies a command of the log to the replayed state.
     fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
         if !self.writers.knows(applied.node()) {
-            // No operation of the history changes this node, so the node belongs to a client that
-            // is not in the history. Lookups of the history must not show the node.
+            // The history does not change this node, so the node belongs to a client that is not in
+            // the history. The node is not replayed, so a lookup that shows it is a violation.
             return;
         }
         match applied {
@@ -374,9 +374,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Applies, at an index, a change of a node that has an unknown outcome and satisfies `is_it`.
-    /// The change must have been called before any operation with this index or a later index
-    /// returned. Returns whether there was such a change.
+    /// Finds a change with an unknown outcome for which `is_it` is true among the changes of a
+    /// node, and applies it at an index. The change must have been called before any operation with
+    /// this index or a later index returned. Returns whether such a change was found.
     fn place_unknown(
         &mut self,
         index: u64,

@@ -12,15 +12,15 @@ pub const MAX_VIOLATIONS: usize = 20;
 pub struct Certificate {
     /// Number of changes in the replay, including those with an unknown outcome.
     pub writes: usize,
-    /// Number of lookups compared with the state.
+    /// Number of lookups that were compared with the replayed state.
     pub lookups: usize,
-    /// Number of changes with an unknown outcome that turned out to have happened.
+    /// Number of changes with an unknown outcome that the replay applied.
     pub unknown_placed: usize,
     /// Number of expiries in the replay.
     pub expiries: usize,
-    /// The first violations.
+    /// The stored violations, namely the first ones.
     pub violations: Vec<Violation>,
-    /// Number of all violations.
+    /// Number of all violations, including those that are not stored.
     pub violation_count: usize,
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 #[derive(Debug, Default)]
 pub struct State {
     held: HashMap<Name, CertifiedNode>,
-    /// By type, pool and node: the token, and the number of services of the type that the node has.
+    /// For each (type, pool, node): the token, and the node's number of services of the type.
     shown: BTreeMap<(Name, Name, Name), (u64, usize)>,
 }
 

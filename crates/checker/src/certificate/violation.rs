@@ -3,8 +3,8 @@
 use crate::history::{Name, Operation, RecordedService};
 use std::fmt::Write;
 
-/// A broken promise, given by its letter in docs/PROMISES.md. Each operation is given by its
-/// position in the history.
+/// A violation of the rules of the second layer. Promises are named by their letters in
+/// docs/PROMISES.md, and operations by their positions in the history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// A 2xx answer has no index.
@@ -13,7 +13,7 @@ pub enum Violation {
         /// The operation.
         operation: usize,
     },
-    /// Real time and indexes disagree: promise b.
+    /// The indexes of two answers contradict their order in real time: promise b.
     #[error("the second was called after the first had returned, and has no later index")]
     BackInTime {
         /// The operation that returned before `second` was called.

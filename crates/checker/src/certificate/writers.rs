@@ -144,8 +144,8 @@ impl<'a> Writers<'a> {
         self.nodes.contains(node)
     }
 
-    /// Removes and returns a change of a node: the earliest that has an unknown outcome and for
-    /// which `is_it` is true.
+    /// Removes a change with an unknown outcome from the changes of a node, and returns it. Takes
+    /// the earliest change for which `is_it` is true.
     pub fn take_unknown(
         &mut self,
         node: &str,

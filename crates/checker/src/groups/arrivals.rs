@@ -61,8 +61,8 @@ fn acked(
 
 /// Yields the acknowledged writes of a node that must follow a given write, because they were
 /// called after the given write had arrived at `arrived_ns`. Omits a write that follows by real
-/// time anyway, because it was called after `return_ns`, when the given write returned, or after a
-/// yielded write returned.
+/// time anyway, namely one that was called after the given write returned (at `return_ns`), or
+/// after a yielded write returned.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -14,7 +14,7 @@
 //!   in later answers. The search therefore removes the optional call only together with the first
 //!   call whose answer needs the effect, right before that call ([`Model::needs`]). Without this
 //!   rule, ten withdrawals with unknown outcomes would have a thousand combinations (2^10) before
-//!   each lookup, since each stays possible for the lifetime of its node.
+//!   each lookup, since each withdrawal stays possible for the lifetime of its node.
 //! - A call may have *predecessors*: concurrent calls that must not take effect after it
 //!   ([`Call::after`]). The search removes the call only after its required predecessors. Once the
 //!   call is removed, its optional predecessors can no longer take effect. No later answer needs
@@ -144,7 +144,7 @@ struct Search<'a, M: Model> {
 /// A removed call.
 struct RemovedCall<State> {
     call: usize,
-    /// The optional calls that were removed right before it, in order.
+    /// The optional calls that were removed right before this call, in order.
     helpers: Vec<usize>,
     /// The state before the helpers and the call. `None` if the call is optional and was removed
     /// without effect.
@@ -243,7 +243,7 @@ impl<'a, M: Model> Search<'a, M> {
         true
     }
 
-    /// Whether a required call that must take effect before the given call is not placed yet.
+    /// Whether the order still lacks a required call that must take effect before the given call.
     fn comes_too_early(&self, call: usize) -> bool {
         let is_missing =
             |other: &usize| !self.calls[*other].is_optional && !self.placed.contains(*other);

@@ -1,6 +1,6 @@
 //! The time in which a call may take effect.
 
-/// The time in which a call may take effect, and whether it has to.
+/// The time in which a call may take effect, and whether the call may also have no effect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub call_ns: u64,

@@ -1,6 +1,6 @@
 //! Bugs of a simulated registry, each of which breaks a promise.
 
-/// Probability, in percent, that a bug takes effect on an occasion on which it can.
+/// Probability, in percent, that a bug takes effect each time that it could.
 pub(super) const BUG_PERCENT: u64 = 12;
 
 /// A bug through which the simulated registry breaks a promise now and then.

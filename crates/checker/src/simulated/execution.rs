@@ -154,8 +154,9 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether the registry refuses a change as overtaken: the change would alter the node, and had
-    /// arrived before the call of an acknowledged change of the node that already took effect.
+    /// Whether the registry refuses a change as overtaken. This is the case if the change would
+    /// alter the node, and arrived before the call of another change of the node that was
+    /// acknowledged and has already taken effect.
     fn refuses(&self, operation: &Operation, change: &Input) -> bool {
         let Some(node) = change.node() else {
             return false;

@@ -17,7 +17,7 @@ const REFUSED_PERCENT: u64 = 3;
 pub struct Planned {
     /// The operation. A lookup that will be answered has an empty `Found` as its outcome.
     pub operation: Operation,
-    /// The time at which it takes effect. `None` means never.
+    /// The time at which the operation takes effect. `None` if it never does.
     pub effect_ns: Option<u64>,
 }
 

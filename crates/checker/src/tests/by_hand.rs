@@ -36,7 +36,7 @@ pub fn withdraw(node: &str) -> Operation {
     operation(Input::Withdraw { node: node.into() }, RequestOutcome::Acked)
 }
 
-/// Returns a lookup of `t/p` that found these nodes and tokens.
+/// Returns a lookup of `t/p`. Its result contains these nodes and tokens.
 pub fn lookup(found: &[(&str, u64)]) -> Operation {
     let found: Vec<(&str, &str, u64)> = found
         .iter()
@@ -51,7 +51,7 @@ pub fn lookup(found: &[(&str, u64)]) -> Operation {
     }
 }
 
-/// Returns a lookup of everything that found these nodes, types and tokens.
+/// Returns a lookup of all services. Its result contains these nodes, types and tokens.
 pub fn lookup_all(found: &[(&str, &str, u64)]) -> Operation {
     let services = found
         .iter()
@@ -111,8 +111,8 @@ impl Operation {
         }
     }
 
-    /// Sets the times of the call and of the return, and makes the outcome a refusal, which is
-    /// certainly without effect.
+    /// Sets the times of the call and of the return, and sets the outcome to refused, so that the
+    /// request certainly had no effect.
     pub fn refused(self, call_ms: u64, return_ms: u64) -> Self {
         Self {
             call_ns: call_ms * MS,

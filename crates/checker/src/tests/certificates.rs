@@ -157,8 +157,8 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// The time of an expiry is the time of the first answer with its index or a later index. The time
-/// of the lookup that no longer shows the node does not count.
+/// A node expired no later than the first answer with the index of the expiry or a later index
+/// returned. A later return of the lookup that no longer shows the node does not count.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [
@@ -166,7 +166,8 @@ fn an_expiry_is_as_old_as_the_first_who_knew() {
         announce("b", 2).at(20, 30, 5),
         lookup(&[("b", 2)]).at(25, 200, 4),
     ];
-    // The lookup returned late, but a later index was known at 30 ms.
+    // The lookup has index 4 and returned at 200 ms. The write with index 5 returned at 30 ms, so
+    // node a had expired by 30 ms.
     assert_eq!(kinds(&check(&history)), ["early expiry", "wrong lookup"]);
 }
 
@@ -268,8 +269,9 @@ fn the_log_places_unknown_changes() {
     );
 }
 
-/// With a log, a node expires at the index of its logged expiry, which must not be early. A lookup
-/// that omits the node without a logged expiry is a violation, regardless of the node's age.
+/// With a log, a node expires at the index of the expiry in the log. A logged expiry that is too
+/// early is a violation. If the log contains no expiry of the node, a lookup that omits the node is
+/// a violation, regardless of the node's age.
 #[test]
 fn the_log_places_expiries() {
     let expired = Applied::Expire { node: "a".into() };

@@ -115,7 +115,8 @@ fn a_resurrection_is_found() {
     assert!(!is_legal(&withdrawn));
 }
 
-/// A change with an unknown outcome may have happened or not, at any later time, but only once.
+/// A change with an unknown outcome may take effect at any time after its call, or never, but not
+/// twice.
 #[test]
 fn an_unknown_change_explains_what_it_can() {
     let acked = announce("a", 1).at(0, 1, 1);
@@ -146,8 +147,8 @@ fn an_unknown_change_explains_what_it_can() {
     assert!(!is_legal(&[acked, left, absent, seen(20, 1)]));
 }
 
-/// A renewal with an unknown outcome may restore a node that was withdrawn, expired or announced
-/// another token. Without such a renewal, the node must not reappear.
+/// A renewal with an unknown outcome may restore a node that was withdrawn, that expired, or that
+/// announced another token. Without such a renewal, the node must not reappear.
 #[test]
 fn an_unknown_renewal_brings_back_what_had_gone() {
     let age = 100;

@@ -90,7 +90,7 @@ fn an_old_write_over_a_newer_one_is_found() {
     assert_eq!(check(&history, &log), broken());
 }
 
-/// A history is legal if the write that arrived first takes effect first, or if it was refused.
+/// A history is legal if the write that arrived first takes effect first or was refused.
 #[test]
 fn what_keeps_the_order_passes() {
     let earlier = announce("a", 7).at(10, 50, 2).arrived(12);

@@ -170,7 +170,8 @@ fn the_search_agrees_with_trying_every_order() {
 /// A search is undecided as soon as `give_up` returns true.
 #[test]
 fn a_search_that_gives_up_is_undecided() {
-    // Twenty concurrent writes and a read of another value: all orders must be tried.
+    // No order explains a read of a value that was not written, so all orders of the twenty writes
+    // must be tried.
     let mut calls: Vec<Call<Op>> = (1..=20)
         .map(|value| call(0, 10, Op::Write(value)))
         .collect();

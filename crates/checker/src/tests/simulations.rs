@@ -42,7 +42,7 @@ fn without_arrivals(mut history: Vec<Operation>) -> Vec<Operation> {
     history
 }
 
-/// Returns the log after everything up to the middle was purged.
+/// Returns the log without its first half, as if the entries before the middle had been purged.
 fn second_half(log: &CommittedLog) -> CommittedLog {
     let from_index = log.to_index / 2;
     let entries = log.entries.iter();

@@ -35,7 +35,7 @@ pub struct Load {
 /// One slice of a load on one side: its figures, or the reason why it failed.
 #[derive(Debug, Serialize)]
 pub struct TakenSlice {
-    /// The round, counted from 1: slices of one round are compared with each other.
+    /// The number of the round, counted from 1. Slices of one round are compared with each other.
     pub round: u32,
     /// The server on which the slice was measured.
     pub side: Side,
@@ -187,8 +187,8 @@ mod tests {
         }
     }
 
-    /// Returns a load with this many rounds, during which the machine becomes slower and slower.
-    /// The ratio of the builds is `ratio`, plus or minus a hundredth.
+    /// Returns a load with this many rounds. The machine becomes slower from round to round, and
+    /// the ratio of the builds is `ratio`, plus or minus a hundredth.
     fn load(ratio: f64, rounds: u32) -> Load {
         let mut slices = Vec::new();
         for round in 1..=rounds {

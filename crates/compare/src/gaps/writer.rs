@@ -98,7 +98,7 @@ impl Writer {
     }
 }
 
-/// Returns whether the head of a response is complete. The body of a refusal may follow it.
+/// Returns whether the head of a response is complete. The body of a refusal may follow the head.
 fn is_whole(head: &[u8]) -> bool {
     head.windows(4).any(|end| end == b"\r\n\r\n")
 }

@@ -8,9 +8,9 @@ use quorate::clock;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Total processor time of all processes between two checks, in seconds, below which the processes
-/// are at rest. The limit allows three ticks of the kernel's clock. Nine servers without clients
-/// use about two ticks (benches/results, 2026-11-27T0220Z).
+/// Limit on the processor time of all processes together between two checks, in seconds. If the
+/// processes use less, they are at rest. The limit allows three ticks of the kernel's clock. Nine
+/// servers without clients use about two ticks (benches/results, 2026-11-27T0220Z).
 const AT_REST_S: f64 = 0.035;
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// Number of consecutive checks in which the processes must be at rest. A single check is not

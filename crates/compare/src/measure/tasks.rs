@@ -33,8 +33,8 @@ impl fmt::Display for Name {
 
 /// All kinds of servers.
 pub const ALL: &[Name] = &[Name::Quorate, Name::Airlift, Name::Etcd, Name::Baseline];
-/// Servers for which a renewal, which is an announcement that changes nothing, differs from a
-/// change.
+/// Servers on which a renewal differs from a change. A renewal is an announcement that changes
+/// nothing.
 const WITH_RENEWALS: &[Name] = &[Name::Quorate, Name::Airlift, Name::Baseline];
 /// Servers that expire announcements that are not renewed.
 const DISCOVERY: &[Name] = &[Name::Quorate, Name::Airlift];
@@ -61,13 +61,14 @@ pub enum To {
     Follower,
 }
 
-/// The length of a load, relative to the others.
+/// The length of a load, relative to the other loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
-    /// The duration given by `--seconds`.
+    /// The usual duration, for example the one given by `--seconds` in a run.
     Usual,
-    /// In a run, five times as long as `Usual`, for a load whose effects take a while to show.
+    /// A longer duration, for loads whose effects take a while to show. In a run, it is five times
+    /// the usual duration; in a comparison of two builds, it is four times the usual duration.
     Long,
 }
 
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Each load has a unique name. Each is measured on quorate, because the figures of the other
+    /// Each load has a unique name, and is measured on quorate, because the figures of the other
     /// servers are compared with quorate's.
     #[test]
     fn tasks_are_told_apart() {

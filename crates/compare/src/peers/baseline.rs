@@ -45,7 +45,8 @@ impl Baselines {
     }
 }
 
-/// Starts the baseline for a run: each load has its own number of services.
+/// Starts the baseline for a run. A lookup of a load's type finds the number of services that the
+/// load announces.
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let Baselines { processes, servers } = Baselines::start(&programs.itself, dir, None).await?;
     Ok(Cluster {

@@ -20,7 +20,7 @@ impl Cluster {
         self.processes.iter().map(Process::id).collect()
     }
 
-    /// Returns whether all of its processes are still running.
+    /// Returns whether all processes of the cluster are still running.
     pub fn runs(&mut self) -> bool {
         let mut processes = self.processes.iter_mut();
         processes.all(|process| process.check_running().is_ok())

@@ -26,8 +26,8 @@ impl Process {
     pub fn start(command: &mut Command, dir: &Path) -> anyhow::Result<Process> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let log = dir.join("log");
-        // The log is opened for appending: if the process is started again, the end of its earlier
-        // log is worth keeping.
+        // The log is opened for appending, because the end of the earlier log is worth keeping if
+        // the process is started again.
         let file = File::options().create(true).append(true).open(&log);
         let file = file.with_context(|| log.display().to_string())?;
         let child = command

@@ -48,7 +48,8 @@ pub struct Etcd {
 }
 
 impl Programs {
-    /// Returns the reason why a server cannot be measured, or `None` if it can.
+    /// Returns the reason why a server cannot be measured. Returns `None` if the server can be
+    /// measured.
     pub fn missing(&self, name: Name) -> Option<&str> {
         match name {
             Name::Airlift => self.airlift.as_ref().err().map(String::as_str),

@@ -1,5 +1,6 @@
-//! Measures the cost of registries of different sizes. The cost consists of lookups of all services
-//! compared with the baseline's lookups, memory, and a restart after all nodes were killed.
+//! Measures the cost of registries of different sizes. The measurements are lookups of all
+//! services, beside the same lookups on the baseline, the memory, and a restart after all nodes
+//! were killed.
 
 mod plot;
 mod restart;
@@ -93,8 +94,8 @@ async fn measure(arguments: &SizesArguments, services: u32) -> anyhow::Result<Si
     })
 }
 
-/// Measures all repeats of the lookups, on the baseline and on quorate in turn. The announcements
-/// of quorate's last repeat are not withdrawn, because the restart that follows needs them.
+/// Measures all repeats of the lookups, on the baseline and on quorate in turn. The last repeat on
+/// quorate does not withdraw its announcements, because the restart that follows needs them.
 async fn lookups(
     arguments: &SizesArguments,
     nodes: &Nodes,

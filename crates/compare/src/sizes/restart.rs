@@ -44,7 +44,7 @@ pub async fn expiry(nodes: &Nodes, service_type: &str) -> anyhow::Result<()> {
 /// Kills all nodes, starts them again, and checks that they show and keep all services.
 ///
 /// # Errors
-/// Fails if a service is missing within [`RESTART_LIMIT`], or disappears within [`KEPT_FOR`].
+/// Fails if a service is still missing after [`RESTART_LIMIT`], or disappears within [`KEPT_FOR`].
 pub async fn measure(
     nodes: &mut Nodes,
     service_type: &str,

@@ -22,7 +22,8 @@ pub struct Size {
     /// The restart after the lookups. The announcements are only in the write-ahead log then,
     /// unless the registry is so large that a snapshot was taken.
     pub after_lookups: Restart,
-    /// The restart after changes, which clients sent as fast as they were answered.
+    /// The restart after a load of changes, in which each client sent its next change as soon as
+    /// the previous change was answered.
     pub after_changes: Restart,
 }
 
