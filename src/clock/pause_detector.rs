@@ -1,5 +1,5 @@
-//! Detection of process pauses. Data that a process reads after a pause may be stale
-//! (docs/decisions/0004).
+//! Detection of process pauses. Data that a process reads from a connection after a pause may be
+//! stale (docs/decisions/0004).
 
 use super::pause_state::{Moment, PauseState};
 use super::system::{now, since_boot};
@@ -77,9 +77,9 @@ impl PauseDetector {
         self.with_state(|state| state.epoch())
     }
 
-    /// Returns whether data read now, from a connection that was opened in `opened_epoch`, can be
-    /// treated as new: the process was not paused since then, and has learned what happened during
-    /// earlier pauses.
+    /// Returns whether data that is taken now from a connection that was opened in `opened_epoch`
+    /// can be treated as new: the process was not paused since the connection was opened, and has
+    /// learned what happened during earlier pauses.
     pub fn is_current(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
         self.with_state(|state| state.is_current(opened_epoch, at))
@@ -95,7 +95,7 @@ impl PauseDetector {
     }
 
     /// Returns a receiver that changes after each detected pause, so that connections opened before
-    /// it can be closed.
+    /// the pause can be closed.
     pub fn resumes(&self) -> watch::Receiver<u64> {
         self.0.epoch.subscribe()
     }
@@ -127,8 +127,8 @@ impl PauseDetector {
     /// Returns the highest value that cluster time can have after a duration of `later` from now.
     /// The value is correct only if this process has been running without a pause.
     ///
-    /// Returns `None` before the first confirmed read, and zero while the process does not know
-    /// what happened during a pause.
+    /// Returns `None` before the first confirmed read ([`PauseDetector::confirm_cluster_time`]),
+    /// and zero while the process does not know what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();
         self.with_state(|state| state.highest_cluster_ms(later, at))

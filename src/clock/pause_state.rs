@@ -4,16 +4,18 @@ use super::system::Instant;
 use std::time::Duration;
 
 /// Maximum time since the last check. After a longer time, the process counts as paused. A request
-/// that is read after such a time may have waited in a socket buffer throughout, and must not
-/// overwrite a newer write.
+/// that is taken from a socket buffer after such a time may have waited there throughout, and must
+/// not overwrite a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
-/// The duration allows for two steps and a margin of 500 ms. A step, which is one second, is the
-/// most by which a tick advances cluster time (`raft::apply::tick_timing`). The first tick after a
-/// confirmed read may count a whole step of time from before the read. If the leader's clock is set
-/// forward after the read, cluster time may gain the second step.
+/// Cluster time and these clocks are compared from the last confirmed read on
+/// ([`PauseState::confirm`]). After that read, cluster time can gain two steps that the clocks do
+/// not see. A step, which is one second, is the most by which a tick advances cluster time
+/// (`raft::apply::tick_timing`). The first tick after the read may count a whole step of time from
+/// before the read. If the leader's clock is set forward after the read, cluster time may gain the
+/// second step. The duration allows for two steps and a margin of 500 ms.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
 /// Like [`AHEAD_MAX`], for the bound on cluster time that a single write carries. The value allows
@@ -70,6 +72,7 @@ impl Reference {
 pub(super) struct PauseState {
     /// The moment of the last check.
     last: Moment,
+    /// Number of pauses detected so far.
     epoch: u64,
     reference: Option<Reference>,
     /// The moment at which cluster time was found to be ahead. Cleared once a read that began later
@@ -186,8 +189,8 @@ mod tests {
         later(start, by, by)
     }
 
-    /// A connection that was opened before a pause is never current again. A connection that is
-    /// opened after the pause is current.
+    /// A connection that was opened before a pause is not current in any later epoch. A connection
+    /// that is opened after the pause is current.
     #[test]
     fn a_stop_ends_the_epoch() {
         let start = start();
@@ -259,9 +262,9 @@ mod tests {
         assert_eq!(state.epoch(), 1);
     }
 
-    /// A write that is read after a pause, before the missed ticks are applied, carries a bound on
-    /// cluster time. The bound is computed from the stopped clocks, so the write is rejected once
-    /// the ticks are applied.
+    /// A write is received after a pause, before the missed ticks are applied. Its upper bound on
+    /// cluster time comes from clocks that stood still during the pause, so it is too low. The
+    /// write is rejected once the ticks are applied.
     #[test]
     fn a_write_read_at_the_wake_ends_with_what_its_taker_knew() {
         let start = start();
