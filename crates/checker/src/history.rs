@@ -217,8 +217,8 @@ pub enum ReadError {
     /// A line cannot be read, or is not an operation.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// An impossible operation: a lookup with `Acked` or with an arrival, a change with `Found`, a
-    /// return or an arrival before the call, or an answer without a return.
+    /// An impossible operation: a lookup with `Acked` or with a time of arrival, a change with
+    /// `Found`, a return or a time of arrival before the call, or an answer without a return.
     #[error("line {line}: an outcome that does not go with its request, or a time that does not")]
     Impossible {
         /// The line number, counted from 1.

@@ -3,8 +3,8 @@
 //! In a healthy cluster, a silent node disappears within max-age plus an allowance (2 s) after its
 //! last accepted renewal.
 //!
-//! This check is separate, since the promise holds only in spans without faults. Outside these
-//! spans, a late expiry is always legal, since cluster time may stop.
+//! This check is separate, since the promise holds only in periods without faults. At other times,
+//! a late expiry is always legal, since cluster time may stop.
 
 use crate::history::{Input, Name, Operation, RequestOutcome};
 use crate::window::Window;
@@ -18,16 +18,17 @@ pub struct Overstay {
     pub lookup: usize,
     /// The node's last renewal that was called before the lookup was over.
     pub renewal: usize,
-    /// The silence of the node when the lookup was called, in nanoseconds. The silence begins when
-    /// `renewal` was over, or at the beginning of the span if the span begins later.
+    /// The time in nanoseconds for which the node had been silent when the lookup was called. It is
+    /// counted from the time at which `renewal` was over, or from the beginning of the period
+    /// without faults (`span` in [`overstays`]) if that is later.
     pub silent_ns: u64,
 }
 
-/// Returns every lookup that shows a node too late, within a span without faults.
+/// Returns every lookup that shows a node too late within `span`, a period without faults.
 ///
-/// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over.
-/// Silence before the span does not count. `longest_ns` is the sum of max-age and the allowance. A
-/// node is not checked after an announcement with an unknown outcome, since the announcement may
+/// The period begins once the cluster is healthy again and any `discovery.recovery-grace` is over.
+/// Silence before the period does not count. `longest_ns` is the sum of max-age and the allowance.
+/// A node is not checked after an announcement with an unknown outcome, since the announcement may
 /// have renewed the node.
 #[must_use]
 pub fn overstays(history: &[Operation], span: Window, longest_ns: u64) -> Vec<Overstay> {

@@ -62,7 +62,8 @@ pub enum Violation {
     /// A change took effect before it was requested.
     #[error("it took effect at index {index}, which the first knew before the second was called")]
     BeforeItsCall {
-        /// The operation that returned `index` or a later index before `second` was called.
+        /// The operation whose answer had `index` or a later index, and that returned before
+        /// `second` was called.
         first: usize,
         /// The change.
         second: usize,

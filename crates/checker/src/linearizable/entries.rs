@@ -17,8 +17,8 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Entries {
     entries: Vec<Entry>,
-    /// For each place, the next place in the list. The last element belongs to the head of the
-    /// list, which precedes the first entry and follows the last entry.
+    /// For each place, the next place in the list. The last element of this vector belongs to the
+    /// head of the list, which precedes the first entry and follows the last entry.
     next: Vec<usize>,
     before: Vec<usize>,
     /// The places of each call and of its return.

@@ -32,8 +32,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// Number of steps between two calls of the `give_up` closure. A step takes about a microsecond, so
-/// the closure is called about every millisecond.
+/// Number of steps of the search between two calls of the `give_up` closure. A step takes about a
+/// microsecond, so the closure is called about every millisecond.
 const STEPS_PER_QUESTION: u32 = 1_024;
 
 /// Maximum number of cached states, beyond which the search gives up. A state takes some 100 bytes,

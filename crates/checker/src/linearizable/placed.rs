@@ -19,9 +19,9 @@ pub struct Placed {
     numbers: Vec<Number>,
     apart: Vec<u64>,
     ending: Vec<u64>,
-    /// Every word of `ending` before this index is full.
+    /// Every word of `ending` before this index is full: its calls are all in the set.
     base: usize,
-    /// Every word of `ending` from this index on is empty.
+    /// Every word of `ending` from this index on is empty: none of its calls is in the set.
     top: usize,
 }
 

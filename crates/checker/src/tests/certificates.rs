@@ -157,8 +157,9 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// A node expired no later than the first answer with the index of the expiry or a later index
-/// returned. A later return of the lookup that no longer shows the node does not count.
+/// The first answer with the index of an expiry, or with a later index, proves that the node had
+/// expired when this answer returned. The lookup that no longer shows the node may return later,
+/// but its return does not count.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [

@@ -135,8 +135,8 @@ fn a_later_write_of_unknown_fate_forbids_nothing() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// A write that changes nothing may come late: a renewal or another announcement of the content
-/// that the later writes stored, and a withdrawal of an absent node.
+/// A write that changes nothing may take effect after later writes: a renewal or another
+/// announcement of the content that the later writes stored, and a withdrawal of an absent node.
 #[test]
 fn what_changes_nothing_may_come_late() {
     for logged in [RENEWED(), announced("a", 1)] {
@@ -165,9 +165,9 @@ fn what_changes_nothing_may_come_late() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// An entry is attributed to the write that arrived last if two writes with unknown outcomes may
-/// have caused the entry. Otherwise this legal history would be rejected. A write with an unknown
-/// outcome need not be in the log at all.
+/// Two writes with unknown outcomes may have caused the same log entry. The entry is attributed to
+/// the one that arrived last, because otherwise this legal history would be rejected. A write with
+/// an unknown outcome need not be in the log at all.
 #[test]
 fn doubt_is_no_breach() {
     let history = [
@@ -200,10 +200,13 @@ fn other_nodes_forbid_nothing() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// Either of two withdrawals with unknown outcomes can explain why the lookup at 5 finds nothing.
-/// For the lookup at 5, the search must use the withdrawal that arrived at 4. This withdrawal
-/// cannot explain the lookup at 14, since it must not take effect after the announcement that was
-/// called at 10. The other withdrawal explains that lookup.
+/// Announcement 1 is followed by two withdrawals with unknown outcomes, one of which arrived at 4.
+/// A lookup at 5 finds nothing, announcement 2 is called at 10, and a lookup at 14 finds nothing
+/// again. Each of the two lookups needs one of the withdrawals.
+///
+/// The withdrawal that arrived at 4 must not take effect after the announcement called at 10, so it
+/// can explain only the lookup at 5. The search must use it there, and keep the other withdrawal
+/// for the lookup at 14.
 #[test]
 fn the_withdrawal_that_is_barred_first_is_used_first() {
     let history = |first: Operation, second: Operation| {

@@ -111,8 +111,8 @@ mod tests {
     const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nnone";
     const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
-    /// A refusal is recognized as soon as its head arrives, even if its body arrives together with
-    /// the head. The writer then sends a new write.
+    /// The end of a refusal's head is recognized even if bytes of the body follow it in the same
+    /// read. The writer then sends a new write without waiting for its timeout.
     #[tokio::test]
     async fn a_refusal_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
