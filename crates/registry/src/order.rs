@@ -15,12 +15,12 @@ pub struct Leadership {
     pub node: u64,
 }
 
-/// The last entry that a leader is known to have in its log.
+/// The tail of a leader's log: the last entry that the leader is known to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tail {
-    /// The leader with this entry.
+    /// The leader that has this entry in its log.
     pub leadership: Leadership,
-    /// Its log index.
+    /// The log index of the entry.
     pub index: u64,
 }
 
@@ -46,7 +46,8 @@ pub struct Tail {
 pub struct Arrival {
     /// The highest log index known to be committed.
     pub committed: u64,
-    /// The last entry that the leader was known to have; absent if it is not above `committed`.
+    /// The last entry that the newest leader was known to have; absent if its index is not above
+    /// `committed`.
     pub tail: Option<Tail>,
     /// The log index of the last accepted write of the same node id that the receiving node knew of
     /// before it processed this write.
@@ -131,8 +132,9 @@ mod tests {
         }
     }
 
-    /// The tail of a leader's log is valid only in an entry of that leader, not in an entry of
-    /// another term or of another leader in the same term.
+    /// The `tail` of a write counts only if the leader that it names also proposed the entry with
+    /// the write. It does not count for a leader of another term or for another leader of the same
+    /// term.
     #[test]
     fn the_tail_counts_for_its_own_leader_alone() {
         let superseded =
@@ -150,8 +152,8 @@ mod tests {
         }
     }
 
-    /// Above the tail, a write may replace only the entry at `previous`, not the entries before or
-    /// after it.
+    /// Above `tail`, a write may replace only the write in the entry at `previous`, not the writes
+    /// in the entries before or after that entry.
     #[test]
     fn the_previous_write_is_one_entry_alone() {
         let order = WriteOrder::of(&arrival(), Some(LEADER), 0);

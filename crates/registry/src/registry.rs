@@ -18,8 +18,8 @@ pub(crate) const MAX_RETIRED: usize = 1024;
 
 /// The registry: the replicated state of the cluster.
 ///
-/// - The same entries produce the same state on every node: `apply` reads only the entry and the
-///   state.
+/// - The same log entries produce the same state on every node: `apply` reads only the log entry
+///   and the state.
 /// - A node is registered from its first accepted announcement until it withdraws or expires.
 /// - An announcement expires only when cluster time reaches its deadline, and only a tick advances
 ///   cluster time.
@@ -51,10 +51,11 @@ pub struct Registry {
     pub(crate) held_bytes: usize,
     /// The limit of the memory cost: [`MAX_HELD_BYTES`], or a lower value in tests.
     pub(crate) max_held_bytes: usize,
-    /// The sum of the elements of nodes and static services: their parts of the digest.
+    /// The contribution of the nodes and static services to the digest of the state: the sum of one
+    /// number (the element) for each of them.
     pub(crate) sum: u128,
     pub(crate) renderings: Renderings,
-    /// The effects of the last entry; not part of the state.
+    /// The effects of the last applied log entry; not part of the state.
     pub(crate) effects: EntryChanges,
 }
 
@@ -170,8 +171,9 @@ impl Registry {
         self.retired.contains(&raft_id)
     }
 
-    /// Returns the changes of the last entry, one for each type and pool in which a service was
-    /// added, changed or removed. Renewals, and ticks that remove nothing, are not changes.
+    /// Returns the changes of the last applied log entry, one for each type and pool in which a
+    /// service was added, changed or removed. Renewals, and ticks that remove nothing, are not
+    /// changes.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.effects).into_changes(self.applied_index)
     }

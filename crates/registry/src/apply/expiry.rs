@@ -14,7 +14,7 @@ impl Registry {
     ///
     /// - Only the first two ticks that follow the announcement in the log may count time from
     ///   before the commit. The second tick does so only if the first tick waited for a majority.
-    ///   In sum, the two ticks count at most one step of time from before the commit
+    ///   In sum, the two ticks count at most one `step_ms` of time from before the commit
     ///   (`src/raft/monitor/ticker.rs`).
     /// - A new leader may use a longer step. The first tick after the announcement nevertheless
     ///   advances cluster time by at most the step that the deadline includes (`step_limit_ms`).

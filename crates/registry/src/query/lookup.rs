@@ -1,5 +1,5 @@
-//! Answers lookups: finds the cached bytes of a lookup, or collects the entries that
-//! `state::listed` renders.
+//! Answers lookups: finds the cached bytes of a lookup, or collects the announcements and static
+//! services that `state::listed` renders.
 
 use crate::model::{Lookup, StaticService};
 use crate::registry::Registry;
@@ -53,15 +53,15 @@ impl Registry {
         of_lookup.unwrap_or(self.vanished_index)
     }
 
-    /// Renders a lookup from scratch. For a large lookup, this only lists the entries, which are
-    /// rendered on first use.
+    /// Renders a lookup from scratch. For a large lookup, this only collects the announcements and
+    /// static services, which are rendered on first use.
     pub(crate) fn render(&self, lookup: &Lookup) -> Rendered {
         let mut listed = Listed {
             environment: self.environment.clone(),
             only_type: None,
             nodes: Vec::new(),
             statics: Vec::new(),
-            // From `LEVEL_OF_LIMITS` on, `held_bytes` includes the JSON of all entries, and is an
+            // From `LEVEL_OF_LIMITS` on, `held_bytes` includes the JSON of all services, and is an
             // upper bound of the body's size. Below that level, the body may be larger.
             most_bytes: self.held_bytes,
         };

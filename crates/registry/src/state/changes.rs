@@ -29,7 +29,7 @@ pub struct Change {
     pub services: Vec<u8>,
 }
 
-/// The effects of the entry that is being applied, by type and pool.
+/// The effects of the log entry that is being applied, by type and pool.
 #[derive(Debug, Default)]
 pub(crate) struct EntryChanges(BTreeMap<(String, String), BTreeMap<ServiceKey, MemberChange>>);
 
@@ -53,7 +53,7 @@ impl EntryChanges {
             .collect()
     }
 
-    /// Discards the effects of the previous entry, whether they were taken or not.
+    /// Discards the effects of the previous log entry, whether they were taken or not.
     pub fn clear(&mut self) {
         self.0.clear();
     }

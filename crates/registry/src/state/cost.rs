@@ -23,7 +23,7 @@ use crate::model::{Announcement, json_service_bytes};
 /// limit, or another way of counting, requires a new [`LEVEL`](crate::LEVEL).
 pub const MAX_HELD_BYTES: usize = 256 << 20;
 
-/// Cost of an entry in addition to its text, before `LEVEL_OF_LIMITS`.
+/// Cost of an announcement or a static service in addition to its text, before `LEVEL_OF_LIMITS`.
 pub(crate) const ENTRY_BYTES: usize = 512;
 
 /// Cost of an announcement in addition to its text: its entries in two maps that may be half empty,

@@ -1,12 +1,12 @@
-//! The entries of a lookup, and their rendering as the JSON body.
+//! The announcements and static services of a lookup, and their rendering as the JSON body.
 
 use super::growing::Growing;
 use super::node_entry::{BorrowedAnnouncement, PackedAnnouncement};
 use crate::model::{StaticService, write_json_service, write_json_string};
 use std::sync::Arc;
 
-/// The entries that a lookup returns, before they are rendered. Collecting entries is quick.
-/// Rendering entries may take long, but needs no access to the registry.
+/// The announcements and static services from which a lookup is rendered. Collecting them is quick.
+/// Rendering them may take long, but needs no access to the registry.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub environment: String,
@@ -18,7 +18,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Returns an estimate of the size of the entries.
+    /// Returns an estimate of the size of the announcements and static services.
     pub fn packed_bytes(&self) -> usize {
         /// Typical size of a static service. Static services are small, and not packed, so their
         /// size is not computed.

@@ -92,8 +92,8 @@ pub(crate) fn is_true(property: Option<&str>) -> bool {
 }
 
 impl NodeEntry {
-    /// Creates the entry of an announcement applied at log index `index`; the caller sets the
-    /// deadline.
+    /// Creates the stored form of an announcement that is applied at the log index `index`. The
+    /// caller sets the deadline.
     pub(crate) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
         let names =
             announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
@@ -105,7 +105,7 @@ impl NodeEntry {
         Self::from_packed(packed.into(), announcement, digest, 0, [index; 3])
     }
 
-    /// Restores an entry from a snapshot; `packed` is the encoding of `announcement`.
+    /// Restores the stored form from a snapshot; `packed` is the encoding of `announcement`.
     pub(crate) fn from_packed(
         packed: Arc<[u8]>,
         announcement: &Announcement,
@@ -209,8 +209,9 @@ mod tests {
         NodeEntry::from_packed(Arc::from([]), &announcement, digest, deadline_ms, indexes)
     }
 
-    /// An element, which nodes of two releases compare, is stable, and depends on each of its
-    /// parts. The expected value is from another implementation of SipHash-1-3.
+    /// The element of a node (its part of the digest of the state) is compared between nodes of two
+    /// releases. It is stable, and depends on each of its inputs. The expected value is from
+    /// another implementation of SipHash-1-3.
     #[test]
     fn an_element_stays_what_it_is() {
         let digest = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f;

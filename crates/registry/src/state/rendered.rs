@@ -31,7 +31,7 @@ pub(crate) const LARGE_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Rendered {
     json: OnceLock<Bytes>,
-    /// The entries of a large lookup, until its body is rendered.
+    /// The content of a large lookup, until its body is rendered.
     listed: Mutex<Option<Listed>>,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,

@@ -79,7 +79,8 @@ impl Tombstones {
             .collect()
     }
 
-    /// Returns the sum of the elements, which is kept up to date.
+    /// Returns the sum of the elements (the tombstones' parts of the digest), which is kept up to
+    /// date.
     pub fn sum(&self) -> u128 {
         self.sum
     }

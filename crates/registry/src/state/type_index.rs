@@ -10,7 +10,7 @@ use std::sync::Arc;
 ///
 /// - A pool without members and a type without pools are removed. The number of services therefore
 ///   limits the size of the index.
-/// - `sum` is the sum of the elements of all types and pools.
+/// - `sum` is the sum of the elements (parts of the digest) of all types and pools.
 /// - `bytes` is the memory cost of all types and pools (`state::cost`).
 #[derive(Debug, Default)]
 pub(crate) struct TypeIndex {

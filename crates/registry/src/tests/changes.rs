@@ -1,4 +1,4 @@
-//! Tests of changes: the reported effects of an entry are its actual effects.
+//! Tests of changes: the reported effects of a log entry are its actual effects.
 
 use super::properties::{at, batches, lookups};
 use crate::model::{CoordinatorQuery, Engine, Lookup};

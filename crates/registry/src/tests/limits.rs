@@ -1,4 +1,4 @@
-//! Tests of limits: entries beyond a limit are refused, and counted costs are accurate.
+//! Tests of limits: announcements beyond a limit are refused, and counted costs are accurate.
 
 use super::properties::{at, batches, lookups};
 use super::samples::{announce, announcement, batch, of_type};

@@ -17,7 +17,7 @@ enum ModelRequest {
     Withdraw,
 }
 
-/// A write that a receiving node (`Taker`) has read from a client.
+/// A write that a receiving node (`Taker`) has received from a client.
 #[derive(Debug, Clone)]
 struct ModelWrite {
     node: usize,
@@ -29,7 +29,7 @@ struct ModelWrite {
     may_renew: bool,
 }
 
-/// One entry of a leader's log: the writes in it, each with the index of its receiving node.
+/// One entry of a leader's log: the writes in it, each with the number of its receiving node.
 #[derive(Debug, Clone)]
 struct ModelEntry {
     proposer: Leadership,
@@ -56,7 +56,7 @@ struct ModelWorld {
     leadership: Leadership,
     takers: Vec<Taker>,
     step: usize,
-    /// For each node, the latest step in which an acknowledged write arrived.
+    /// For each node, the latest step of the model in which an acknowledged write arrived.
     acknowledged: [Option<usize>; NODES],
 }
 
@@ -80,7 +80,7 @@ impl ModelWorld {
         position as u64 + 2
     }
 
-    /// Lets a receiving node read the write of a client, and record the log indexes that it knows.
+    /// Delivers a client's write to a receiving node, which records the log indexes that it knows.
     fn take(&mut self, taker: usize, node: usize, request: ModelRequest) {
         let taker = &mut self.takers[taker];
         taker.queues[node].push_back(ModelWrite {

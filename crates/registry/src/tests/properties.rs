@@ -283,8 +283,8 @@ proptest! {
         }
     }
 
-    /// A node expires on time. With a tick every half step, at any offset, a silent node is removed
-    /// within max-age and two steps.
+    /// A node expires on time. With a tick every half step (half of `step_ms`), at any offset, a
+    /// silent node is removed within max-age and two steps.
     #[test]
     fn never_late(offset_ms in 0..500u64, max_age_ms in 0..9_000u64) {
         let mut registry = Registry::new("test");
