@@ -5,7 +5,7 @@ use http::Method;
 /// The proof that a route demands of its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Rule {
-    /// No proof, ever.
+    /// No proof is required.
     Open,
     /// A proof that the client may read the registry. Every client may, so nothing is checked.
     Read,

@@ -261,7 +261,8 @@ fn unchanged(answer: &LookupResult) -> Response {
     response
 }
 
-/// Marks the response to a stale lookup as possibly stale.
+/// Adds the header `Quorate-Consistency: stale` to the response to a lookup with
+/// `?consistency=stale`, whose result may be old.
 fn mark(response: &mut Response, asked: Asked) {
     if asked == Asked::Stale {
         response

@@ -12,7 +12,7 @@ use openraft::storage::{RaftLogReader, RaftLogStorage};
 use openraft::vote::RaftLeaderId;
 use std::io;
 
-/// Number of entries per read.
+/// Number of log entries that are read at once.
 const ENTRIES_PER_READ: u64 = 256;
 
 /// One committed entry.

@@ -6,7 +6,8 @@ use crate::registry::{Leadership, Tail};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The highest committed index, and the last entry of a leader, that this node knows of.
+/// The highest committed index that this node knows of, and the last log entry that it knows the
+/// newest leader to have (the tail).
 ///
 /// A client may be acknowledged by one node and, a millisecond later, write through a second node.
 /// By that time, the second node has rarely applied the acknowledged entry, but often knows that
@@ -41,8 +42,8 @@ impl Evidence {
         }
     }
 
-    /// Returns the highest committed index. Also returns the last entry of a leader, if the index
-    /// of that entry is higher.
+    /// Returns the highest committed index. Also returns the last log entry that this node knows
+    /// the newest leader to have, if the index of that entry is higher.
     pub(crate) fn known(&self) -> (u64, Option<Tail>) {
         let committed = self.committed.load(Ordering::Relaxed);
         let tail = lock(&self.tail).filter(|tail| tail.index > committed);
@@ -59,8 +60,8 @@ mod tests {
         Tail { leadership, index }
     }
 
-    /// A late report never lowers the recorded values. The last entry of a new leader replaces that
-    /// of an earlier leader even if the new index is lower.
+    /// A late report never lowers the recorded values. An entry of a new leader's log replaces the
+    /// last entry of an earlier leader's log even if the new index is lower.
     #[test]
     fn the_newest_is_kept() {
         let evidence = Evidence::default();

@@ -23,7 +23,8 @@ pub(crate) const DIGESTS_KEPT: usize = 64;
 
 /// This node's registry, with the channels on which readers wait.
 ///
-/// - `applied` never decreases. An index is announced only after the registry shows the entry.
+/// - `applied` never decreases. An index is passed to the waiting readers only after the registry
+///   shows the effect of its entry.
 /// - Only the state machine changes the registry.
 pub(crate) struct Replica {
     registry: RwLock<Registry>,

@@ -51,8 +51,9 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
             (registry.level() >= LEVEL_OF_ORDER, is_registered)
         };
         // Below the feature level `LEVEL_OF_ORDER`, a command carries a single log index, which
-        // every voter understands. The index leaves out `arrival.tail`, because the tail is valid
-        // only in an entry that the same leader proposes.
+        // every voter understands. This index must not include `arrival.tail`, the last entry that
+        // a leader was known to have. The tail counts only if that leader also proposes this write,
+        // and a single index cannot name the leader.
         let seen = arrival.committed.max(arrival.previous.unwrap_or(0));
         let arrival = *arrival;
         Ok(match self {
@@ -110,7 +111,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
 ///
 /// - A write that may have been applied is never proposed again.
 /// - A superseded write is not proposed again either. Its client gets an error and must send the
-///   write again, as a new arrival with later evidence.
+///   write again. The evidence is then collected anew.
 /// - If a renewal finds nothing to renew, the full announcement is proposed with the same evidence.
 pub(crate) async fn write<F>(
     group: &Group,

@@ -18,7 +18,8 @@ pub(crate) struct NonMembers {
 #[derive(Default)]
 struct OpenNonMembers {
     admitted: u64,
-    /// The non-members by number, so the oldest comes first.
+    /// The connected non-members. The key is the number that each got on admission, so the oldest
+    /// comes first.
     non_members: BTreeMap<u64, oneshot::Sender<()>>,
 }
 

@@ -40,8 +40,9 @@ impl WatchHub {
         }
     }
 
-    /// Stores an entry's changes. The caller must still have the registry locked for the write that
-    /// made the changes. Otherwise a reader of the new state might not find the changes here.
+    /// Stores the changes of one log entry. The caller must still hold the registry's lock under
+    /// which it applied the entry. Otherwise a reader of the new state might not find the changes
+    /// here.
     pub(crate) fn keep(&self, changes: &[Change]) {
         self.changes.keep(changes);
     }

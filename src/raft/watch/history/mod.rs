@@ -14,8 +14,8 @@ const MAX_CHANGES: usize = 10_000;
 /// Maximum total size of the kept changes. A limit on their number is not enough, since one change
 /// may be as large as the announcement that made it.
 const MAX_CHANGES_BYTES: usize = 8 << 20;
-/// Overhead of a kept change beyond its bytes: the struct and its entries in two queues, rounded
-/// up.
+/// Overhead of a kept change beyond its bytes: the struct, and its places in the queues `by_type`
+/// and `order`, rounded up.
 const CHANGE_OVERHEAD_BYTES: usize = 256;
 
 /// The constant parts of a change's JSON, around its lists `removed` and `services`.
@@ -59,15 +59,16 @@ struct HistoryState {
 struct RecordedChange {
     pool: String,
     index: u64,
-    /// The JSON for a lookup in which this is the entry's only change.
+    /// The JSON of a watch event with this change alone. It is used if the log entry made no other
+    /// change that the lookup covers.
     json: Bytes,
     /// The two lists, as slices of `json`.
     removed: Bytes,
     services: Bytes,
-    /// The JSON of an entry's changes to all pools of the type, rendered for the first reader and
-    /// shared by all readers. It is needed only if the entry changed several pools of the type, and
-    /// is stored only in the change of the first of these pools. At most it doubles the size of the
-    /// entry's changes.
+    /// The JSON of all changes that the log entry made to pools of this type, rendered for the
+    /// first reader and shared by all readers. It is needed only if the log entry changed several
+    /// pools of the type, and is stored only in the change of the first of these pools. At most it
+    /// doubles the size of the log entry's changes.
     of_all_pools: OnceLock<Bytes>,
 }
 
@@ -80,8 +81,9 @@ impl ChangeHistory {
         }))
     }
 
-    /// Stores an entry's changes. The caller must still have the registry locked for the write that
-    /// made the changes. Otherwise a reader of the new state might not find the changes here.
+    /// Stores the changes of one log entry. The caller must still hold the registry's lock under
+    /// which it applied the entry. Otherwise a reader of the new state might not find the changes
+    /// here.
     pub(crate) fn keep(&self, changes: &[Change]) {
         if changes.is_empty() {
             return;
@@ -252,7 +254,7 @@ impl RecordedChange {
     }
 }
 
-/// Merges the changes that one entry made to a lookup. Usually they are in a single pool.
+/// Merges the changes that one log entry made to a lookup. Usually they are in a single pool.
 fn merged(of_one_entry: &[Arc<RecordedChange>]) -> LookupChange {
     let json = match of_one_entry {
         [one] => one.json.clone(),
