@@ -23,8 +23,8 @@ pub const LEEWAY_S: u64 = 60;
 /// The keys with which tokens are checked: two for each secret, one for each derivation.
 pub struct EngineKeys {
     keys: Vec<hmac::Key>,
-    /// The keys of engines that have no secret. They never make a token valid, and serve only to
-    /// name the cause of a refusal.
+    /// The keys that an engine uses if no secret is configured for it. A token made with such a key
+    /// is always refused; the keys serve only to name this cause.
     environment: [hmac::Key; 2],
 }
 
@@ -90,8 +90,8 @@ struct Claims {
 }
 
 impl EngineKeys {
-    /// Derives the keys of the secrets, and those that the engines of an environment use without a
-    /// secret.
+    /// Derives the keys of the secrets. Also derives the keys that an engine of this environment
+    /// uses if no secret is configured for it.
     pub fn derive(secrets: &SecretList, environment: &str) -> EngineKeys {
         EngineKeys {
             keys: secrets

@@ -63,8 +63,9 @@ fn the_derivation_is_fixed() {
 const DERIVED: &str =
     "302a300506032b6570032100de67c621a161193d91afcd27273399ec9fdd5a7774c62dc7c1600c3a1a284974";
 
-/// In a rotation, the nodes of two adjacent steps accept each other in both directions. A node that
-/// skips a step is refused.
+/// A rotation of the secret has four steps, one for each list of [`SecretList`]. Nodes at the same
+/// step or at adjacent steps accept each other in both directions. A node that skips a step is
+/// refused.
 #[test]
 fn a_rotation_has_four_steps() {
     let (both, turned) = (format!("{OLD}\n{NEW}"), format!("{NEW}\n{OLD}"));

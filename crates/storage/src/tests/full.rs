@@ -54,7 +54,8 @@ fn a_full_disk_is_foreseen_and_a_purge_frees_it() {
     });
 }
 
-/// The ballast lets a purge commit after other programs have taken all the space.
+/// The ballast, a file that is deleted when space is needed, lets a purge commit after other
+/// programs have taken all the space.
 #[test]
 fn a_purge_commits_when_others_filled_the_disk() {
     block_on(async {

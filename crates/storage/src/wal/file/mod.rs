@@ -12,9 +12,10 @@
 //! - A frame is written only after the previous frame is durable. A damaged frame that is followed
 //!   by another frame was therefore durable, and the directory is rejected. A damaged last frame
 //!   cannot be distinguished from a torn write, and is treated as if it had never been written.
-//! - The frames of a generation are contiguous from the start of the file. The transaction that
-//!   moves the frames to the database also stores the number of the next generation there. A frame
-//!   therefore counts as part of the WAL or as part of the database, never as part of both.
+//! - The frames between two moves to the database are one generation. The frames of a generation
+//!   are contiguous from the start of the file. The transaction that moves the frames to the
+//!   database also stores the number of the next generation there. A frame therefore counts as part
+//!   of the WAL or as part of the database, never as part of both.
 //! - The transaction that moves the frames uses a two-phase commit. The frames are overwritten
 //!   after the commit, so the commit must not be mistaken for a torn one and rolled back.
 
@@ -51,13 +52,14 @@ pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 pub(crate) struct Wal {
     file: FailStopFile,
     epoch: WalEpoch,
-    /// The number of frames of this generation.
+    /// Number of frames of the current generation, which are those since the last move.
     frames: u32,
     /// The offset of the next frame.
     end: u64,
     /// Whether a torn frame was at the offset of the next frame when the file was opened. In this
-    /// case the next generation must begin before a frame is written. Otherwise the torn frame
-    /// might be read as the successor of newly written frames.
+    /// case the next generation (the frames after the next move to the database) must begin before
+    /// a frame is written. Otherwise the torn frame might be read as the successor of newly written
+    /// frames.
     is_torn: bool,
 }
 
