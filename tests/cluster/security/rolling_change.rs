@@ -37,7 +37,7 @@ fn proofs(node: &Node) -> Option<Vec<Value>> {
 /// plain peers are refused.
 #[test]
 fn a_plain_group_is_changed_to_require_a_secret() {
-    let mut cluster = Cluster::start(3, Options::max_age("60s").alone());
+    let mut cluster = Cluster::start(3, Options::max_age("60s"));
     let first = rolling::order(&cluster)[0];
     let done = rolling::restart(&mut cluster, KIND, first, |node| {
         node.set("internal-communication.shared-secret", SECRET);
@@ -75,7 +75,7 @@ fn a_plain_group_is_changed_to_require_a_secret() {
 fn a_secret_is_rotated_without_a_restart() {
     let mut options = with_secret();
     options.settings.retain(|(key, _)| *key != SHARED_SECRET);
-    let mut cluster = Cluster::prepare(3, options.alone());
+    let mut cluster = Cluster::prepare(3, options);
     for node in &mut cluster.nodes {
         let file = secrets_file(node);
         write(&file, SECRET);
