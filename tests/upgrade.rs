@@ -22,24 +22,24 @@ const KIND: &str = "upgraded";
 /// most.
 #[test]
 fn an_older_group_is_changed_to_demand_every_proof() {
-    let old = old_release();
-    let mut cluster = Cluster::prepare(3, Options::max_age("60s").alone());
-    for node in &mut cluster.nodes {
-        node.program = old.clone();
-    }
-    cluster.start_all();
-    cluster.wait_serving();
+    let mut cluster = older_cluster();
     rolling::demand_proofs(&mut cluster, KIND, |node| {
         node.program = PathBuf::from(support::node::BINARY);
     });
     assert_alive(&mut cluster);
 }
 
-/// Returns the program of the older release.
-fn old_release() -> PathBuf {
+/// Starts three nodes of the older release.
+fn older_cluster() -> Cluster {
     let old = std::env::var_os("QUORATE_TEST_OLD");
     let old = old.expect("it is the binary of the older release (scripts/upgrade sets it)");
-    PathBuf::from(old)
+    let mut cluster = Cluster::prepare(3, Options::max_age("60s").alone());
+    for node in &mut cluster.nodes {
+        node.program = PathBuf::from(&old);
+    }
+    cluster.start_all();
+    cluster.wait_serving();
+    cluster
 }
 
 fn assert_alive(cluster: &mut Cluster) {
@@ -69,13 +69,7 @@ fn committed(log: &str) -> BTreeMap<u64, Value> {
 /// stopped and started once more, as after a downtime of the whole cluster.
 #[test]
 fn nodes_are_upgraded_one_by_one() {
-    let old = old_release();
-    let mut cluster = Cluster::prepare(3, Options::max_age("60s").alone());
-    for node in &mut cluster.nodes {
-        node.program = old.clone();
-    }
-    cluster.start_all();
-    cluster.wait_serving();
+    let mut cluster = older_cluster();
     let statics: Vec<_> = (0..3)
         .map(|_| {
             cluster.nodes[0]

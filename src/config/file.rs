@@ -26,11 +26,18 @@ pub(super) fn read_text(path: &Path, must_exist: bool) -> Result<Option<String>,
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
+/// Reads a file up to one byte beyond a limit, so that the caller can detect that the file is too
+/// large.
+pub(super) fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(CONFIG_BYTES_MAX + 1)
+        .take(bytes_max + 1)
         .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let bytes = read_up_to(path, CONFIG_BYTES_MAX)?;
     if bytes.len() as u64 > CONFIG_BYTES_MAX {
         return Err(io::Error::other(format!(
             "it is larger than {CONFIG_BYTES_MAX} bytes"

@@ -1,12 +1,13 @@
 //! The settings of authentication: the shared secrets, and who must prove that they have one.
 
+use super::file::read_up_to;
 use super::paths::Paths;
 use super::sources::Sources;
 use super::values;
 use crate::security::{SECRET_BYTES_ADVISED, Secret, SecretList, SecretListError};
 use ipnet::{IpNet, Ipv4Net};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -109,10 +110,7 @@ pub fn read_secrets(path: &Path) -> Result<SecretList, SecretsFileError> {
     if !fs::metadata(path)?.is_file() {
         return Err(SecretsFileError::NotRegular);
     }
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(SECRETS_FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)?;
+    let bytes = read_up_to(path, SECRETS_FILE_BYTES_MAX)?;
     if bytes.len() as u64 > SECRETS_FILE_BYTES_MAX {
         return Err(SecretsFileError::TooLarge);
     }

@@ -133,7 +133,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         store,
         pause_detector: pause_detector.clone(),
     };
-    secrets::warn_of_open_doors(&settings.security);
+    secrets::warn_of_missing_authentication(&settings.security);
     let node = Node::start(options).await?;
     state.note_node(node.clone());
     tracing::info!(node = node_id, address, port, "started");

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Logs which proofs are not demanded.
-pub(super) fn warn_of_open_doors(security: &SecuritySettings) {
+pub(super) fn warn_of_missing_authentication(security: &SecuritySettings) {
     match security.peers {
         PeerAuthentication::Off if security.peer_secrets.is_none() => tracing::warn!(
             "everyone who reaches this node's port can act as a member of its group and announce \

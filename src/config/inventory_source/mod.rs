@@ -2,13 +2,14 @@
 
 mod content_encoding;
 
+use super::file::read_up_to;
 use super::http_client::{http_client, innermost_cause};
 use crate::model::{BadInventory, INVENTORY_BYTES_MAX, Inventory};
 use content_encoding::{Coding, inflate};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -67,10 +68,7 @@ fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
     let path = percent_decode_str(encoded)
         .decode_utf8()
         .map_err(io::Error::other)?;
-    let mut bytes = Vec::new();
-    std::fs::File::open(Path::new(path.as_ref()))?
-        .take(INVENTORY_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    let bytes = read_up_to(Path::new(path.as_ref()), INVENTORY_BYTES_MAX as u64)?;
     inflate(bytes, &[]).map_err(io::Error::other)
 }
 

@@ -13,11 +13,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The headers that carry an engine's token: first the header of Presto and PrestoSQL, then that of
-/// Trino.
-static TOKEN_HEADERS: [HeaderName; 2] = [
-    HeaderName::from_static("x-presto-internal-bearer"),
-    HeaderName::from_static("x-trino-internal-bearer"),
+/// The headers that carry an engine's token, each with its name as the engines write it: first the
+/// header of Presto and PrestoSQL, then that of Trino.
+static TOKEN_HEADERS: [(HeaderName, &str); 2] = [
+    (
+        HeaderName::from_static("x-presto-internal-bearer"),
+        "X-Presto-Internal-Bearer",
+    ),
+    (
+        HeaderName::from_static("x-trino-internal-bearer"),
+        "X-Trino-Internal-Bearer",
+    ),
 ];
 
 /// The header that most proxies add.
@@ -118,9 +124,8 @@ impl EngineCheck {
             }
             return Ok(());
         };
-        let invalid = |error: EngineTokenError| {
-            ApiError::Unauthenticated(format!("{}: {error}", header_name(&header)))
-        };
+        let invalid =
+            |error: EngineTokenError| ApiError::Unauthenticated(format!("{header}: {error}"));
         let token = token
             .to_str()
             .map_err(|_| invalid(EngineTokenError::Malformed))?;
@@ -164,23 +169,15 @@ impl EngineCheck {
 ///
 /// # Errors
 /// 401 if there are several tokens.
-fn token(headers: &HeaderMap) -> Result<Option<(HeaderName, &HeaderValue)>, ApiError> {
-    let mut tokens = TOKEN_HEADERS.iter().flat_map(|name| {
-        let values = headers.get_all(name).into_iter();
-        values.map(move |value| (name.clone(), value))
+fn token(headers: &HeaderMap) -> Result<Option<(&'static str, &HeaderValue)>, ApiError> {
+    let mut tokens = TOKEN_HEADERS.iter().flat_map(|(header, name)| {
+        let values = headers.get_all(header).into_iter();
+        values.map(move |value| (*name, value))
     });
     match (tokens.next(), tokens.next()) {
         (token, None) => Ok(token),
         (_, Some(_)) => Err(ApiError::Unauthenticated(
             "An announcement may have only one token".to_owned(),
         )),
-    }
-}
-
-/// Returns the name of a token's header as the engines write it.
-fn header_name(header: &HeaderName) -> &'static str {
-    match *header == TOKEN_HEADERS[0] {
-        true => "X-Presto-Internal-Bearer",
-        false => "X-Trino-Internal-Bearer",
     }
 }

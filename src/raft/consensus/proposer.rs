@@ -54,11 +54,10 @@ async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
             None => Attempt::NotApplied(batch, unavailable_reason(group).to_string()),
             Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
             Some(leader) => {
-                let (forwarded, own): (Vec<_>, Vec<_>) = batch
-                    .into_iter()
-                    .partition(|write| is_of_client(&write.command));
-                let lost = WriteResult::NotApplied("this node does not lead any more".to_owned());
-                answer(all(own, &lost));
+                let forwarded = drop_own(batch);
+                if forwarded.is_empty() {
+                    return Completed::new();
+                }
                 forward(group, &leader, forwarded).await
             }
         };
@@ -87,6 +86,20 @@ fn drop_overdue(batch: Vec<PendingWrite>, reason: &str) -> Vec<PendingWrite> {
         write.answer(WriteResult::NotApplied(reason.to_owned()));
     }
     kept
+}
+
+/// Answers the commands that this node proposed while it was the leader, and returns the writes of
+/// clients.
+fn drop_own(batch: Vec<PendingWrite>) -> Vec<PendingWrite> {
+    let (of_clients, own): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .partition(|write| is_of_client(&write.command));
+    for command in own {
+        command.answer(WriteResult::NotApplied(
+            "this node does not lead any more".to_owned(),
+        ));
+    }
+    of_clients
 }
 
 /// Returns the latest deadline of the writes in a batch. An attempt ends at this deadline.

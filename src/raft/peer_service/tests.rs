@@ -5,9 +5,9 @@ use super::*;
 use crate::clock::PauseDetector;
 use crate::model::Lookup;
 use crate::raft::transport::SnapshotChunk;
-use crate::raft::transport::{Dialer, PeerClient};
+use crate::raft::transport::{Dialer, Forwarded, PeerClient, WriteResult};
 use crate::raft::{Dial, LogRetention, Node, Options, PeerSecurity, PeerStream};
-use crate::registry::{Batch, Registry};
+use crate::registry::{Batch, Command, LEVEL, Registry};
 use crate::storage::types::SnapshotMeta;
 use crate::storage::types::{Entry, LogId, Member, Proposal, StoredMembership, Vote};
 use crate::storage::{OsFs, Store};
@@ -301,5 +301,41 @@ async fn strangers_are_remembered_within_bounds() {
     }
     assert!(stage.service.bootstrap.rejections.bytes() < 64 << 10);
     assert!(stage.group.peers.state_count() <= 256);
+    stage.goes_on().await;
+}
+
+/// A member cannot have a command proposed that only a leader proposes: here one that retires a
+/// member, and one that raises the feature level. A client's write in the same message is made.
+#[tokio::test]
+async fn only_writes_of_clients_are_forwarded() {
+    let stage = ServiceStage::set().await;
+    let own = stage.group.raft_id();
+    let retire = Command::Retire {
+        raft_ids: vec![own],
+    };
+    let withdraw = Command::Withdraw {
+        seen: 0,
+        node_id: "w1".to_owned(),
+    };
+    let writes = [retire, Command::Level(LEVEL), withdraw].map(|command| (5_000, command));
+    let forwarded = Forwarded {
+        writes: writes.into(),
+    };
+    let Response::Forward(results) = stage.answers(Request::Forward(forwarded)).await else {
+        panic!("it answers with results");
+    };
+    assert!(
+        matches!(results[0], WriteResult::NotApplied(_)),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[1], WriteResult::NotApplied(_)),
+        "{results:?}"
+    );
+    assert!(
+        matches!(results[2], WriteResult::Done { .. }),
+        "{results:?}"
+    );
+    assert!(!stage.group.replica.registry().is_retired(own));
     stage.goes_on().await;
 }

@@ -1,20 +1,17 @@
 //! Tests of `discovery.announcement.authentication`: engines announce and withdraw themselves with
 //! a token, on every node.
 
-use super::secrets::{NEXT_SECRET, SECRET, assert_no_secret_logged};
+use super::secrets::{NEXT_SECRET, RELOADED_WITHIN, SECRET, assert_no_secret_logged};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::engine_tokens::TokenOf;
 use crate::support::engines_secret::token_line;
 use crate::support::etc::write;
 use crate::support::node::{Node, PATIENCE, announcement, announcement_path};
 use crate::support::{Cluster, Options, http, until};
-use std::time::Duration;
 
 const ENGINES_SECRET: &str = "internal-communication.shared-secret";
 const ENGINES_SECRET_FILE: &str = "internal-communication.shared-secret-file";
 const KIND: &str = "presto";
-/// Time in which a node reads a changed file of secrets: twice the interval, and a margin.
-const RELOADED_WITHIN: Duration = Duration::from_secs(15);
 
 /// Sends an announcement or a withdrawal with this header line. Returns the status and the text.
 fn send(node: &Node, method: &str, node_id: &str, token: &str) -> (u16, String) {

@@ -16,9 +16,9 @@ const CUT_WITHIN: Duration = Duration::from_secs(10);
 /// The beginning of a TLS handshake: a record of 512 bytes, whose message is a ClientHello.
 const BEGINNING: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
-/// Clients that send only the beginning of a handshake, in one piece or byte by byte, are
-/// disconnected within 10 s. Meanwhile no leader is lost, a peer that was restarted comes back, and
-/// others are served.
+/// Clients that send only the beginning of a handshake, or only its first byte, are disconnected
+/// within 10 s. Meanwhile no leader is lost, a peer that was restarted comes back, and others are
+/// served.
 #[test]
 fn unfinished_handshakes_harm_nobody() {
     let mut cluster = Cluster::start(3, with_secret());

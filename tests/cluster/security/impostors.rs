@@ -17,7 +17,10 @@ const ANSWERS_FOR: Duration = Duration::from_secs(3);
 /// Maximum time for which the impostor waits for a message.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The refusal of a hello, in its wire format.
+/// Length of an impostor's name: more than a node logs, and less than the limit of a hello.
+const LONG_NAME_BYTES: usize = 5_000;
+
+/// The reply to a hello, in its wire format.
 #[derive(Serialize)]
 enum SentReply {
     Accepted(PeerIdentity),
@@ -221,8 +224,9 @@ fn a_forged_hello_does_not_stop_a_proven_member() {
 }
 
 /// A process at a stopped member's address that accepts hellos under another name does not take the
-/// member's place, neither while a group is changed node by node nor without a secret. The member
-/// is accepted when it returns.
+/// member's place, neither while a group is changed node by node nor without a secret. Its name,
+/// which may be anything, is logged in part and on one line. The member is accepted when it
+/// returns.
 #[test]
 fn a_process_of_another_name_takes_no_members_place() {
     for mode in ["permissive", "off"] {
@@ -233,13 +237,21 @@ fn a_process_of_another_name_takes_no_members_place() {
         cluster.start_all();
         cluster.wait_ready();
         cluster.nodes[2].stop();
-        let reply = SentReply::Accepted(PeerIdentity::of_nobody());
+        let name = format!("nobody\n{}", "x".repeat(LONG_NAME_BYTES));
+        let reply = SentReply::Accepted(PeerIdentity {
+            node_id: name,
+            ..PeerIdentity::of_nobody()
+        });
         let impostor = Impostor::start(cluster.nodes[2].address(), reply);
         let said = "the node that answers at its address calls itself nobody";
         for node in &cluster.nodes[..2] {
             until("another name is noticed", FORM_LIMIT, || {
                 node.log().contains(said).then_some(())
             });
+            let is_whole = |line: &str| line.contains(&"x".repeat(LONG_NAME_BYTES));
+            assert!(!node.log().lines().any(is_whole), "it logs a long name");
+            let same_line = format!("{said}?");
+            assert!(node.log().contains(&same_line), "a name breaks the line");
         }
         assert!(impostor.answered() > 0);
         until("the member counts as unreachable", FORM_LIMIT, || {

@@ -2,7 +2,8 @@
 //! the next.
 
 use super::secrets::{
-    OTHER_SECRET, PEER_AUTHENTICATION, SECRET, SHARED_SECRET, assert_no_secret_logged, with_secret,
+    OTHER_SECRET, PEER_AUTHENTICATION, RELOADED_WITHIN, SECRET, SHARED_SECRET,
+    assert_no_secret_logged, with_secret,
 };
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::etc::write;
@@ -16,8 +17,6 @@ use std::time::Duration;
 
 const KIND: &str = "changed";
 const SHARED_SECRET_FILE: &str = "cluster.shared-secret-file";
-/// Time in which a node reads a changed file of secrets: twice the interval, and a margin.
-const RELOADED_WITHIN: Duration = Duration::from_secs(15);
 /// Time for which a group serves between two steps of a rotation.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// Maximum time without an acknowledged write while secrets are rotated.

@@ -4,6 +4,7 @@ use crate::support::Options;
 use crate::support::node::Node;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use crate::support::engines_secret::SECRET;
 
@@ -12,6 +13,10 @@ pub const OTHER_SECRET: &str = "0123456789abcdef0123456789abcdef-two";
 
 /// A secret of the engines that replaces [`SECRET`].
 pub const NEXT_SECRET: &str = "0123456789abcdef0123456789abcdef-six";
+
+/// Maximum time until a node uses a changed file of secrets. The node reads the file every second,
+/// and a change counts when it is read twice.
+pub const RELOADED_WITHIN: Duration = Duration::from_secs(15);
 
 pub const SHARED_SECRET: &str = "cluster.shared-secret";
 pub const PEER_AUTHENTICATION: &str = "cluster.peer-authentication";

@@ -244,7 +244,7 @@ async fn handshake(
                 check(&identity, dialed.plain_because.as_deref())
             });
             judged.map_err(|mismatch| CallError::Refused {
-                reason: mismatch.to_string(),
+                reason: shown_reason(&mismatch.to_string()),
                 fatal: false,
             })?;
         }
@@ -272,7 +272,7 @@ async fn handshake(
     Ok(connection)
 }
 
-/// Returns a peer's reason for rejecting this node, shortened and without control characters. This
+/// Returns a reason that contains a peer's text, shortened and without control characters. This
 /// node repeats the reason in its own status and log, possibly for a long time.
 fn shown_reason(reason: &str) -> String {
     /// Maximum number of characters that are kept. No node gives a longer reason.

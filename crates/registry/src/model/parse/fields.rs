@@ -27,7 +27,7 @@ const MAX_ESCAPED_BYTES: usize = 32 << 10;
 /// The requested fields of a JSON object, with their unparsed values. Other fields are neither
 /// parsed nor stored.
 ///
-/// As in Jackson, the last of several equal keys wins, and unknown keys are ignored.
+/// The last of several equal keys wins, and unknown keys are ignored, as in Jackson.
 ///
 /// The location of a field is formatted only for an error, because most bodies are valid.
 pub struct Fields<'a, const N: usize> {
