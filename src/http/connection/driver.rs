@@ -375,7 +375,10 @@ fn http1(max_head_bytes: usize) -> http1::Builder {
         .header_read_timeout(None)
         // A client may half-close after its last request and still wait for the response.
         .half_close(true)
-        .max_buf_size(buffered_head_bytes(max_head_bytes));
+        .max_buf_size(buffered_head_bytes(max_head_bytes))
+        // A fast client can fill the buffer beyond its maximum in one read, because the buffer
+        // grows by doubling. This limit holds even then.
+        .max_header_size(buffered_head_bytes(max_head_bytes));
     builder
 }
 
