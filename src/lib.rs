@@ -5,6 +5,7 @@
 //! `model <- registry <- storage <- raft <- http <- server <- main`. The first three are in crates,
 //! whose manifests limit what they use. `tests/tidy` enforces the order of the rest.
 
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod http;

@@ -67,10 +67,14 @@ fn run(arguments: &CliArguments, options: &CommandLine, paths: &Paths) -> u8 {
             Err(code) => return code,
         }
     };
-    if let Err(error) = telemetry::init(&settings.log) {
-        print_error(&format!("{:#}", anyhow::Error::from(error)));
-        return exit_code::CONFIG;
-    }
+    // The drop of this log, after the server has ended, writes its last lines.
+    let _audit_log = match telemetry::init(&settings.log, &settings.audit_log) {
+        Ok(audit_log) => audit_log,
+        Err(error) => {
+            print_error(&format!("{:#}", anyhow::Error::from(error)));
+            return exit_code::CONFIG;
+        }
+    };
     for notice in &settings.notices {
         tracing::warn!(target: "quorate::config", "{notice}");
     }

@@ -33,8 +33,9 @@ pub enum CliCommand {
   quorate watch TYPE           Print the services of a type, then each change
   quorate bench WORKLOAD       Measure throughput and latency under load
 
-Command that reads the data directory of a stopped node:
-  quorate log DIR              Print the committed log"
+Commands that need no running server:
+  quorate log DIR              Print the committed log of a stopped node
+  quorate token NAME           Make a token for a person or a tool"
 )]
 pub struct CliArguments {
     /// Command to run.

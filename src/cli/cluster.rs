@@ -7,6 +7,7 @@ use clap::Parser;
 use futures_util::future::join_all;
 use quorate::raft::Status;
 use quorate::{clock, config};
+use reqwest::StatusCode;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -41,7 +42,9 @@ pub struct ClusterArguments {
 /// # Errors
 /// Fails when no HTTP client can be built.
 pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
-    let client = config::http_client(ANSWER_TIME_LIMIT).context("cannot create the HTTP client")?;
+    let client = arguments.servers.client_builder()?;
+    let client = client.timeout(ANSWER_TIME_LIMIT).build();
+    let client = client.context("cannot create the HTTP client")?;
     let (text, code) = if arguments.wait_ready {
         wait_ready(&client, arguments).await
     } else {
@@ -72,13 +75,14 @@ async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String
         .send()
         .await
         .map_err(reason)?;
-    if !answer.status().is_success() {
-        return Err(format!(
-            "answered {}: is it a quorate server?",
-            answer.status()
-        ));
+    match answer.status() {
+        status if status.is_success() => answer.json().await.map_err(reason),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let text = answer.text().await.unwrap_or_default();
+            Err(output::one_line(&text))
+        }
+        status => Err(format!("answered {status}: is it a quorate server?")),
     }
-    answer.json().await.map_err(reason)
 }
 
 /// Waits until every server is ready or the timeout has passed, and returns the text to print and

@@ -11,6 +11,7 @@ mod coordinator;
 pub mod launcher;
 mod log;
 mod services;
+mod token;
 mod watch;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub fn run(words: &[OsString]) -> Option<u8> {
         "services" => finish(services::run(&services::ServicesArguments::parse_from(
             words,
         ))),
+        "token" => finish(token::run(&token::TokenArguments::parse_from(words))),
         "watch" => finish(watch::run(&watch::WatchArguments::parse_from(words))),
         _ => return None,
     })

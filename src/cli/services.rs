@@ -53,7 +53,11 @@ struct ServiceLine {
 /// # Errors
 /// Fails when no server answers, or the output cannot be written.
 pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
-    let mut failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
+    let mut failover = FailoverClient::new(
+        &arguments.servers.server,
+        arguments.servers.client_builder()?,
+        Timeouts::default(),
+    )?;
     let names = [&arguments.of_type, &arguments.pool];
     let segments = ["v1", "service"]
         .into_iter()

@@ -36,7 +36,11 @@ struct WatchLine<'a> {
 /// # Errors
 /// Fails when no server knows the endpoint, or the output cannot be written.
 pub async fn run(arguments: &WatchArguments) -> anyhow::Result<u8> {
-    let failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
+    let failover = FailoverClient::new(
+        &arguments.servers.server,
+        arguments.servers.client_builder()?,
+        Timeouts::default(),
+    )?;
     let segments = ["v1", "watch", &arguments.of_type];
     let query = Query::of(segments.into_iter().chain(arguments.pool.as_deref()));
     let mut events = EventReader::new(failover, query, Resume::AfterLast);

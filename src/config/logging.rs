@@ -1,4 +1,4 @@
-//! The settings of the two logs: `log.*` with the levels file, and `http-server.log.*`.
+//! The settings of the logs: `log.*` with the levels file, `http-server.log.*` and `audit.log.*`.
 
 use super::error::{ConfigErrors, SourceLocation};
 use super::file;
@@ -57,20 +57,19 @@ pub struct LogSettings {
     pub compress: bool,
 }
 
-/// `http-server.log.*`
+/// The settings of a log that is rotated by day and by size: `http-server.log.*`, `audit.log.*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessLogSettings {
-    /// `http-server.log.enabled`
+pub struct RollingLogSettings {
+    /// `enabled`
     pub enabled: bool,
-    /// `http-server.log.path`, absolute.
+    /// `path`, absolute.
     pub path: PathBuf,
-    /// `http-server.log.max-size`: a file of this size is rotated, as is a file of the previous
-    /// day.
+    /// `max-size`: a file of this size is rotated, as is a file of the previous day.
     pub max_size_bytes: u64,
-    /// `http-server.log.max-history`: number of days for which rotated files are kept. The total
-    /// size of the rotated files is limited to this number times `max_size_bytes`.
+    /// `max-history`: number of days for which rotated files are kept. The total size of the
+    /// rotated files is limited to this number times `max_size_bytes`.
     pub max_history_days: u64,
-    /// `http-server.log.compression.enabled`
+    /// `compression.enabled`: whether rotated files are compressed.
     pub compress: bool,
 }
 
@@ -144,20 +143,52 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
 }
 
 /// Reads the settings of the access log.
-pub(super) fn read_access_log(sources: &mut Sources, paths: &Paths) -> AccessLogSettings {
-    let default_path = paths.data_dir.join("var/log/http-request.log");
-    AccessLogSettings {
-        enabled: sources.read("http-server.log.enabled", true, values::boolean),
-        path: sources.read("http-server.log.path", default_path, |text| {
+pub(super) fn read_access_log(sources: &mut Sources, paths: &Paths) -> RollingLogSettings {
+    let defaults = RollingLogSettings {
+        enabled: true,
+        path: paths.data_dir.join("var/log/http-request.log"),
+        max_size_bytes: 100 << 20,
+        max_history_days: 15,
+        compress: true,
+    };
+    RollingLogSettings {
+        compress: sources.read("http-server.log.compression.enabled", true, values::boolean),
+        ..read_rolling_log(sources, paths, "http-server.log", defaults)
+    }
+}
+
+/// Reads the settings of the audit log.
+pub(super) fn read_audit_log(sources: &mut Sources, paths: &Paths) -> RollingLogSettings {
+    let defaults = RollingLogSettings {
+        enabled: true,
+        path: paths.data_dir.join("var/log/audit.log"),
+        max_size_bytes: 10 << 20,
+        max_history_days: 90,
+        compress: true,
+    };
+    read_rolling_log(sources, paths, "audit.log", defaults)
+}
+
+/// Reads the settings of a log whose keys begin with `prefix`.
+fn read_rolling_log(
+    sources: &mut Sources,
+    paths: &Paths,
+    prefix: &str,
+    defaults: RollingLogSettings,
+) -> RollingLogSettings {
+    let key = |name: &str| format!("{prefix}.{name}");
+    RollingLogSettings {
+        enabled: sources.read(&key("enabled"), defaults.enabled, values::boolean),
+        path: sources.read(&key("path"), defaults.path, |text| {
             Ok(paths.in_data_dir(text))
         }),
-        max_size_bytes: sources.read("http-server.log.max-size", 100 << 20, |text| {
+        max_size_bytes: sources.read(&key("max-size"), defaults.max_size_bytes, |text| {
             at_least(values::data_size_bytes(text)?)
         }),
-        max_history_days: sources.read("http-server.log.max-history", 15, |text| {
+        max_history_days: sources.read(&key("max-history"), defaults.max_history_days, |text| {
             values::integer(text, 1, 3_650)
         }),
-        compress: sources.read("http-server.log.compression.enabled", true, values::boolean),
+        compress: defaults.compress,
     }
 }
 

@@ -26,10 +26,10 @@ pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};
 pub use security::{
-    EngineAuthentication, PeerAuthentication, SecretsFileError, SecuritySettings, SharedSecrets,
-    read_secrets,
+    EngineAuthentication, PeerAuthentication, PrivateFileError, SecretsFileError, SecuritySettings,
+    SharedSecrets, TokensFile, TokensFileError, read_secrets, read_tokens,
 };
 pub use settings::{
-    AccessLogSettings, InternalAddressSource, LogFormat, LogLevel, LogSettings, Settings, load,
+    InternalAddressSource, LogFormat, LogLevel, LogSettings, RollingLogSettings, Settings, load,
 };
 pub use values::duration_ms;

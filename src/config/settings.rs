@@ -9,7 +9,7 @@ use crate::model::{Host, NODE_ID_BYTES_MAX, is_node_id};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub use super::logging::{AccessLogSettings, LogFormat, LogLevel, LogSettings};
+pub use super::logging::{LogFormat, LogLevel, LogSettings, RollingLogSettings};
 
 /// The validated settings that a node runs with: each value is in its range, and values that depend
 /// on each other are consistent.
@@ -77,7 +77,9 @@ pub struct Settings {
     /// `log.*`
     pub log: LogSettings,
     /// `http-server.log.*`
-    pub access_log: AccessLogSettings,
+    pub access_log: RollingLogSettings,
+    /// `audit.log.*`
+    pub audit_log: RollingLogSettings,
     /// Notices for the operator, to be logged once at start: keys without effect, old names of
     /// keys, and unknown keys that are ignored.
     pub notices: Vec<String>,
@@ -210,6 +212,7 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
         security: security::read(sources, paths),
         log: logging::read(sources, options, paths),
         access_log: logging::read_access_log(sources, paths),
+        audit_log: logging::read_audit_log(sources, paths),
         data_dir: paths.data_dir.clone(),
         notices: Vec::new(),
     }

@@ -1,11 +1,15 @@
 //! Log lines about clients, limited in number for each client.
 
+use crate::audit::{AUDIT_TARGET, REFUSAL};
 use crate::clock::{Instant, now};
 use crate::locks::lock;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
+
+/// The action of a log of refused clients.
+pub(super) const REFUSED: &str = "refused";
 
 /// Minimum time between two log lines about one address and reason.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -23,7 +27,7 @@ const PAIRS_MAX: usize = 1_000;
 
 /// A log of actions against clients, such as refusals, with the reasons. The first line for an
 /// address and reason is written immediately. Further occurrences are counted, and written together
-/// at most once a minute.
+/// at most once a minute. Refusals are in the audit log too.
 ///
 /// An address is never locked out, because all clients behind a proxy share one address.
 pub(super) struct LimitedLog {
@@ -56,15 +60,28 @@ impl LimitedLog {
         }
     }
 
-    /// Counts an occurrence of a reason at an address, and logs a line if one is due.
-    pub(super) fn note(&self, address: IpAddr, reason: &str) {
-        if let Some(line) = self.line(address, reason, now()) {
+    /// Counts an occurrence of a reason at an address, and logs a line if one is due. `request` is
+    /// the method and the path of the request, or empty if there is none.
+    pub(super) fn note(&self, address: IpAddr, request: &str, reason: &str) {
+        if let Some((line, count)) = self.line(address, reason, now()) {
             tracing::warn!(target: "quorate::http::clients", "{line}");
+            if self.done == REFUSED {
+                tracing::info!(
+                    target: AUDIT_TARGET,
+                    %address,
+                    request,
+                    outcome = "refused",
+                    reason,
+                    count,
+                    "{REFUSAL}"
+                );
+            }
         }
     }
 
-    /// Counts an occurrence, and returns the line to log, if one is due.
-    fn line(&self, address: IpAddr, reason: &str, at: Instant) -> Option<String> {
+    /// Counts an occurrence, and returns the line to log and the number of its occurrences, if a
+    /// line is due.
+    fn line(&self, address: IpAddr, reason: &str, at: Instant) -> Option<(String, u64)> {
         let done = self.done;
         let mut recent = lock(&self.recent);
         let pair = (address, without_seconds(reason));
@@ -72,18 +89,22 @@ impl LimitedLog {
             recent.prune(at);
             if recent.is_full(address) {
                 let unlogged = due(&mut recent.others, at)?;
-                return Some(format!(
+                let line = format!(
                     "{done} {unlogged} more, which are not listed one by one; the last one is \
                      {address}: {reason}"
-                ));
+                );
+                return Some((line, unlogged));
             }
         }
         let mut count = recent.pairs.remove(&pair);
         let unlogged = due(&mut count, at);
         recent.pairs.extend(count.map(|count| (pair, count)));
         unlogged.map(|unlogged| match unlogged {
-            1 => format!("{done} {address}: {reason}"),
-            more => format!("{done} {address}: {reason} ({more} times since the last line)"),
+            1 => (format!("{done} {address}: {reason}"), 1),
+            more => {
+                let times = format!("({more} times since the last line)");
+                (format!("{done} {address}: {reason} {times}"), more)
+            }
         })
     }
 }
@@ -152,15 +173,18 @@ mod tests {
             |seconds, reason| refusals.line(address, reason, start + Duration::from_secs(seconds));
         assert_eq!(
             note(0, "no token"),
-            Some("refused 10.0.0.7: no token".to_owned())
+            Some(("refused 10.0.0.7: no token".to_owned(), 1))
         );
         assert_eq!(note(1, "no token"), None);
         assert_eq!(note(59, "no token"), None);
         assert!(note(59, "it expired 70 s ago").is_some());
         assert_eq!(note(60, "it expired 71 s ago"), None);
         assert_eq!(
-            note(61, "no token").as_deref(),
-            Some("refused 10.0.0.7: no token (3 times since the last line)")
+            note(61, "no token"),
+            Some((
+                "refused 10.0.0.7: no token (3 times since the last line)".to_owned(),
+                3
+            ))
         );
     }
 
@@ -183,7 +207,7 @@ mod tests {
             assert!(refusals.line(address, "x", start).is_some());
         }
         let mut lines = (0..100).filter_map(|i| refusals.line([10, 0, 1, i].into(), "x", start));
-        let line = lines.next().expect("the first is logged");
+        let (line, _) = lines.next().expect("the first is logged");
         assert!(line.starts_with("refused 1 more"), "{line}");
         assert_eq!(lines.count(), 0);
         assert_eq!(lock(&refusals.recent).pairs.len(), PAIRS_MAX);

@@ -11,6 +11,7 @@
 //! - `request::airlift_compat` lists the behaviour that airlift's clients depend on.
 
 mod access_record;
+mod audit_events;
 mod authentication;
 mod backend;
 mod connection;

@@ -2,6 +2,7 @@
 //! handler. Plain lookups and announcements go directly to their handlers, and other requests go
 //! through `router`.
 
+use super::audit_events::WriteClient;
 use super::authentication::{self, PolicyTable, Rule};
 use super::backend::Backend;
 use super::connection_limiter::ConnectionPermit;
@@ -69,9 +70,11 @@ impl<D: Backend> RootService<D> {
             return Either::Right(ready(of_server(request.method())));
         }
         let rule = self.policy.rule(request.method(), request.uri().path());
-        if let Err(error) = authentication::check(&self.app, rule, connection_info, &request) {
-            return Either::Right(ready(error.into_response()));
-        }
+        let checked = authentication::check(&self.app, rule, connection_info, &request);
+        let principal = match checked {
+            Ok(principal) => principal,
+            Err(error) => return Either::Right(ready(error.into_response())),
+        };
         // Nearly all requests are plain lookups and announcements. They bypass the router, whose
         // cost is considerable beside that of a small response.
         if rule == Rule::Read
@@ -83,11 +86,20 @@ impl<D: Backend> RootService<D> {
         if rule == Rule::OwnNode
             && let Some(node_id) = announcement::direct_put(&request)
         {
-            let answered =
-                announcement::answer(self.app.clone(), connection_info, node_id, request);
+            let client = WriteClient {
+                connection_info,
+                principal,
+            };
+            let answered = announcement::answer(self.app.clone(), client, node_id, request);
             return Either::Left(Either::Left(answered));
         }
         request.extensions_mut().insert(connection_info);
+        if matches!(rule, Rule::OwnNode | Rule::Write) {
+            request.extensions_mut().insert(WriteClient {
+                connection_info,
+                principal,
+            });
+        }
         if request.uri().path().starts_with(CLUSTER_PATH) {
             // The peer handler keeps the permit for as long as the upgraded connection lasts.
             request.extensions_mut().insert(permit);

@@ -2,9 +2,11 @@
 
 use super::authentication::EngineSecurity;
 use super::usage::UsageGauge;
+use crate::security::AccessTokens;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Default time after which an idle connection is parked. The buffers of a parked connection are
 /// released until its next request. Most clients send one request every few seconds.
@@ -57,6 +59,12 @@ pub struct HttpSettings {
     pub parked_after: Duration,
     /// The proof that engines give when they announce or withdraw themselves.
     pub engines: EngineSecurity,
+    /// The tokens of people and tools (`cluster.tokens-file`). With them, changes of static
+    /// announcements need a token.
+    pub access_tokens: Option<watch::Receiver<Arc<AccessTokens>>>,
+    /// `discovery.read-authentication=require`: whether clients must prove who they are when they
+    /// look services up.
+    pub reads_need_proof: bool,
     /// A flag, set when the process is about to stop, so that `/v1/cluster/ready` fails before the
     /// first connection is refused.
     pub leaving: Arc<AtomicBool>,
@@ -94,6 +102,8 @@ impl HttpSettings {
             max_waiting: 10_000,
             parked_after: PARKED_AFTER,
             engines: EngineSecurity::Off,
+            access_tokens: None,
+            reads_need_proof: false,
             leaving: Arc::new(AtomicBool::new(false)),
             usage: UsageGauge::default(),
         }

@@ -1,9 +1,9 @@
 //! The state that all handlers share, and the deadlines of their cluster calls.
 
-use super::authentication::EngineCheck;
+use super::authentication::{EngineCheck, PersonCheck};
 use super::backend::Backend;
 use super::error::ApiError;
-use super::limited_log::LimitedLog;
+use super::limited_log::{LimitedLog, REFUSED};
 use super::request::body::BodyLimits;
 use super::request::body_budget::Budget;
 use super::request::body_cache::BodyCache;
@@ -51,6 +51,8 @@ pub(super) struct AppState<D> {
     pub(super) refusals: LimitedLog,
     /// The check of engines that announce themselves.
     pub(super) engines: EngineCheck,
+    /// The check of people and tools.
+    pub(super) people: PersonCheck,
     /// Permits for rendering large lookups.
     pub(super) large: Arc<Semaphore>,
     /// Permits for lookups that are held until their result changes.
@@ -102,6 +104,7 @@ impl<D: Backend> AppState<D> {
         Arc::new(AppState {
             backend,
             engines: EngineCheck::new(settings.engines.clone()),
+            people: PersonCheck::new(settings.access_tokens.clone()),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)),
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
@@ -110,7 +113,7 @@ impl<D: Backend> AppState<D> {
             bodies: BodyCache::new(),
             body_budget,
             coordinators: RenderedCoordinators::new(),
-            refusals: LimitedLog::new("refused"),
+            refusals: LimitedLog::new(REFUSED),
             stop,
         })
     }

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod error;
+mod file_reload;
 mod listen;
 mod own_address;
 mod secrets;
@@ -19,6 +20,7 @@ use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
 use crate::raft::{LogRetention, Node, Options};
 use crate::storage::{OsFs, Store};
+use crate::telemetry;
 use anyhow::Context;
 use error::ServerError;
 use own_address::{OwnAddress, bindable};
@@ -133,7 +135,9 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         store,
         pause_detector: pause_detector.clone(),
     };
+    telemetry::set_audited_node(&node_id);
     secrets::warn_of_missing_authentication(&settings.security);
+    secrets::audit_start(&settings.security);
     let node = Node::start(options).await?;
     state.note_node(node.clone());
     tracing::info!(node = node_id, address, port, "started");
@@ -187,6 +191,8 @@ async fn until_stopped(
         http_settings.set_max_header_bytes(bytes);
     }
     http_settings.engines = secrets::engine_security(settings)?;
+    http_settings.access_tokens = secrets::access_tokens(settings);
+    http_settings.reads_need_proof = settings.security.reads_need_proof;
     http_settings.hold_time_ms = settings.hold_time_ms;
     http_settings.announce_interval_s = settings.announce_interval_s;
     http_settings.coordinator_redirect = settings.coordinator_redirect;

@@ -1,20 +1,19 @@
-//! The keys of the shared secrets, which are read again while the server runs.
+//! The keys of the shared secrets and the tokens of people, which are read again while the server
+//! runs.
 
+use super::file_reload::FileReload;
+use crate::audit::{AUDIT_TARGET, START};
 use crate::config::{
     EngineAuthentication, PeerAuthentication, SecuritySettings, Settings, SharedSecrets,
-    read_secrets,
+    TokensFile, read_secrets, read_tokens,
 };
 use crate::http::EngineSecurity;
 use crate::raft::PeerSecurity;
-use crate::security::{EngineKeys, PeerKeys, SecretList};
+use crate::security::{AccessTokens, EngineKeys, PeerKeys, SecretList};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-
-/// Time between two reads of a file with secrets.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Logs which proofs are not demanded.
 pub(super) fn warn_of_missing_authentication(security: &SecuritySettings) {
@@ -47,6 +46,37 @@ pub(super) fn warn_of_missing_authentication(security: &SecuritySettings) {
         ),
         (_, EngineAuthentication::Require) => {}
     }
+}
+
+/// Writes to the audit log which proofs this node demands, at its start.
+pub(super) fn audit_start(security: &SecuritySettings) {
+    let peers = match security.peers {
+        PeerAuthentication::Off => "off",
+        PeerAuthentication::Permissive => "permissive",
+        PeerAuthentication::Require => "require",
+    };
+    let engines = match security.engines {
+        EngineAuthentication::Off => "off",
+        EngineAuthentication::Verify => "verify",
+        EngineAuthentication::Require => "require",
+    };
+    let reads = if security.reads_need_proof {
+        "require"
+    } else {
+        "off"
+    };
+    let tokens = security
+        .tokens
+        .as_ref()
+        .map_or(0, |file| file.tokens.count());
+    tracing::info!(
+        target: AUDIT_TARGET,
+        peers,
+        announcements = engines,
+        reads,
+        tokens,
+        "{START}"
+    );
 }
 
 /// Returns the proof that peers give and demand, and keeps its keys up to date.
@@ -90,6 +120,24 @@ pub(super) fn engine_security(settings: &Settings) -> anyhow::Result<EngineSecur
     })
 }
 
+/// Returns the tokens of people and tools, and keeps them up to date. Returns `None` without a file
+/// of tokens.
+pub(super) fn access_tokens(settings: &Settings) -> Option<watch::Receiver<Arc<AccessTokens>>> {
+    let TokensFile { tokens, path } = settings.security.tokens.clone()?;
+    let (sender, accepted) = watch::channel(Arc::new(tokens.clone()));
+    let reload = FileReload {
+        path,
+        read: |path: &Path| Ok(read_tokens(path)?),
+        derive: |tokens: &AccessTokens| Ok(tokens.clone()),
+        changed: |tokens: &AccessTokens| {
+            format!("the tokens have changed; {} accepted", tokens.count())
+        },
+        unchanged: "the last tokens stay valid",
+    };
+    tokio::spawn(reload.run(tokens, sender));
+    Some(accepted)
+}
+
 /// Derives keys from secrets, and derives new keys when the file of the secrets changes. In log
 /// messages, `of` names the owner of the secrets.
 fn keys<K: Send + Sync + 'static>(
@@ -100,74 +148,17 @@ fn keys<K: Send + Sync + 'static>(
     let derived = derive(&secrets.list).context("the keys of a shared secret cannot be derived")?;
     let (sender, keys) = watch::channel(Arc::new(derived));
     if let Some(path) = secrets.file.clone() {
-        let reload = SecretsReload {
+        let reload = FileReload {
             path,
-            of,
-            current: secrets.list.clone(),
-            last_read: secrets.list.clone(),
-            derive: Arc::new(derive),
-            keys: sender,
+            read: |path: &Path| Ok(read_secrets(path)?),
+            derive,
+            changed: move |list: &SecretList| {
+                let count = list.iter().count();
+                format!("the shared secrets of the {of} have changed; {count} accepted")
+            },
+            unchanged: "the last secrets stay valid",
         };
-        tokio::spawn(reload.run());
+        tokio::spawn(reload.run(secrets.list.clone(), sender));
     }
     Ok(keys)
-}
-
-/// The task that reads a file with secrets every [`RELOAD_INTERVAL`].
-struct SecretsReload<K, F> {
-    path: PathBuf,
-    of: &'static str,
-    /// The secrets that are valid now.
-    current: SecretList,
-    /// The secrets that the file had when it was last read.
-    last_read: SecretList,
-    derive: Arc<F>,
-    keys: watch::Sender<Arc<K>>,
-}
-
-impl<K, F> SecretsReload<K, F>
-where
-    K: Send + Sync + 'static,
-    F: Fn(&SecretList) -> anyhow::Result<K> + Send + Sync + 'static,
-{
-    /// Reads the file every [`RELOAD_INTERVAL`] until the keys are not needed any more. While the
-    /// file cannot be used, the last secrets stay valid, and the reason is logged once.
-    async fn run(mut self) {
-        let mut last_error = None;
-        while !self.keys.is_closed() {
-            tokio::time::sleep(RELOAD_INTERVAL).await;
-            // Each error includes the text of its causes.
-            let error = self.reload().await.err().map(|error| error.to_string());
-            if error != last_error {
-                if let Some(error) = &error {
-                    let path = self.path.display();
-                    tracing::warn!("{path}: {error}; the last secrets stay valid");
-                }
-                last_error = error;
-            }
-        }
-    }
-
-    /// Reads the file, and replaces the keys if its secrets have changed. A file that is just being
-    /// written may lack its last secrets, so a change counts only once it is read twice in a row.
-    async fn reload(&mut self) -> anyhow::Result<()> {
-        let path = self.path.clone();
-        let list = tokio::task::spawn_blocking(move || read_secrets(&path)).await??;
-        let is_settled = list == self.last_read;
-        self.last_read = list.clone();
-        if list == self.current || !is_settled {
-            return Ok(());
-        }
-        let (derive, secrets) = (self.derive.clone(), list.clone());
-        let keys = tokio::task::spawn_blocking(move || derive(&secrets)).await??;
-        self.keys.send_replace(Arc::new(keys));
-        tracing::info!(
-            "{}: the shared secrets of the {} have changed; {} accepted",
-            self.path.display(),
-            self.of,
-            list.iter().count()
-        );
-        self.current = list;
-        Ok(())
-    }
 }

@@ -1,14 +1,10 @@
 //! The access log, in the format of airlift 233: tab-separated, one line per request.
 
+use super::line_queue::LineQueue;
 use super::log_file::LogFile;
 use super::rotated_files::Retention;
-use super::timestamp;
-use crate::config::AccessLogSettings;
-use crate::locks::lock;
+use crate::config::RollingLogSettings;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 /// The record of one answered request.
 #[derive(Debug, Clone)]
@@ -39,18 +35,8 @@ pub struct AccessRecord<'a> {
     pub total_ms: u64,
 }
 
-/// Maximum size of the lines that wait for the disk, which is some 20,000 lines. Further lines are
-/// dropped, so that no request is delayed. airlift limits the number of lines instead
-/// (`http-server.log.queue-size`). Here the limit is in bytes, because a client can make each line
-/// long.
-const WAITING_BYTES_MAX: usize = 4 << 20;
-
 /// Initial capacity of the buffer for a line, which most lines do not exceed.
 const LINE_BYTES: usize = 256;
-
-/// Time for which the first line waits for more lines, so that all are written together. On a busy
-/// node, waking the thread for each line would cost more than the response does.
-const GATHER_TIME: Duration = Duration::from_millis(50);
 
 /// The destination of access records. If `http-server.log.enabled=false`, records are dropped.
 ///
@@ -66,21 +52,16 @@ impl AccessLog {
     /// # Errors
     /// Returns the operating system's error when the file cannot be opened or the thread cannot be
     /// started.
-    pub fn open(settings: &AccessLogSettings) -> io::Result<Self> {
+    pub fn open(settings: &RollingLogSettings) -> io::Result<Self> {
         if !settings.enabled {
             return Ok(Self(None));
         }
-        let retention = Retention {
-            file_bytes_max: settings.max_size_bytes,
-            // airlift limits only the number of days, which does not limit the size on a busy day.
-            total_bytes_max: settings
-                .max_size_bytes
-                .saturating_mul(settings.max_history_days),
-            days_max: Some(settings.max_history_days),
-            compress: settings.compress,
-        };
-        let file = LogFile::open(&settings.path, retention, crate::clock::wall_ms())?;
-        Ok(Self(Some(LineQueue::start(file)?)))
+        let file = LogFile::open(
+            &settings.path,
+            Retention::of(settings),
+            crate::clock::wall_ms(),
+        )?;
+        Ok(Self(Some(LineQueue::start("access log", "", file)?)))
     }
 
     /// Queues a line for the writer without waiting. If the queue is full, the line is dropped, and
@@ -88,134 +69,6 @@ impl AccessLog {
     pub fn record(&self, record: &AccessRecord<'_>) {
         if let Some(queue) = &self.0 {
             queue.push(record.time_ms, &rest_of_line(record));
-        }
-    }
-}
-
-/// The queue of lines for the file.
-#[derive(Debug)]
-struct LineQueue {
-    shared: Arc<QueueShared>,
-    writer: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct QueueShared {
-    waiting: Mutex<QueuedLines>,
-    /// Notified when the first line is queued, when the queue becomes half full, and when the log
-    /// ends.
-    news: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct QueuedLines {
-    lines: Vec<u8>,
-    /// The time of the last line, in milliseconds and as text. The text is kept because on a busy
-    /// node many lines have the same time.
-    written_time: (u64, String),
-    /// The time of the newest line, in wall-clock milliseconds.
-    newest_ms: u64,
-    /// Number of lines dropped because the queue was full.
-    lost: u64,
-    ends: bool,
-}
-
-impl LineQueue {
-    /// Starts the thread that writes the queued lines to the file.
-    fn start(mut file: LogFile) -> io::Result<Self> {
-        let shared = Arc::new(QueueShared::default());
-        let lines = Arc::clone(&shared);
-        let write = move || {
-            let mut gathered = QueuedLines::default();
-            while !gathered.ends {
-                lines.take_lines(&mut gathered);
-                file.write_lines(&gathered.lines, gathered.newest_ms);
-                if gathered.lost > 0 {
-                    let lines = gathered.lost;
-                    tracing::warn!(lines, "the access log's disk is too slow: lines were lost");
-                }
-            }
-        };
-        let writer = thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(write)?;
-        Ok(Self {
-            shared,
-            writer: Some(writer),
-        })
-    }
-
-    /// Queues a line, and notifies the writer if necessary.
-    fn push(&self, time_ms: u64, rest: &str) {
-        if self.shared.lock().push(time_ms, rest) {
-            self.shared.news.notify_one();
-        }
-    }
-}
-
-impl QueueShared {
-    /// Waits until lines are queued or the log ends, and moves the queued lines to `gathered`. The
-    /// queue continues with the emptied buffer of `gathered`.
-    fn take_lines(&self, gathered: &mut QueuedLines) {
-        gathered.lines.clear();
-        // Free the memory that only a burst of lines needed.
-        gathered.lines.shrink_to(WAITING_BYTES_MAX / 16);
-        let waiting = self.lock();
-        let waiting = self
-            .news
-            .wait_while(waiting, |waiting| waiting.is_empty() && !waiting.ends)
-            .unwrap_or_else(PoisonError::into_inner);
-        let (mut waiting, _) = self
-            .news
-            .wait_timeout_while(waiting, GATHER_TIME, |waiting| {
-                !waiting.ends && !waiting.is_half_full()
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut waiting.lines, &mut gathered.lines);
-        gathered.newest_ms = std::mem::take(&mut waiting.newest_ms);
-        gathered.lost = std::mem::take(&mut waiting.lost);
-        gathered.ends = waiting.ends;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, QueuedLines> {
-        lock(&self.waiting)
-    }
-}
-
-impl QueuedLines {
-    fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.lost == 0
-    }
-
-    fn is_half_full(&self) -> bool {
-        self.lines.len() >= WAITING_BYTES_MAX / 2
-    }
-
-    /// Appends a line, given as its time and its other columns. Returns whether the writer must be
-    /// notified, because the line is the first that waits or makes the queue half full.
-    fn push(&mut self, time_ms: u64, rest: &str) -> bool {
-        let (was_empty, was_half_full) = (self.is_empty(), self.is_half_full());
-        if self.written_time.0 != time_ms || self.written_time.1.is_empty() {
-            self.written_time = (time_ms, timestamp::rfc3339(time_ms));
-        }
-        let time = &self.written_time.1;
-        if self.lines.len() + time.len() + rest.len() > WAITING_BYTES_MAX {
-            self.lost += 1;
-        } else {
-            self.lines.extend_from_slice(time.as_bytes());
-            self.lines.extend_from_slice(rest.as_bytes());
-            self.newest_ms = self.newest_ms.max(time_ms);
-        }
-        was_empty || was_half_full != self.is_half_full()
-    }
-}
-
-impl Drop for LineQueue {
-    fn drop(&mut self) {
-        self.shared.lock().ends = true;
-        self.shared.news.notify_one();
-        if let Some(writer) = self.writer.take() {
-            let _panicked = writer.join();
         }
     }
 }
@@ -281,7 +134,9 @@ fn push(line: &mut String, text: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::timestamp;
     use std::path::Path;
+    use std::thread;
 
     fn line(record: &AccessRecord<'_>) -> String {
         timestamp::rfc3339(record.time_ms) + &rest_of_line(record)
@@ -304,8 +159,8 @@ mod tests {
         }
     }
 
-    fn settings(dir: &Path) -> AccessLogSettings {
-        AccessLogSettings {
+    fn settings(dir: &Path) -> RollingLogSettings {
+        RollingLogSettings {
             enabled: true,
             path: dir.join("var/log/http-request.log"),
             max_size_bytes: 1 << 20,
@@ -323,18 +178,6 @@ mod tests {
         );
         assert_eq!(line(&record()), expected);
         assert_eq!(expected.matches('\t').count(), 15);
-    }
-
-    /// A full queue drops and counts lines. It does not block.
-    #[test]
-    fn a_full_queue_loses_lines() {
-        let mut waiting = QueuedLines::default();
-        let time_bytes = timestamp::rfc3339(0).len();
-        let rest = format!("{}\n", "x".repeat(WAITING_BYTES_MAX / 4 - time_bytes - 1));
-        let notified: Vec<_> = (0..6).map(|time_ms| waiting.push(time_ms, &rest)).collect();
-        assert_eq!(notified, [true, true, false, false, false, false]);
-        assert_eq!((waiting.lines.len(), waiting.lost), (WAITING_BYTES_MAX, 2));
-        assert_eq!(waiting.newest_ms, 3, "of those that are kept");
     }
 
     /// Lines that many threads record at the same time are written whole. All lines are written

@@ -1,5 +1,6 @@
 //! The log levels: airlift's logger names, mapped to our modules.
 
+use crate::audit::AUDIT_TARGET;
 use crate::config::LogLevel;
 use std::collections::BTreeMap;
 use tracing::level_filters::LevelFilter;
@@ -40,6 +41,8 @@ pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
         targets = targets.with_target(*module, level);
     }
     targets = targets.with_target(STATE_TARGET, LevelFilter::INFO);
+    // These events have a log of their own.
+    targets = targets.with_target(AUDIT_TARGET, LevelFilter::OFF);
     // A name in the levels file may be one of our modules or a library, where `quorate.raft` means
     // `quorate::raft`. airlift's names match no target here.
     levels

@@ -1,12 +1,14 @@
-//! The two logs: the server's own, through `tracing`, and the access log.
+//! The three logs: the server's own and the audit log, both through `tracing`, and the access log.
 //!
 //! A log never stops the server. When a file cannot be written, lines are lost, and the loss is
 //! reported on the console.
 
 mod access_log;
+mod audit_log;
 mod console;
 mod destination;
 mod levels;
+mod line_queue;
 mod log_file;
 mod rolling_file;
 mod rotated_files;
@@ -14,13 +16,17 @@ mod stream;
 mod timestamp;
 
 pub use access_log::{AccessLog, AccessRecord};
+pub use audit_log::{AuditLog, set_audited_node};
 pub use console::say as say_on_console;
 pub use destination::Destination;
 pub use levels::STATE_TARGET;
 
+use crate::audit::AUDIT_TARGET;
 use crate::clock;
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{LogFormat, LogSettings, RollingLogSettings};
 use crate::locks::lock;
+use audit_log::LINE_PREFIX;
+use line_queue::LineQueue;
 use log_file::LogFile;
 use rotated_files::Retention;
 use std::fmt;
@@ -28,6 +34,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -39,9 +47,11 @@ use tracing_subscriber::{Layer, Registry};
 /// A failure to set up the log.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
-    /// The file of `log.path` cannot be opened.
-    #[error("log.path={path}: cannot be opened")]
+    /// The file of a log cannot be opened.
+    #[error("{key}={path}: cannot be opened")]
     Open {
+        /// The key that names the file.
+        key: &'static str,
         /// The file.
         path: String,
         /// The operating system's error.
@@ -52,11 +62,15 @@ pub enum TelemetryError {
     Twice,
 }
 
-/// Sends this process's log lines to the console and to the file of `log.path`.
+/// Sends this process's log lines to the console and to the file of `log.path`, and its audit
+/// events to the audit log. The caller drops the returned audit log at the end of the process.
 ///
 /// # Errors
-/// Fails when the file cannot be opened, or on a second call.
-pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
+/// Fails when a file cannot be opened, or on a second call.
+pub fn init(
+    settings: &LogSettings,
+    audit_settings: &RollingLogSettings,
+) -> Result<AuditLog, TelemetryError> {
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if settings.console {
         layers.push(layer(settings.console_format, || OneLine(console::Console)));
@@ -70,6 +84,7 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
         };
         let file = LogFile::open(path, retention, clock::wall_ms());
         let file = file.map_err(|source| TelemetryError::Open {
+            key: "log.path",
             path: path.display().to_string(),
             source,
         })?;
@@ -77,10 +92,30 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
         layers.push(layer(settings.format, move || OneLine(file.clone())));
     }
     let filter = levels::targets(&settings.levels);
+    let audit_log = open_audit_log(audit_settings)?;
+    let audit_events = Targets::new().with_target(AUDIT_TARGET, LevelFilter::INFO);
     tracing_subscriber::registry()
         .with(layers.with_filter(filter))
+        .with(audit_log.layer().with_filter(audit_events))
         .try_init()
-        .map_err(|_| TelemetryError::Twice)
+        .map_err(|_| TelemetryError::Twice)?;
+    Ok(audit_log)
+}
+
+/// Opens the audit log, if it is enabled.
+fn open_audit_log(settings: &RollingLogSettings) -> Result<AuditLog, TelemetryError> {
+    if !settings.enabled {
+        return Ok(AuditLog::disabled());
+    }
+    let opened = LogFile::open(&settings.path, Retention::of(settings), clock::wall_ms())
+        .and_then(|file| LineQueue::start("audit log", LINE_PREFIX, file));
+    opened
+        .map(AuditLog::writing_to)
+        .map_err(|source| TelemetryError::Open {
+            key: "audit.log.path",
+            path: settings.path.display().to_string(),
+            source,
+        })
 }
 
 /// Creates a layer that writes events as text (time, level, target, message and fields), or as one

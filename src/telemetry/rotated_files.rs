@@ -1,6 +1,7 @@
 //! The rotated files of a log: finding, compressing and removing them.
 
 use super::timestamp;
+use crate::config::RollingLogSettings;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs::{self, File};
@@ -18,6 +19,21 @@ pub struct Retention {
     pub days_max: Option<u64>,
     /// Whether rotated files are compressed.
     pub compress: bool,
+}
+
+impl Retention {
+    /// Returns the limits of a log that keeps rotated files for a number of days.
+    pub fn of(settings: &RollingLogSettings) -> Retention {
+        Retention {
+            file_bytes_max: settings.max_size_bytes,
+            // airlift limits only the number of days, which does not limit the size on a busy day.
+            total_bytes_max: settings
+                .max_size_bytes
+                .saturating_mul(settings.max_history_days),
+            days_max: Some(settings.max_history_days),
+            compress: settings.compress,
+        }
+    }
 }
 
 /// A rotated file.

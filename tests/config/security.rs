@@ -105,7 +105,7 @@ fn bad_secrets_are_named_and_not_shown() {
             "line 1: a secret has at least 16 bytes, and this one has 7",
         ),
         (b"\xff\xfe1234567890123456", "is not text in UTF-8"),
-        (&[b'x'; (64 << 10) + 1], "is larger than 65536 bytes"),
+        (&[b'x'; (1 << 20) + 1], "is larger than 1048576 bytes"),
     ] {
         fs::write(installation.etc().join("cluster.secret"), text).expect("writes");
         assert_eq!(installation.errors(), format!("{file}{reason}"));
@@ -241,4 +241,56 @@ fn trusted_networks() {
         let errors = required.errors();
         assert!(errors.contains("trusts every address"), "{errors}");
     }
+}
+
+/// The tokens of people are read from their file, and a bad file is named with its line. Tokens and
+/// closed lookups need peers that must prove the secret, because anyone could otherwise act as a
+/// node of the group.
+#[test]
+fn tokens_need_peers() {
+    const LINE: &str = "ops write \
+        sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let secret = format!("cluster.shared-secret={SECRET}");
+    let with_tokens = |lines: &str, text: &str| {
+        let installation = with_lines(&format!("cluster.tokens-file=etc/tokens\n{lines}"));
+        installation.write("tokens", text);
+        restrict(&installation, "tokens");
+        installation
+    };
+    let settings = with_tokens(&secret, LINE).load();
+    let file = settings.security.tokens.expect("a file");
+    assert_eq!(
+        (file.tokens.count(), settings.security.reads_need_proof),
+        (1, false)
+    );
+    assert_eq!(settings.notices, Vec::<String>::new());
+
+    let bad = with_tokens(&secret, &format!("# people\n{LINE}x")).errors();
+    assert_eq!(
+        bad,
+        "config.properties:3: Invalid configuration property cluster.tokens-file: tokens line 2: \
+         the digest is not sha256: with 64 hexadecimal digits"
+    );
+    for lines in [
+        String::new(),
+        format!("{secret}\ncluster.peer-authentication=permissive"),
+    ] {
+        let errors = with_tokens(&lines, LINE).errors();
+        let said = "cluster.tokens-file: tokens need cluster.peer-authentication=require";
+        assert!(errors.contains(said), "{errors}");
+    }
+
+    let closed = "discovery.read-authentication=require";
+    let settings = with_tokens(&format!("{secret}\n{closed}"), LINE).load();
+    assert!(settings.security.reads_need_proof);
+    let engines = format!("internal-communication.shared-secret={SECRET}\n{closed}");
+    assert!(with_lines(&engines).load().security.reads_need_proof);
+    let nobody = with_lines(&format!("{secret}\n{closed}")).errors();
+    let said = "require needs cluster.tokens-file or internal-communication.shared-secret-file";
+    assert!(nobody.contains(said), "{nobody}");
+    let open = with_lines(closed).errors();
+    assert!(
+        open.contains("require needs cluster.peer-authentication=require"),
+        "{open}"
+    );
 }

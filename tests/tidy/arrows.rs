@@ -9,14 +9,16 @@ use std::path::Path;
 /// Returns the modules of the crate that each module may use besides itself.
 fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
-        "locks" => &[],
+        "locks" | "audit" => &[],
         "clock" => &["locks"],
         "config" => &["model", "security"],
         "raft" => &[
-            "storage", "security", "registry", "model", "clock", "planted", "locks",
+            "storage", "security", "registry", "model", "audit", "clock", "planted", "locks",
         ],
-        "http" => &["raft", "security", "registry", "model", "clock", "locks"],
-        "telemetry" => &["config", "clock", "locks"],
+        "http" => &[
+            "raft", "security", "registry", "model", "audit", "clock", "locks",
+        ],
+        "telemetry" => &["config", "audit", "clock", "locks"],
         "server" => &[
             "http",
             "raft",
@@ -25,6 +27,7 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
             "config",
             "telemetry",
             "model",
+            "audit",
             "clock",
         ],
         other => panic!("src/{other} is new: say here what it may use"),

@@ -1,8 +1,8 @@
 //! A client's connection, which is opened again when it ends.
 
 use crate::cli::client::error::CommandError;
-use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Request, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -17,21 +17,33 @@ pub const TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes of a text response that are kept.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// The address of a server as `host:port`, for the `Host` header and for dialling.
-pub type Address = Arc<str>;
+/// A server, and the token for it.
+#[derive(Debug)]
+pub struct ServerTarget {
+    /// `host:port`, for the `Host` header and for dialling.
+    host: String,
+    authorization: Option<HeaderValue>,
+}
 
-/// Returns the addresses of servers that are given as URLs.
+/// A shared server.
+pub type Address = Arc<ServerTarget>;
+
+/// Returns the addresses of servers that are given as URLs. The value of `authorization` is sent
+/// with each request.
 ///
 /// # Errors
 /// Fails for https, which this load generator does not support, and for URLs with a path.
-pub fn addresses(servers: &[String]) -> Result<Vec<Address>, CommandError> {
+pub fn addresses(
+    servers: &[String],
+    authorization: Option<&HeaderValue>,
+) -> Result<Vec<Address>, CommandError> {
     let address = |server: &String| {
         let url = Url::parse(server).map_err(|error| error.to_string())?;
         match (url.scheme(), url.host_str(), url.path()) {
-            ("http", Some(host), "/") => Ok(Address::from(format!(
-                "{host}:{}",
-                url.port_or_known_default().unwrap_or(80)
-            ))),
+            ("http", Some(host), "/") => Ok(Arc::new(ServerTarget {
+                host: format!("{host}:{}", url.port_or_known_default().unwrap_or(80)),
+                authorization: authorization.cloned(),
+            })),
             _ => Err("bench supports only http://host:port".to_owned()),
         }
     };
@@ -110,11 +122,15 @@ impl HttpConnection {
         };
         let lost = |_| "the connection was lost".to_owned();
         sender.ready().await.map_err(lost)?;
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, &*self.address)
-            .header(CONTENT_TYPE, "application/json")
+            .header(HOST, &*self.address.host)
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(value) = &self.address.authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request
             .body(Full::new(body))
             .map_err(|error| error.to_string())?;
         let answer = sender.send_request(request).await.map_err(lost)?;
@@ -133,7 +149,7 @@ impl HttpConnection {
 
     /// Opens a connection to the server.
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, String> {
-        let stream = TcpStream::connect(&*self.address)
+        let stream = TcpStream::connect(&*self.address.host)
             .await
             .map_err(|error| format!("cannot connect: {}", error.kind()))?;
         // Nagle's algorithm would delay the end of a request's body until the head of the request

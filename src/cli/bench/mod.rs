@@ -99,7 +99,8 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     // Each client needs a file descriptor, and the soft limit is often 1,024. If there are too few
     // descriptors, each connection that cannot be opened reports an error.
     let _ = raise_descriptors();
-    let servers = connection::addresses(&arguments.servers.server)?;
+    let authorization = arguments.servers.authorization()?;
+    let servers = connection::addresses(&arguments.servers.server, authorization.as_ref())?;
     let mut first = HttpConnection::new(servers[0].clone());
     let environment = workload::environment(&mut first, &arguments.of_type).await?;
     let nodes = Arc::new(SimulatedEngines::new(

@@ -1,9 +1,18 @@
-//! `--server`: the servers that a command asks, and the requests that it sends them.
+//! `--server` and `--token-file`: the servers that a command asks, the token for them, and its
+//! requests.
 
+use anyhow::{Context, bail};
 use quorate::config;
-use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{ClientBuilder, Url};
+use std::fs::File;
+use std::io::Read;
 use std::net::Ipv6Addr;
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Maximum size of a file with a token in bytes.
+const TOKEN_FILE_BYTES_MAX: u64 = 4_096;
 
 /// The servers to ask, the same for every command.
 #[derive(Debug, clap::Args)]
@@ -18,6 +27,45 @@ pub struct ServerList {
         default_value = "http://127.0.0.1:8411"
     )]
     pub server: Vec<String>,
+    /// File with a token for the servers, made by `quorate token`.
+    #[arg(long, env = "QUORATE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl ServerList {
+    /// Returns the builder of the HTTP client, which sends the token with each request.
+    ///
+    /// # Errors
+    /// Fails when the file with the token cannot be used.
+    pub fn client_builder(&self) -> anyhow::Result<ClientBuilder> {
+        let headers = self.authorization()?.map(|value| (AUTHORIZATION, value));
+        Ok(config::http_client_builder().default_headers(HeaderMap::from_iter(headers)))
+    }
+
+    /// Returns the `Authorization` header with the token, if there is one.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be read, or does not have one word.
+    pub fn authorization(&self) -> anyhow::Result<Option<HeaderValue>> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let named = || format!("--token-file={}", path.display());
+        let mut text = String::new();
+        let file = File::open(path).with_context(named)?;
+        let read = file.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text);
+        read.with_context(named)?;
+        let mut words = text.split_ascii_whitespace();
+        let (Some(token), None) = (words.next(), words.next()) else {
+            bail!("{}: expected one token and nothing else", named());
+        };
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let Ok(mut value) = value else {
+            bail!("{}: a token has only visible ASCII characters", named());
+        };
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
 }
 
 /// Parses a server, given as `host:port` or as a URL. A URL consists of `http` or `https`, a host

@@ -78,7 +78,11 @@ fn coordinators(json: &str, all: bool) -> Result<Vec<CoordinatorLine>, String> {
 /// Fails when no server can answer, when the output cannot be written, or when the `--exec` command
 /// cannot be run.
 pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
-    let failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
+    let failover = FailoverClient::new(
+        &arguments.servers.server,
+        arguments.servers.client_builder()?,
+        Timeouts::default(),
+    )?;
     let query = Query::of(["v1", "coordinator"])
         .with("engine", arguments.engine.as_deref())
         .with("pool", arguments.pool.as_deref())

@@ -55,6 +55,10 @@ pub(super) const ACTING: &[&str] = &[
     "http-server.log.max-size",
     "http-server.log.max-history",
     "http-server.log.compression.enabled",
+    "audit.log.enabled",
+    "audit.log.path",
+    "audit.log.max-size",
+    "audit.log.max-history",
     "log.levels-file",
     "log.path",
     "log.format",
@@ -78,10 +82,12 @@ pub(super) const ACTING: &[&str] = &[
     "cluster.shared-secret",
     "cluster.shared-secret-file",
     "cluster.peer-authentication",
+    "cluster.tokens-file",
     "internal-communication.shared-secret",
     "internal-communication.shared-secret-file",
     "discovery.announcement.authentication",
     "discovery.announcement.trusted-addresses",
+    "discovery.read-authentication",
 ];
 
 /// Old names of keys, with their new names.

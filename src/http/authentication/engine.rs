@@ -1,5 +1,6 @@
 //! The check of the tokens of engines ([`EngineKeys`]).
 
+use super::principal::Principal;
 use crate::clock::wall_ms;
 use crate::http::error::ApiError;
 use crate::http::limited_log::LimitedLog;
@@ -93,36 +94,58 @@ impl EngineCheck {
         method: &Method,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Principal, ApiError> {
         let EngineSecurity::Tokens {
-            keys,
             is_required,
             trusted_addresses,
+            ..
         } = &self.security
         else {
-            return Ok(());
+            return Ok(Principal::Anonymous);
         };
         let node_id = path.strip_prefix(ANNOUNCEMENT).unwrap_or_default();
         let node_id = percent_decode_str(node_id).decode_utf8_lossy();
+        if let Some(subject) = self.subject(headers)? {
+            return match subject == node_id {
+                true => Ok(Principal::Engine(subject)),
+                false => Err(ApiError::Forbidden(format!(
+                    "The token is of node {}, not of {}",
+                    shown(&subject),
+                    shown(&node_id)
+                ))),
+            };
+        }
+        let address = address.to_canonical();
+        let trusted = trusted_addresses
+            .iter()
+            .find(|network| network.contains(&address));
+        if let Some(network) = trusted {
+            self.note_proxy(address, headers);
+            return Ok(Principal::TrustedAddress(*network));
+        }
+        if *is_required {
+            return Err(ApiError::Unauthenticated(format!(
+                "An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer, and \
+                 {address} is not in discovery.announcement.trusted-addresses"
+            )));
+        }
+        if method == Method::PUT {
+            self.note_tokenless(address, &node_id);
+        }
+        Ok(Principal::Anonymous)
+    }
+
+    /// Returns the node id of the engine whose token the request has. Returns `None` if the request
+    /// has no token, or if this node checks none.
+    ///
+    /// # Errors
+    /// 401 if the token is invalid.
+    pub(super) fn subject(&self, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+        let EngineSecurity::Tokens { keys, .. } = &self.security else {
+            return Ok(None);
+        };
         let Some((header, token)) = token(headers)? else {
-            let address = address.to_canonical();
-            let is_trusted = trusted_addresses
-                .iter()
-                .any(|network| network.contains(&address));
-            if is_trusted {
-                self.note_proxy(address, headers);
-                return Ok(());
-            }
-            if *is_required {
-                return Err(ApiError::Unauthenticated(format!(
-                    "An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer, \
-                     and {address} is not in discovery.announcement.trusted-addresses"
-                )));
-            }
-            if method == Method::PUT {
-                self.note_tokenless(address, &node_id);
-            }
-            return Ok(());
+            return Ok(None);
         };
         let invalid =
             |error: EngineTokenError| ApiError::Unauthenticated(format!("{header}: {error}"));
@@ -130,15 +153,9 @@ impl EngineCheck {
             .to_str()
             .map_err(|_| invalid(EngineTokenError::Malformed))?;
         let keys = keys.borrow().clone();
-        let subject = keys.verify(token, wall_ms() / 1_000).map_err(invalid)?;
-        match subject == node_id {
-            true => Ok(()),
-            false => Err(ApiError::Forbidden(format!(
-                "The token is of node {}, not of {}",
-                shown(&subject),
-                shown(&node_id)
-            ))),
-        }
+        keys.verify(token, wall_ms() / 1_000)
+            .map(Some)
+            .map_err(invalid)
     }
 
     /// Logs an engine that announces itself without a token, which `require` would refuse.
@@ -148,7 +165,7 @@ impl EngineCheck {
             "{node_id} announces itself without a token, which \
              discovery.announcement.authentication=require would refuse"
         );
-        self.accepted.note(address, &reason);
+        self.accepted.note(address, "", &reason);
     }
 
     /// Logs a request from a trusted address that came through a proxy. All clients of the proxy
@@ -157,6 +174,7 @@ impl EngineCheck {
         if headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED) {
             self.accepted.note(
                 address,
+                "",
                 "it is in discovery.announcement.trusted-addresses and is a proxy, so everyone who \
                  reaches it may announce every engine",
             );
@@ -177,7 +195,7 @@ fn token(headers: &HeaderMap) -> Result<Option<(&'static str, &HeaderValue)>, Ap
     match (tokens.next(), tokens.next()) {
         (token, None) => Ok(token),
         (_, Some(_)) => Err(ApiError::Unauthenticated(
-            "An announcement may have only one token".to_owned(),
+            "A request may have only one token".to_owned(),
         )),
     }
 }

@@ -1,25 +1,32 @@
 //! The check of a request's client, made before anything else is done for the request.
 //!
-//! `policy` says for each route what the client must prove, and `engine` checks the proofs of
-//! engines.
+//! `policy` says for each route what the client must prove. `engine` checks the proofs of engines,
+//! and `person` those of people and tools.
 
 mod engine;
+mod person;
 mod policy;
+mod principal;
 
 pub(super) use engine::EngineCheck;
 pub use engine::EngineSecurity;
+pub(super) use person::PersonCheck;
 pub(super) use policy::{PolicyTable, Rule, Rules};
+pub(super) use principal::Principal;
 
 use super::backend::Backend;
 use super::error::ApiError;
 use super::state::{AppState, ConnectionInfo};
+use crate::model::shown;
+use crate::security::TokenRole;
 use http::{HeaderMap, HeaderName, Request};
+use person::Scheme;
 
 /// The header in which a browser states from which kind of site a request comes.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Checks whether the client has proved what the rule of the route demands. The path of the request
-/// is canonical.
+/// Checks whether the client has proved what the rule of the route demands, and returns who it is.
+/// The path of the request is canonical.
 ///
 /// # Errors
 /// The error response, with the reason. Nothing was done for the request.
@@ -28,51 +35,107 @@ pub(super) fn check<D: Backend, B>(
     rule: Rule,
     connection_info: ConnectionInfo,
     request: &Request<B>,
-) -> Result<(), ApiError> {
-    let address = connection_info.address.ip();
+) -> Result<Principal, ApiError> {
     let checked = match rule {
-        Rule::Open | Rule::Read => Ok(()),
+        Rule::Open => Ok(Principal::Anonymous),
         Rule::Peer => match app.backend.accepts_plain_peers() {
-            true => Ok(()),
+            true => Ok(Principal::Anonymous),
             false => Err(ApiError::PeerProofRequired),
         },
-        Rule::OwnNode => not_from_a_browser(request.headers()).and_then(|()| {
-            app.engines.check(
-                address,
-                request.method(),
-                request.uri().path(),
-                request.headers(),
-            )
-        }),
-        Rule::Write => {
-            not_from_a_browser(request.headers()).and_then(|()| match app.engines.is_required() {
-                false => Ok(()),
-                true => Err(ApiError::Forbidden(
-                    "Static announcements are closed, because \
-                     discovery.announcement.authentication is require and only engines can \
-                     prove who they are"
-                        .to_owned(),
-                )),
-            })
-        }
+        Rule::Read => check_read(app, request),
+        Rule::OwnNode => check_announcement(app, connection_info, request),
+        Rule::Write => check_write(app, request),
     };
     if let Err(error) = &checked {
-        app.refusals.note(address, &error.line());
+        let sent = format!("{} {}", request.method(), request.uri().path());
+        app.refusals
+            .note(connection_info.address.ip(), &shown(&sent), &error.line());
     }
     checked
 }
 
-/// Refuses a write that a browser sends for a web page. Otherwise, a stranger's web page could
-/// write to nodes in a network that the stranger cannot reach (CVE-2018-1099 of etcd). Engines and
-/// commands send neither `Origin` nor `Sec-Fetch-Site`.
-fn not_from_a_browser(headers: &HeaderMap) -> Result<(), ApiError> {
-    let is_from_browser =
-        headers.contains_key(http::header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
-    match is_from_browser {
-        false => Ok(()),
+/// Checks the client of a lookup, which may be any engine, or anyone with a token.
+fn check_read<D: Backend, B>(
+    app: &AppState<D>,
+    request: &Request<B>,
+) -> Result<Principal, ApiError> {
+    if !app.settings.reads_need_proof {
+        return Ok(Principal::Anonymous);
+    }
+    let headers = request.headers();
+    if let Some(node_id) = app.engines.subject(headers)? {
+        return Ok(Principal::Engine(node_id));
+    }
+    match app.people.sent(headers)? {
+        None => Err(ApiError::Unauthenticated(
+            "This needs the token of an engine (X-Presto-Internal-Bearer, \
+             X-Trino-Internal-Bearer) or of a person (Authorization: Bearer TOKEN), because \
+             discovery.read-authentication is require"
+                .to_owned(),
+        )),
+        sent => app.people.check(sent, TokenRole::Read),
+    }
+}
+
+/// Checks the client of an announcement or a withdrawal, which is the engine itself, or someone
+/// with a token of the role `write`.
+fn check_announcement<D: Backend, B>(
+    app: &AppState<D>,
+    connection_info: ConnectionInfo,
+    request: &Request<B>,
+) -> Result<Principal, ApiError> {
+    let headers = request.headers();
+    let sent = app.people.sent(headers)?;
+    if sent.is_some() || is_from_browser(headers) {
+        not_by_a_page(headers, sent.as_ref().map(|sent| sent.scheme))?;
+        return app.people.check(sent, TokenRole::Write);
+    }
+    app.engines.check(
+        connection_info.address.ip(),
+        request.method(),
+        request.uri().path(),
+        headers,
+    )
+}
+
+/// Checks the client of a write that is not an engine's own. With tokens, it needs one of the role
+/// `write`.
+fn check_write<D: Backend, B>(
+    app: &AppState<D>,
+    request: &Request<B>,
+) -> Result<Principal, ApiError> {
+    let headers = request.headers();
+    let sent = app.people.sent(headers)?;
+    not_by_a_page(headers, sent.as_ref().map(|sent| sent.scheme))?;
+    if app.people.is_on() {
+        return app.people.check(sent, TokenRole::Write);
+    }
+    match app.engines.is_required() {
+        false => Ok(Principal::Anonymous),
         true => Err(ApiError::Forbidden(
-            "A browser sent this write (Origin, Sec-Fetch-Site); only engines and tools may write"
+            "Static announcements are closed, because discovery.announcement.authentication is \
+             require and there are no tokens of people (cluster.tokens-file)"
                 .to_owned(),
         )),
     }
+}
+
+/// Refuses a write that a browser sends for a web page without a token that the page itself has
+/// (`Authorization: Bearer`). Otherwise, a stranger's web page could write to nodes in a network
+/// that the stranger cannot reach (CVE-2018-1099 of etcd).
+fn not_by_a_page(headers: &HeaderMap, sent: Option<Scheme>) -> Result<(), ApiError> {
+    match is_from_browser(headers) && sent != Some(Scheme::Bearer) {
+        false => Ok(()),
+        true => Err(ApiError::Forbidden(
+            "A browser sent this write (Origin, Sec-Fetch-Site) without a token (Authorization: \
+             Bearer TOKEN)"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Returns whether a browser sends the request for a web page. Engines and commands send neither
+/// `Origin` nor `Sec-Fetch-Site`.
+fn is_from_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(http::header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE)
 }

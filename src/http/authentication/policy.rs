@@ -7,7 +7,8 @@ use http::Method;
 pub(in crate::http) enum Rule {
     /// No proof is required.
     Open,
-    /// A proof that the client may read the registry. Every client may, so nothing is checked.
+    /// A proof that the client may read the registry. Every client may, unless
+    /// `discovery.read-authentication` is `require`.
     Read,
     /// A proof that the client may change the registry.
     Write,

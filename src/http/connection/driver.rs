@@ -376,8 +376,7 @@ fn http1(max_head_bytes: usize) -> http1::Builder {
         // A client may half-close after its last request and still wait for the response.
         .half_close(true)
         .max_buf_size(buffered_head_bytes(max_head_bytes))
-        // A fast client can fill the buffer beyond its maximum in one read, because the buffer
-        // grows by doubling. This limit holds even then.
+        // A fast client can fill the buffer beyond its maximum in one read.
         .max_header_size(buffered_head_bytes(max_head_bytes));
     builder
 }

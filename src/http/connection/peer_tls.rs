@@ -67,7 +67,7 @@ pub(super) async fn serve<D: Backend>(
         Ok(Err(error)) => reason(&error),
         Err(_) => "a TLS handshake that takes too long".to_owned(),
     };
-    app.refusals.note(connection_info.address.ip(), &reason);
+    app.refusals.note(connection_info.address.ip(), "", &reason);
 }
 
 /// Performs the handshake.

@@ -1,10 +1,11 @@
 //! `/v1/announcement/{node_id}`: announces the services of a node, renews the announcement, and
 //! withdraws it.
 
+use crate::http::audit_events::{RequestedChange, WriteClient};
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
 use crate::http::request::body::{json_encoding, read};
-use crate::http::state::{App, ConnectionInfo, acknowledged};
+use crate::http::state::{App, acknowledged};
 use crate::model::{Announcement, check_name};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -31,13 +32,13 @@ pub(in crate::http) fn direct_put(request: &Request<Body>) -> Option<String> {
 /// Answers a `PUT` that takes the shortcut ([`direct_put`]).
 pub(in crate::http) fn answer<D: Backend>(
     app: App<D>,
-    connection_info: ConnectionInfo,
+    client: WriteClient,
     node_id: String,
     request: Request<Body>,
 ) -> BoxFuture<'static, Response> {
     let (head, body) = request.into_parts();
     let headers = head.headers;
-    let answered = async move { put(&app, connection_info, &node_id, &headers, body).await };
+    let answered = async move { put(&app, &client, &node_id, &headers, body).await };
     answered.map(IntoResponse::into_response).boxed()
 }
 
@@ -45,12 +46,12 @@ pub(in crate::http) fn answer<D: Backend>(
 /// and applied.
 pub(in crate::http) async fn announce<D: Backend>(
     State(app): State<App<D>>,
-    Extension(connection_info): Extension<ConnectionInfo>,
+    Extension(client): Extension<WriteClient>,
     Path(node_id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    put(&app, connection_info, &node_id, &headers, body).await
+    put(&app, &client, &node_id, &headers, body).await
 }
 
 /// Proposes an announcement, or only its renewal if the registry already has the same announcement.
@@ -58,7 +59,7 @@ pub(in crate::http) async fn announce<D: Backend>(
 /// the registry does not have its announcement.
 async fn put<D: Backend>(
     app: &App<D>,
-    connection_info: ConnectionInfo,
+    client: &WriteClient,
     node_id: &str,
     headers: &HeaderMap,
     body: Body,
@@ -76,13 +77,26 @@ async fn put<D: Backend>(
             (digest, Some(announcement))
         }
     };
-    let whole = || announcement.take().map_or_else(parse, Ok);
-    let index = app
-        .write(connection_info, |deadline| {
+    let mut is_renewal = true;
+    let whole = || {
+        is_renewal = false;
+        announcement.take().map_or_else(parse, Ok)
+    };
+    let written = app
+        .write(client.connection_info, |deadline| {
             app.backend
                 .renew_or_announce(node_id, digest, whole, deadline)
         })
-        .await?;
+        .await;
+    if !is_renewal {
+        let change = RequestedChange {
+            route: "PUT /v1/announcement/{node_id}",
+            id: node_id,
+            environment: &app.settings.environment,
+        };
+        change.log(client, &written);
+    }
+    let index = written?;
     let mut response = acknowledged(StatusCode::ACCEPTED, index).into_response();
     if let Some(seconds) = app.settings.announce_interval_s
         && let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}"))
@@ -97,16 +111,22 @@ async fn put<D: Backend>(
 /// node was not known.
 pub(in crate::http) async fn withdraw<D: Backend>(
     State(app): State<App<D>>,
-    Extension(connection_info): Extension<ConnectionInfo>,
+    Extension(client): Extension<WriteClient>,
     Path(node_id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     check_name("node id", &node_id).map_err(|error| ApiError::BadRequest(error.to_string()))?;
-    let index = app
-        .write(connection_info, |deadline| {
-            app.backend.withdraw(node_id, deadline)
+    let written = app
+        .write(client.connection_info, |deadline| {
+            app.backend.withdraw(node_id.clone(), deadline)
         })
-        .await?;
-    Ok(acknowledged(StatusCode::NO_CONTENT, index))
+        .await;
+    let change = RequestedChange {
+        route: "DELETE /v1/announcement/{node_id}",
+        id: &node_id,
+        environment: &app.settings.environment,
+    };
+    change.log(&client, &written);
+    Ok(acknowledged(StatusCode::NO_CONTENT, written?))
 }
 
 #[cfg(test)]
@@ -114,20 +134,24 @@ mod tests {
     use super::*;
     use crate::clock::PauseDetector;
     use crate::http::HttpSettings;
+    use crate::http::authentication::Principal;
     use crate::http::fake_backend::FakeBackend;
-    use crate::http::state::AppState;
+    use crate::http::state::{AppState, ConnectionInfo};
     use tokio::sync::watch;
 
     const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
     async fn put_by_n(app: &App<FakeBackend>, body: &'static str) -> Result<StatusCode, ApiError> {
-        let connection_info = ConnectionInfo {
-            address: ([127, 0, 0, 1], 1).into(),
-            opened_epoch: app.pause_detector.epoch(),
+        let client = WriteClient {
+            connection_info: ConnectionInfo {
+                address: ([127, 0, 0, 1], 1).into(),
+                opened_epoch: app.pause_detector.epoch(),
+            },
+            principal: Principal::Anonymous,
         };
         let json = HeaderValue::from_static("application/json");
         let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]);
-        let answered = put(app, connection_info, "n", &headers, Body::from(body)).await;
+        let answered = put(app, &client, "n", &headers, Body::from(body)).await;
         answered.map(|response| response.status())
     }
 

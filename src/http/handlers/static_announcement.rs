@@ -1,13 +1,14 @@
 //! `/v1/announcement/static`: services that are posted once and stay until they are deleted.
 
 use super::service::look_up;
+use crate::http::audit_events::{RequestedChange, WriteClient};
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::body::{json_encoding, read};
 use crate::http::request::content_negotiation::accepts_json;
 use crate::http::request::query::Asked;
-use crate::http::state::{App, ConnectionInfo, QUORATE_INDEX, acknowledged};
+use crate::http::state::{App, QUORATE_INDEX, acknowledged};
 use crate::model::{Lookup, StaticService, client_address, random_uuid};
 use axum::Extension;
 use axum::body::Body;
@@ -29,7 +30,7 @@ pub(in crate::http) async fn list<D: Backend>(
 /// Handles `POST`: responds 201 with the service, its new id, and the location for deleting it.
 pub(in crate::http) async fn add<D: Backend>(
     State(app): State<App<D>>,
-    Extension(connection_info): Extension<ConnectionInfo>,
+    Extension(client): Extension<WriteClient>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -43,11 +44,19 @@ pub(in crate::http) async fn add<D: Backend>(
         .map_err(|error| ApiError::BadRequest(error.to_string()))?;
     let location = location(&uri, &headers, &service.id);
     let created = service.to_json();
-    let index = app
-        .write(connection_info, |deadline| {
+    let id = service.id.clone();
+    let written = app
+        .write(client.connection_info, |deadline| {
             app.backend.add_static(service, deadline)
         })
-        .await?;
+        .await;
+    let change = RequestedChange {
+        route: "POST /v1/announcement/static",
+        id: &id,
+        environment: &app.settings.environment,
+    };
+    change.log(&client, &written);
+    let index = written?;
     let fixed = HeaderValue::from_static;
     let headers = [
         (CONTENT_TYPE, fixed(JSON)),
@@ -60,15 +69,21 @@ pub(in crate::http) async fn add<D: Backend>(
 /// Handles `DELETE`: responds 204 once the service is deleted, even if it was not known.
 pub(in crate::http) async fn remove<D: Backend>(
     State(app): State<App<D>>,
-    Extension(connection_info): Extension<ConnectionInfo>,
+    Extension(client): Extension<WriteClient>,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let index = app
-        .write(connection_info, |deadline| {
-            app.backend.remove_static(id, deadline)
+    let written = app
+        .write(client.connection_info, |deadline| {
+            app.backend.remove_static(id.clone(), deadline)
         })
-        .await?;
-    Ok(acknowledged(StatusCode::NO_CONTENT, index))
+        .await;
+    let change = RequestedChange {
+        route: "DELETE /v1/announcement/static/{id}",
+        id: &id,
+        environment: &app.settings.environment,
+    };
+    change.log(&client, &written);
+    Ok(acknowledged(StatusCode::NO_CONTENT, written?))
 }
 
 /// Returns a random id. The id is drawn here and not in the registry, because all nodes must

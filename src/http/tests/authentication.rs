@@ -8,7 +8,11 @@ use crate::http::fake_backend::FakeBackend;
 use crate::http::router::router;
 use crate::http::state::AppState;
 use crate::http::{EngineSecurity, HttpSettings};
-use crate::security::{EngineKeys, SecretList};
+use crate::security::{
+    AccessTokens, EngineKeys, SecretList, TokenRole, token_line, token_of as access_token,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -164,6 +168,121 @@ async fn an_engine_writes_only_itself() {
     }
 }
 
+/// With tokens, static announcements need one of the role `write`, in either scheme, and a person
+/// with that role may write any announcement. A header of another scheme is ignored.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_write_with_a_token() {
+    let server = TestServer::with(HttpSettings {
+        access_tokens: Some(access_tokens()),
+        ..HttpSettings::new("test")
+    })
+    .await;
+    let basic = |token: &str| {
+        let credentials = STANDARD.encode(format!("anyone:{token}"));
+        format!("Authorization: basic {credentials}\r\n")
+    };
+    let statics = "DELETE /v1/announcement/static/7";
+    let put = "PUT /v1/announcement/w1";
+    let [read, write] = [token_of_role(1), token_of_role(2)];
+    let not_here = "Authorization: the token is not in cluster.tokens-file of this node";
+    let too_low = "The token of role1 has the role read, and this needs write";
+    for (headers, without, done, text) in [
+        (
+            "",
+            202,
+            401,
+            "This needs a token with the role write (Authorization: Bearer TOKEN)",
+        ),
+        (
+            "Authorization: Negotiate x\r\n",
+            202,
+            401,
+            "This needs a token",
+        ),
+        (&bearer(&write), 202, 204, ""),
+        (&basic(&write), 202, 204, ""),
+        (&bearer(&read), 403, 403, too_low),
+        (&basic(&read), 403, 403, too_low),
+        (&bearer("quorate_x"), 401, 401, not_here),
+        (&bearer(""), 401, 401, not_here),
+        (
+            "Authorization: Basic ====\r\n",
+            401,
+            401,
+            "Authorization: it is malformed",
+        ),
+        (
+            "Authorization: Basic eA==\r\n",
+            401,
+            401,
+            "Authorization: it is malformed",
+        ),
+        (
+            &bearer(&write).repeat(2),
+            401,
+            401,
+            "Authorization: a request may have only one",
+        ),
+    ] {
+        let (status, answer) = ask(&server, statics, headers).await;
+        assert_eq!(status, done, "{headers}");
+        assert!(answer.starts_with(text), "{headers}: {answer}");
+        assert_eq!(ask(&server, put, headers).await.0, without, "{headers}");
+    }
+}
+
+/// If lookups need a proof, they accept the token of any engine and of any person, and nothing
+/// else. What monitoring and SQL clients need stays open.
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_lookups_need_a_token() {
+    let secrets = SecretList::parse(SECRET).expect("a list");
+    let (_, keys) = watch::channel(Arc::new(EngineKeys::derive(&secrets, "test")));
+    let server = TestServer::with(HttpSettings {
+        engines: EngineSecurity::Tokens {
+            keys,
+            is_required: true,
+            trusted_addresses: vec!["127.0.0.0/8".parse().expect("a network")],
+        },
+        access_tokens: Some(access_tokens()),
+        reads_need_proof: true,
+        ..HttpSettings::new("test")
+    })
+    .await;
+    for (headers, expected) in [
+        (String::new(), 401),
+        (header("x.y.z".to_owned()), 401),
+        (bearer("quorate_x"), 401),
+        (token_of("w7"), 200),
+        (bearer(&token_of_role(1)), 200),
+        (bearer(&token_of_role(2)), 200),
+    ] {
+        for path in ["/v1/service", "/v1/service/t/p", "/v1/cluster/status"] {
+            let (status, text) = ask(&server, &format!("GET {path}"), &headers).await;
+            assert_eq!(status, expected, "{path} {headers}: {text}");
+        }
+        assert_eq!(ask(&server, "GET /v1/cluster/ready", &headers).await.0, 200);
+        assert_eq!(ask(&server, "GET /v1/coordinator", &headers).await.0, 503);
+    }
+}
+
+/// Returns the tokens of the roles `read` and `write`.
+fn access_tokens() -> watch::Receiver<Arc<AccessTokens>> {
+    let line = |(role, number): (TokenRole, u8)| {
+        token_line(&format!("role{number}"), role, &token_of_role(number)).expect("a line")
+    };
+    let lines = [(TokenRole::Read, 1), (TokenRole::Write, 2)].map(line);
+    let tokens = AccessTokens::parse(&lines.join("\n")).expect("tokens");
+    watch::channel(Arc::new(tokens)).1
+}
+
+fn token_of_role(number: u8) -> String {
+    access_token([number; 32])
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
 /// Each kind of bad token is refused with its reason, even if no token is required.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_tokens_are_refused_with_the_reason() {
@@ -235,6 +354,33 @@ async fn trusted_addresses_need_no_token() {
         }
         let statics = ask(&server, "DELETE /v1/announcement/static/7", "").await.0;
         assert_eq!(statics, if is_required { 403 } else { 204 });
+    }
+}
+
+/// A page in a browser may write with a token that the page itself has. Credentials that the
+/// browser adds by itself (`Basic`) do not suffice, because it adds them to requests of other pages
+/// too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_writes_with_its_own_token() {
+    let server = TestServer::with(HttpSettings {
+        access_tokens: Some(access_tokens()),
+        ..HttpSettings::new("test")
+    })
+    .await;
+    let origin = "Origin: http://page\r\n";
+    let basic = STANDARD.encode(format!(":{}", token_of_role(2)));
+    for (request, done) in [
+        ("PUT /v1/announcement/w1", 202),
+        ("DELETE /v1/announcement/static/7", 204),
+    ] {
+        let own = bearer(&token_of_role(2)) + origin;
+        assert_eq!(ask(&server, request, &own).await.0, done, "{request}");
+        let added = format!("Authorization: Basic {basic}\r\n{origin}");
+        for headers in [origin.to_owned(), added] {
+            let (status, text) = ask(&server, request, &headers).await;
+            assert_eq!(status, 403, "{request} {headers}");
+            assert!(text.starts_with("A browser sent this write"), "{text}");
+        }
     }
 }
 

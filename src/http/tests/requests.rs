@@ -176,3 +176,19 @@ async fn bodies_share_their_room() {
     assert_eq!(answer(&mut large).await.status, 400);
     drop(promised);
 }
+
+/// A head over the limit is rejected even if it arrives so fast that hyper reads all of it before
+/// it looks at the size.
+#[tokio::test]
+async fn a_fast_head_over_the_limit_is_refused() {
+    let server = TestServer::start().await;
+    for bytes in (128 * 1024..512 * 1024).step_by(8 * 1024) {
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n",
+            "x".repeat(bytes)
+        );
+        let refused = server.ask(head).await;
+        assert_eq!(refused.status, 431, "{bytes} bytes");
+        assert_eq!(refused.headers["connection"], "close", "{bytes} bytes");
+    }
+}

@@ -572,22 +572,6 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A head over the limit is rejected even if it arrives so fast that hyper reads all of it before it
-/// looks at its size.
-#[tokio::test]
-async fn a_fast_head_over_the_limit_is_refused() {
-    let server = TestServer::start().await;
-    for bytes in (128 * 1024..512 * 1024).step_by(8 * 1024) {
-        let head = format!(
-            "GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n",
-            "x".repeat(bytes)
-        );
-        let refused = server.ask(head).await;
-        assert_eq!(refused.status, 431, "{bytes} bytes");
-        assert_eq!(refused.headers["connection"], "close", "{bytes} bytes");
-    }
-}
-
 /// A malformed or too large head is rejected with a line of text. The server continues to serve.
 #[tokio::test]
 async fn nonsense_is_refused() {
@@ -608,8 +592,7 @@ async fn nonsense_is_refused() {
         (&long, 414),
     ] {
         let refused = server.ask(request).await;
-        let begin = &request[..request.len().min(40)];
-        assert_eq!(refused.status, status, "{begin:?}: {refused:?}");
+        assert_eq!(refused.status, status, "{refused:?}");
         assert_eq!(refused.headers["content-type"], "text/plain; charset=utf-8");
         assert!(refused.body.ends_with(b"\n"), "{refused:?}");
     }

@@ -1,5 +1,6 @@
-//! The log lines about rejected peers, limited in number and rate.
+//! The log lines and audit events about rejected peers, limited in number and rate.
 
+use crate::audit::{AUDIT_TARGET, PEER};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use crate::model::shown;
@@ -33,6 +34,10 @@ impl Rejections {
         let text = format!("refused {name} (incarnation {incarnation:016x}): {reason}");
         if logged.len() < MAX_REJECTIONS && !logged.contains_key(&text) {
             tracing::warn!(target: log_target::FORMING, "{text}");
+            let principal = format!("peer:{name}");
+            tracing::info!(
+                target: AUDIT_TARGET, principal, outcome = "refused", reason, "{PEER}"
+            );
             logged.insert(text, now);
         }
     }

@@ -13,6 +13,7 @@ use super::transport::{
     GroupInfo, Hello, HelloReply, JoinResponse, MESSAGES_VERSION, NonMembers, PeerIdentity,
     PeerProof, PeerService, Request, Response, message_checks,
 };
+use crate::audit::{AUDIT_TARGET, PEER};
 use crate::locks::read;
 use crate::model::shown;
 use crate::registry::Leadership;
@@ -199,7 +200,16 @@ impl PeerService for RaftPeerService {
 
     fn accept_hello(&self, hello: &Hello, proof: &PeerProof) -> (HelloReply, Option<PeerSession>) {
         let rejection = match self.accept(hello, proof) {
-            Ok(session) => return (HelloReply::Accepted(self.identity()), Some(session)),
+            Ok(session) => {
+                // A peer without a proof could fill the audit log with connections.
+                if matches!(proof, PeerProof::Key(_)) {
+                    let principal = format!("peer:{}", shown(&hello.from.name.node_id));
+                    tracing::info!(
+                        target: AUDIT_TARGET, principal, outcome = "accepted", "{PEER}"
+                    );
+                }
+                return (HelloReply::Accepted(self.identity()), Some(session));
+            }
             Err(rejection) => rejection,
         };
         let (reason, fatal) = match rejection {

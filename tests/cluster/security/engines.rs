@@ -41,8 +41,8 @@ fn the_false_coordinator_is_refused() {
             202
         );
     }
-    let applied = |node: &Node| node.status().expect("a status")["applied"].as_u64();
-    let before = applied(&cluster.nodes[0]);
+    let announced = |node: &Node| node.get("/v1/service").expect("it serves").body;
+    let before = announced(&cluster.nodes[0]);
     for node in &cluster.nodes {
         let (status, text) = send(node, "PUT", "evil", "");
         assert_eq!(status, 401, "{text}");
@@ -75,7 +75,7 @@ fn the_false_coordinator_is_refused() {
         until(said, FORM_LIMIT, || node.log().contains(said).then_some(()));
     }
     assert_eq!(
-        applied(&cluster.nodes[0]),
+        announced(&cluster.nodes[0]),
         before,
         "an attack was committed"
     );

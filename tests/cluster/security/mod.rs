@@ -5,5 +5,6 @@ mod engines;
 mod handshakes;
 mod impostors;
 mod peers;
+mod policy;
 mod rolling_change;
 mod secrets;

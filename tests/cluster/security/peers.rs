@@ -72,8 +72,8 @@ fn the_forged_member_is_refused() {
     let accepted = PeerWire::connect_tls(node, peer_tls(SECRET, "test")).expect("it is reached");
     accepted.greet(&hello).expect("the secret is the same");
 
-    let index = |node: &Node| node.status().expect("a status")["applied"].as_u64();
-    let before = index(node);
+    let announced = |node: &Node| node.get("/v1/service").expect("it serves").body;
+    let before = announced(node);
     let plain = PeerWire::connect(node)
         .err()
         .expect("plain text is refused");
@@ -98,7 +98,7 @@ fn the_forged_member_is_refused() {
             node.log().contains(reason).then_some(())
         });
     }
-    assert_eq!(index(node), before, "an attack was committed");
+    assert_eq!(announced(node), before, "an attack was committed");
     assert_eq!(
         node.status().expect("a status")["security"],
         "partial",

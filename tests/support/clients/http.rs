@@ -3,9 +3,10 @@
 //! request.
 
 use quorate::clock;
+use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// The response to a request.
@@ -55,7 +56,35 @@ pub fn send_with(
     body: Option<&str>,
     limit: Duration,
 ) -> Result<Pending, Error> {
-    let mut stream = TcpStream::connect_timeout(&to, limit)?;
+    let stream = TcpStream::connect_timeout(&to, limit)?;
+    send_on(stream, to, method, path, headers, body, limit)
+}
+
+/// Sends a request like [`send_with`], from another address of this machine.
+pub fn send_from(
+    source: Ipv4Addr,
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<&str>,
+    limit: Duration,
+) -> Result<Pending, Error> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect_timeout(&to.into(), limit)?;
+    send_on(socket.into(), to, method, path, headers, body, limit)
+}
+
+fn send_on(
+    mut stream: TcpStream,
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<&str>,
+    limit: Duration,
+) -> Result<Pending, Error> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(limit))?;
     let content = match body {

@@ -4,10 +4,10 @@ use super::error::CommandError;
 use super::output::one_line;
 use super::query::Query;
 use anyhow::Context;
+use quorate::clock;
 use quorate::config::innermost_cause;
-use quorate::{clock, config};
 use reqwest::header::{ACCEPT, HeaderName};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -85,12 +85,16 @@ pub struct FailoverClient {
 }
 
 impl FailoverClient {
-    /// Creates a client that asks the first server first.
+    /// Creates a client that asks the first server first, with an HTTP client of `builder`.
     ///
     /// # Errors
     /// Fails when no HTTP client can be built.
-    pub fn new(servers: &[String], timeouts: Timeouts) -> anyhow::Result<FailoverClient> {
-        let client = config::http_client_builder()
+    pub fn new(
+        servers: &[String],
+        builder: ClientBuilder,
+        timeouts: Timeouts,
+    ) -> anyhow::Result<FailoverClient> {
+        let client = builder
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.silence)
             .build()
@@ -269,6 +273,7 @@ impl FailoverClient {
         };
         Err(match status {
             StatusCode::BAD_REQUEST => RequestError::Invalid(line),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RequestError::Unexpected(line),
             status if status.is_client_error() => {
                 RequestError::Unexpected(format!("answered {status}: is it a quorate server?"))
             }

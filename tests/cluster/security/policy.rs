@@ -1,0 +1,295 @@
+//! Tests of the policy by real processes: every route, method and spelling of a path against every
+//! kind of client.
+
+use super::secrets::{OTHER_SECRET, RELOADED_WITHIN, SECRET};
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::engine_tokens::TokenOf;
+use crate::support::engines_secret::token_line;
+use crate::support::etc::write;
+use crate::support::node::{Node, PATIENCE, announcement};
+use crate::support::{Cluster, Options, http, until};
+use quorate::clock::wall_ms;
+use std::net::Ipv4Addr;
+use std::process::Command;
+
+/// The address of the clients that need no token.
+const TRUSTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// The proof that a route demands of its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Read,
+    Write,
+    /// To be the engine `w1`.
+    OwnNode,
+    /// To be a peer on a connection with TLS.
+    Peer,
+}
+
+/// A kind of client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientKind {
+    Nobody,
+    /// An engine with a secret that the node does not have.
+    WrongEngine,
+    /// The engine `w1`, with a token that has expired.
+    ExpiredEngine,
+    /// The engine `w2`.
+    OtherEngine,
+    /// The engine `w1`.
+    Engine,
+    TrustedAddress,
+    /// A person with a token that is not in the file.
+    WrongPerson,
+    Reader,
+    Writer,
+    Admin,
+}
+
+const CLIENTS: [ClientKind; 10] = [
+    ClientKind::Nobody,
+    ClientKind::WrongEngine,
+    ClientKind::ExpiredEngine,
+    ClientKind::OtherEngine,
+    ClientKind::Engine,
+    ClientKind::TrustedAddress,
+    ClientKind::WrongPerson,
+    ClientKind::Reader,
+    ClientKind::Writer,
+    ClientKind::Admin,
+];
+
+const ROUTES: [(&str, &str, Needs); 25] = [
+    ("PUT", "/v1/announcement/w1", Needs::OwnNode),
+    ("DELETE", "/v1/announcement/w1", Needs::OwnNode),
+    ("GET", "/v1/announcement/w1", Needs::OwnNode),
+    ("POST", "/v1/announcement/static", Needs::Write),
+    ("DELETE", "/v1/announcement/static/7", Needs::Write),
+    ("PUT", "/v1/announcement/static", Needs::Write),
+    ("GET", "/v1/announcement/static", Needs::Read),
+    ("GET", "/v1/service", Needs::Read),
+    ("GET", "/v1/service/t", Needs::Read),
+    ("GET", "/v1/service/t/p", Needs::Read),
+    ("GET", "/v1/service-inventory", Needs::Read),
+    ("GET", "/v1/serviceInventory", Needs::Read),
+    ("GET", "/v1/cluster/status", Needs::Read),
+    ("GET", "/v1/cluster/ready", Needs::Nothing),
+    ("OPTIONS", "/v1/announcement/w1", Needs::Nothing),
+    ("OPTIONS", "/v1/announcement/static", Needs::Nothing),
+    ("OPTIONS", "/v1/service", Needs::Nothing),
+    ("GET", "/v1/coordinator", Needs::Nothing),
+    ("POST", "/v1/statement", Needs::Nothing),
+    ("GET", "/v1/info", Needs::Nothing),
+    ("GET", "/ui", Needs::Nothing),
+    ("GET", "/", Needs::Nothing),
+    ("GET", "/v1/nothing", Needs::Nothing),
+    ("GET", "/v1/cluster/peer", Needs::Peer),
+    ("POST", "/v1/cluster/peer", Needs::Peer),
+];
+
+/// The tokens of the people, by their role.
+struct PersonTokens {
+    read: String,
+    write: String,
+    admin: String,
+}
+
+impl ClientKind {
+    /// Returns the header lines of this client.
+    fn headers(self, people: &PersonTokens) -> String {
+        let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+        match self {
+            ClientKind::Nobody | ClientKind::TrustedAddress => String::new(),
+            ClientKind::WrongEngine => token_line(TokenOf::Trino, OTHER_SECRET, "w1"),
+            ClientKind::ExpiredEngine => {
+                let token = TokenOf::Presto.token(SECRET, "w1", wall_ms() / 1_000 - 400);
+                format!("{}: {token}\r\n", TokenOf::Presto.header())
+            }
+            ClientKind::OtherEngine => token_line(TokenOf::Presto, SECRET, "w2"),
+            ClientKind::Engine => token_line(TokenOf::Trino, SECRET, "w1"),
+            ClientKind::WrongPerson => bearer("quorate_AAAA"),
+            ClientKind::Reader => bearer(&people.read),
+            ClientKind::Writer => bearer(&people.write),
+            ClientKind::Admin => bearer(&people.admin),
+        }
+    }
+
+    /// Returns the status with which a client is refused, or `None` if it is not. `closed` says
+    /// whether lookups need a proof.
+    fn refusal(self, needs: Needs, closed: bool) -> Option<u16> {
+        use ClientKind::*;
+        match (needs, self) {
+            (Needs::Nothing, _) => None,
+            (Needs::Peer, _) => Some(426),
+            (Needs::Read, _) if !closed => None,
+            (Needs::Read, Nobody | WrongEngine | ExpiredEngine | TrustedAddress | WrongPerson) => {
+                Some(401)
+            }
+            (Needs::Read, OtherEngine | Engine | Reader | Writer | Admin) => None,
+            (Needs::OwnNode, Nobody | WrongEngine | ExpiredEngine | WrongPerson) => Some(401),
+            (Needs::OwnNode, OtherEngine | Reader) => Some(403),
+            (Needs::OwnNode, Engine | TrustedAddress | Writer | Admin) => None,
+            (Needs::Write, Writer | Admin) => None,
+            (Needs::Write, Reader) => Some(403),
+            (Needs::Write, _) => Some(401),
+        }
+    }
+}
+
+/// Returns the spellings of a path that all lead to the same route.
+fn spellings(node: &Node, path: &str) -> Vec<String> {
+    let mut spellings = vec![path.to_owned(), format!("http://{}{path}", node.address())];
+    if let Some(rest) = path.strip_prefix("/v1/") {
+        spellings.extend([
+            format!("//v1//{rest}"),
+            format!("/v1;x=1/{rest};y"),
+            format!("{path}/"),
+        ]);
+    }
+    // Only the names in a path may be encoded, as in airlift.
+    for (name, encoded) in [("/w1", "/%771"), ("/t", "/%74"), ("/p", "/%70")] {
+        let begin = path.strip_suffix(name);
+        spellings.extend(begin.map(|begin| format!("{begin}{encoded}")));
+    }
+    spellings
+}
+
+/// Makes a token, and returns it and its line for the file.
+fn make_token(name: &str, role: &str) -> (String, String) {
+    let made = Command::new(env!("CARGO_BIN_EXE_quorate"))
+        .args(["token", name, "--role", role])
+        .output();
+    let made = made.expect("the command runs");
+    assert!(made.status.success(), "{made:?}");
+    let text = String::from_utf8(made.stdout).expect("text");
+    let mut lines = text.lines().map(str::to_owned);
+    let [Some(token), Some(line), None] = [lines.next(), lines.next(), lines.next()] else {
+        panic!("expected two lines: {text}");
+    };
+    (token, line)
+}
+
+/// Starts one node that demands every proof. Lookups need one if `closed`.
+fn start(closed: bool) -> (Cluster, PersonTokens) {
+    let mut cluster = Cluster::prepare(1, Options::max_age("10m"));
+    let node = &mut cluster.nodes[0];
+    let made = ["read", "write", "admin"].map(|role| make_token(&format!("a-{role}"), role));
+    let file = node.etc.etc_dir().join("tokens");
+    write(
+        &file,
+        &made.each_ref().map(|(_, line)| line.clone()).join("\n"),
+    );
+    node.set("internal-communication.shared-secret", SECRET);
+    node.set("cluster.tokens-file", &file.display().to_string());
+    node.set(
+        "discovery.announcement.trusted-addresses",
+        &TRUSTED.to_string(),
+    );
+    if closed {
+        node.set("discovery.read-authentication", "require");
+    }
+    cluster.start_all();
+    let [(read, _), (write, _), (admin, _)] = made;
+    let people = PersonTokens { read, write, admin };
+    cluster.nodes[0].wait_ready(FORM_LIMIT);
+    (cluster, people)
+}
+
+/// Sends a request of a client and returns the response.
+fn send(
+    node: &Node,
+    client: ClientKind,
+    headers: &str,
+    method: &str,
+    path: &str,
+) -> http::Response {
+    let body = matches!(method, "PUT" | "POST").then(|| announcement("presto", "w1", 1));
+    let source = match client {
+        ClientKind::TrustedAddress => TRUSTED,
+        _ => Ipv4Addr::LOCALHOST,
+    };
+    let to = node.address();
+    let sent = http::send_from(source, to, method, path, headers, body.as_deref(), PATIENCE);
+    sent.and_then(http::Pending::answer)
+        .unwrap_or_else(|error| panic!("{client:?} {method} {path}: {error}"))
+}
+
+/// Each client is refused on each route that demands a proof which the client does not give, for
+/// every spelling of the path, and on no other route. What is refused is not committed, and the
+/// audit log names the client of each change.
+#[test]
+fn every_route_demands_its_proof_of_every_client() {
+    for closed in [false, true] {
+        let (cluster, people) = start(closed);
+        let node = &cluster.nodes[0];
+        for (method, path, needs) in ROUTES {
+            for client in CLIENTS {
+                let headers = client.headers(&people);
+                for spelling in spellings(node, path) {
+                    let answer = send(node, client, &headers, method, &spelling);
+                    let refused = [401, 403, 426]
+                        .contains(&answer.status)
+                        .then_some(answer.status);
+                    assert_eq!(
+                        refused,
+                        client.refusal(needs, closed),
+                        "{client:?} {method} {spelling}, closed={closed}: {answer:?}"
+                    );
+                }
+            }
+        }
+        let audit = node.etc.data_dir().join("var/log/audit.log");
+        for principal in [
+            "engine:w1",
+            "address:127.0.0.2/32",
+            "token:a-write",
+            "token:a-admin",
+        ] {
+            let wanted = format!("\"principal\":\"{principal}\"");
+            until(&wanted, PATIENCE, || {
+                let text = std::fs::read_to_string(&audit).ok()?;
+                let mut changes = text
+                    .lines()
+                    .filter(|line| line.contains("\"event\":\"change\""));
+                changes.any(|line| line.contains(&wanted)).then_some(())
+            });
+        }
+        let text = std::fs::read_to_string(&audit).expect("a file");
+        for refused in ["engine:w2", "token:a-read", "\"principal\":\"none\""] {
+            assert!(
+                !text.contains(refused),
+                "{refused} changed something: {text}"
+            );
+        }
+        for hidden in [SECRET, &people.read, &people.write, &people.admin] {
+            assert!(!text.contains(hidden) && !node.log().contains(hidden));
+        }
+    }
+}
+
+/// A token is accepted soon after its line is added to the file, and refused soon after its line is
+/// removed. A file that cannot be read changes nothing.
+#[test]
+fn tokens_are_reloaded() {
+    let (cluster, people) = start(true);
+    let node = &cluster.nodes[0];
+    let file = node.etc.etc_dir().join("tokens");
+    let (next, line) = make_token("next", "write");
+    let accepts = |token: &str| {
+        let headers = format!("Authorization: Bearer {token}\r\n");
+        let path = "/v1/announcement/static/7";
+        send(node, ClientKind::Writer, &headers, "DELETE", path).status == 204
+    };
+    assert!(accepts(&people.write) && !accepts(&next));
+    write(&file, "ops superuser sha256:0");
+    let said = "line 1: the role is none of read, write and admin; the last tokens stay valid";
+    until(said, RELOADED_WITHIN, || {
+        node.log().contains(said).then_some(())
+    });
+    assert!(accepts(&people.write));
+    write(&file, &line);
+    until("the new token is accepted", RELOADED_WITHIN, || {
+        (accepts(&next) && !accepts(&people.write)).then_some(())
+    });
+}
