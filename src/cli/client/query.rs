@@ -1,4 +1,4 @@
-//! `--server`: the servers that a command asks, and the requests that it sends them.
+//! `--server`: the servers that a command asks, and the requests that the command sends to them.
 
 use quorate::config;
 use reqwest::Url;
@@ -122,7 +122,7 @@ impl Query {
         self
     }
 
-    /// Adds the parameter `name` without a value if it is wanted.
+    /// Adds the parameter `name`, without a value, if `wanted` is set.
     pub fn flag(mut self, name: &'static str, wanted: bool) -> Query {
         self.parameters.extend(wanted.then_some((name, None)));
         self
