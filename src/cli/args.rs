@@ -1,4 +1,4 @@
-//! The command line of airlift's launcher: options come before or after the command.
+//! The command line, as in airlift's launcher. Options may come before or after the command.
 
 use clap::{Parser, ValueEnum};
 use quorate::config::CommandLine;

@@ -68,7 +68,8 @@ fn finish_on(mut threads: Builder, command: impl Future<Output = anyhow::Result<
         }
     };
     let ended = runtime.block_on(command);
-    // A DNS lookup that hangs blocks a thread of the runtime. It must not delay the exit.
+    // A DNS lookup that hangs may block a thread of the runtime. This call does not wait for that
+    // thread, because the wait would delay the exit.
     runtime.shutdown_background();
     ended.unwrap_or_else(|error| {
         let code = exit_code_of(&error);

@@ -94,8 +94,8 @@ impl PauseDetector {
         self.with_state(|state| state.runs(opened_epoch, at))
     }
 
-    /// Returns a receiver that changes after each detected pause, so that connections opened before
-    /// the pause can be closed.
+    /// Returns a receiver that is notified after each detected pause, so that connections opened
+    /// before the pause can be closed.
     pub fn resumes(&self) -> watch::Receiver<u64> {
         self.0.epoch.subscribe()
     }

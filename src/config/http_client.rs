@@ -19,7 +19,7 @@ pub fn http_client_builder() -> ClientBuilder {
     Client::builder().no_proxy()
 }
 
-/// Returns the innermost cause, which is the informative one.
+/// Returns the text of an error's innermost cause, which is the most informative one.
 pub fn innermost_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

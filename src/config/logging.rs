@@ -39,7 +39,8 @@ pub enum LogLevel {
 /// `log.*`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogSettings {
-    /// The levels by logger name, from the levels file. Names are airlift's or ours.
+    /// The levels by logger name, from the levels file. A name is that of an airlift logger, of one
+    /// of our modules or of a library.
     pub levels: BTreeMap<String, LogLevel>,
     /// `log.path`: the log file; `None`: only the console.
     pub path: Option<PathBuf>,

@@ -30,7 +30,8 @@ pub struct CommandLine {
     pub server_log_file: Option<PathBuf>,
     /// `-D NAME=VALUE`, in order.
     pub properties: Vec<(String, String)>,
-    /// Whether the server runs detached: its log goes to a file and not to the console.
+    /// Whether the server runs detached. The log of a detached server goes to a file and not to the
+    /// console.
     pub detached: bool,
 }
 
@@ -45,7 +46,7 @@ pub struct Paths {
     pub node_config: PathBuf,
     /// `log.properties`, which may be absent.
     pub log_levels: PathBuf,
-    /// The data directory: `--data-dir`, else `node.data-dir`, else the installation.
+    /// The data directory: `--data-dir`, else `node.data-dir`, else the installation directory.
     pub data_dir: PathBuf,
     /// The launcher's pid file.
     pub pid_file: PathBuf,

@@ -152,7 +152,7 @@ fn unescape(text: &str) -> Result<String, String> {
         };
         units.extend_from_slice(c.encode_utf16(&mut buffer));
     }
-    // Decoded as UTF-16, because `\uD83D\uDE00` is one character in two escapes.
+    // The units are UTF-16, because two escapes such as `\uD83D\uDE00` stand for one character.
     String::from_utf16(&units)
         .map_err(|_| "has a \\u escape that is only half of a surrogate pair".to_owned())
 }

@@ -60,8 +60,8 @@ pub struct Settings {
     /// `discovery.coordinator-choice`: whether the coordinator that joined last is chosen, rather
     /// than the one that joined first.
     pub newest_coordinator: bool,
-    /// `discovery.coordinator-redirect`: whether the engine's own paths redirect to its
-    /// coordinator.
+    /// `discovery.coordinator-redirect`: whether the paths of an engine, such as `/v1/statement`,
+    /// redirect to the coordinator.
     pub coordinator_redirect: bool,
     /// `cluster.auto-rejoin`: whether the leader automatically takes back a node whose data
     /// directory was emptied.
@@ -72,7 +72,7 @@ pub struct Settings {
     pub election_min_ms: u64,
     /// Maximum time without a heartbeat before an election: 5/3 of the minimum.
     pub election_max_ms: u64,
-    /// The shared secrets, and who must prove that they have one.
+    /// The shared secrets, and the extent to which peers and engines must prove that they have one.
     pub security: SecuritySettings,
     /// `log.*`
     pub log: LogSettings,

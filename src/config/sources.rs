@@ -26,7 +26,7 @@ pub(super) struct Sources {
     /// Keys whose value cannot be used. The value is already reported, so the key is not reported
     /// as missing.
     unusable: BTreeSet<String>,
-    /// The file in which a missing key belongs.
+    /// The path of `config.properties`, which is also the location of an error about a missing key.
     config_file: String,
     pub(super) errors: Vec<ConfigError>,
     pub(super) notices: Vec<String>,

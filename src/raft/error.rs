@@ -36,7 +36,7 @@ pub enum Unavailable {
         /// The reason why the group does not serve.
         outage: Outage,
     },
-    /// The reason that another node sent, or that the watchers of this node were given.
+    /// A reason that another node sent, or that this node gave to its watchers.
     #[error("{0}")]
     Reported(String),
     /// Too many lookups are waiting.
@@ -123,7 +123,7 @@ pub enum Outage {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the disk of {node_id} is full")]
 pub struct DiskFull {
-    /// The `node.id`.
+    /// The `node.id` of the node.
     pub node_id: String,
 }
 
@@ -206,7 +206,7 @@ pub enum IdentityError {
     },
 }
 
-/// A failure of the disk, or of openraft, which ends when it cannot use the disk.
+/// A failure of the disk or of openraft. openraft ends when it cannot use the disk.
 ///
 /// The errors of openraft are not sources, because their texts already contain the texts of their
 /// causes. A report of all causes would repeat these texts.

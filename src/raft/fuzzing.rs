@@ -36,7 +36,7 @@ pub fn log_record_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     entries(commands).iter().map(log_record_of).collect()
 }
 
-/// Returns sample bodies of WAL frames: without an entry, with one, and with all of them.
+/// Returns sample bodies of WAL frames: with no entry, with one entry, and with all sample entries.
 pub fn log_frame_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     let entries = entries(commands);
     let parts = [&entries[..0], &entries[..1], &entries[..]];

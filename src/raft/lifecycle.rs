@@ -76,7 +76,7 @@ async fn watch_over(
     // wake the loop below at each iteration of openraft's core loop.
     let mut running_changes = group.raft.server_metrics();
     let mut stop = stop.subscribe();
-    // Created once, outside the loop, because its timer must outlive the iterations.
+    // Create this future once, outside the loop, because its timer must outlive the iterations.
     let orphaned = initialize::orphaned(group, bootstrap, identity);
     tokio::pin!(orphaned);
     loop {

@@ -22,7 +22,8 @@ pub struct Options {
     /// The proof of identity that this node gives to its peers and demands from them. Connections
     /// that are made by `dial` carry no proof.
     pub security: PeerSecurity,
-    /// Replacement for dialing peers by TCP and HTTP: a simulation supplies its own network.
+    /// The network on which peers are dialed; `None`: TCP and HTTP. A simulation supplies its own
+    /// network.
     pub dial: Option<Arc<dyn Dial>>,
     /// The nodes that form the group, and the addresses of its members. `None` for a cluster of
     /// one, or for a member that could not read its inventory.

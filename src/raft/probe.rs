@@ -25,13 +25,13 @@ pub struct Probe {
     pub vote: Option<(u64, RaftId, bool)>,
     /// The last log id that the node knows to be committed: term, leader, index.
     pub committed: Option<(u64, RaftId, u64)>,
-    /// The applied index of its registry.
+    /// The applied index of the node's registry.
     pub applied: u64,
-    /// The digest of its registry.
+    /// The digest of the node's registry.
     pub digest: u128,
-    /// The index of the last entry on its disk.
+    /// The index of the last entry on the node's disk.
     pub on_disk: Option<u64>,
-    /// The first index that its log may still contain.
+    /// The first index that the node's log may still contain.
     pub first: u64,
     /// The voters of the effective membership; two sets during a membership change.
     pub voters: Vec<BTreeSet<RaftId>>,
@@ -53,12 +53,13 @@ pub struct LoggedEntry {
 }
 
 impl Node {
-    /// Returns the node's current state, or `None` before it is in a group.
+    /// Returns the node's current state, or `None` before the node is in a group.
     pub fn probe(&self) -> Option<Probe> {
         Some(probe(&*self.group_now()?))
     }
 
-    /// Returns the index of the last entry on this node's disk, whether or not it is in a group.
+    /// Returns the index of the last entry on this node's disk, whether or not the node is in a
+    /// group.
     pub fn on_disk(&self) -> Option<u64> {
         self.store().extent_on_disk().0
     }

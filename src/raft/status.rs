@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Proposes every write of the group.
+    /// The node that proposes every write of the group.
     Leader,
     /// A voter that follows the leader.
     Follower,
-    /// Receives the log but has no vote.
+    /// A member that receives the log but has no vote.
     Learner,
-    /// Asks for votes, or is not in a group yet.
+    /// A node that asks for votes, or that is not in a group yet.
     Candidate,
 }
 
@@ -42,7 +42,7 @@ pub struct Status {
     pub security: SecurityStatus,
     /// The members, sorted by `node.id`.
     pub members: Vec<MemberStatus>,
-    /// Whether a group is formed, and what the node waits for if not.
+    /// The cluster id of the group, and the reason if this node does not serve.
     #[serde(flatten)]
     pub group: GroupState,
 }
@@ -75,7 +75,7 @@ pub enum MemberProof {
 pub struct GroupState {
     /// The cluster id in hex, once a group is formed.
     pub cluster: Option<String>,
-    /// The condition that this node waits for, and the remedy; absent when it serves.
+    /// The condition that this node waits for, and the remedy; absent when this node serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
 }
@@ -95,8 +95,8 @@ pub struct MemberStatus {
     /// that never answered, and if peers prove nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<MemberProof>,
-    /// Number of log entries that the member has yet to apply to be level with the most advanced
-    /// member that this node knows of.
+    /// Number of log entries by which the member is behind the most advanced member that this node
+    /// knows of.
     pub lag: u64,
 }
 
@@ -188,7 +188,7 @@ fn security(security: &PeerSecurity) -> SecurityStatus {
     }
 }
 
-/// Returns what a member has proved to this node.
+/// Returns the proof that a member has given to this node.
 fn proof(group: &Group, id: RaftId) -> Option<MemberProof> {
     let peer = group.peers.state(id);
     let is_known = id != group.raft_id() && peer.last_answer.is_some();

@@ -1,4 +1,4 @@
-//! Conversion of HTTP's records to the lines of the access log.
+//! Conversion of the HTTP server's records to lines of the access log.
 
 use super::error::ServerError;
 use crate::clock;

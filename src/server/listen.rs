@@ -43,7 +43,7 @@ fn refused(settings: &Settings, error: io::Error) -> ServerError {
 enum Families {
     /// Only the family of the socket's address.
     One,
-    /// IPv4 too, on an IPv6 socket.
+    /// IPv4 and IPv6, on an IPv6 socket.
     Both,
 }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// Timeout for resolving the name of this machine. If it passes, the address is chosen without the
-/// name.
+/// Timeout for resolving the name of this machine. If this time passes, the address is chosen
+/// without the name.
 const RESOLVE_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// The address at which this node is reached.

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 /// Maximum number of threads that are listed.
 const THREADS_MAX: usize = 64;
-/// Duration of a clock tick: Linux counts processor time in hundredths of a second.
+/// Duration of a clock tick, the unit in which Linux counts processor time.
 const MS_PER_TICK: u64 = 10;
 
 /// The sources of the report.

@@ -112,7 +112,7 @@ fn in_proc(path: &Path) -> Option<Destination> {
 /// # Errors
 /// Fails with the operating system's error, and when the path is not a regular file.
 pub(super) fn append(path: &Path) -> io::Result<File> {
-    // Non-blocking, in case a FIFO has replaced the file.
+    // Open the file without blocking, in case a FIFO has replaced it.
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
     let file = open(path, flags)?;
     match file.metadata()?.is_file() {

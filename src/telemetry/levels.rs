@@ -30,7 +30,7 @@ pub const STATE_TARGET: &str = "quorate::state";
 ///   peer does not answer. `quorate::raft` reports such a peer once.
 /// - `openraft::raft` is off, because it logs an error for each message that openraft's handle
 ///   cannot deliver. The caller of the handle gets that error too. In a process that is stopping,
-///   it is no error.
+///   an undelivered message is no error.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)

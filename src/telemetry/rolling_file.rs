@@ -347,7 +347,8 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.log", "a.log-2024-02-29.0.log"]);
     }
 
-    /// Rotated files never exceed their limit. The oldest are removed first, and other files stay.
+    /// The rotated files never exceed the limit of their total size. The oldest are removed first,
+    /// and other files stay.
     #[test]
     fn total_is_limited() {
         let dir = tempfile::tempdir().expect("a directory");

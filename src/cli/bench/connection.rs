@@ -1,4 +1,4 @@
-//! A client's connection, which is opened again when it ends.
+//! The connection of a client. After the connection has ended, the next request opens it again.
 
 use crate::cli::client::error::CommandError;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -92,7 +92,7 @@ impl HttpConnection {
     /// Requests `path` and returns the body of a response with status 200.
     ///
     /// # Errors
-    /// Fails like [`HttpConnection::ask`], and for any other status.
+    /// Fails with the errors of [`HttpConnection::ask`], and when the status is not 200.
     pub async fn text(&mut self, path: &str) -> Result<String, String> {
         let mut text = Vec::new();
         let keep = |piece: &[u8]| {

@@ -14,7 +14,8 @@ const TABLES: usize = 16;
 /// Number of significant digits of a latency. With three digits, a latency is precise to a
 /// thousandth.
 const DIGITS: u8 = 3;
-/// Maximum number of different errors that are counted separately.
+/// Maximum number of different errors that are counted separately. Further errors are counted
+/// together as `others`.
 const ERRORS_MAX: usize = 20;
 
 /// The time window that is measured.

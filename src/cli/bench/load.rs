@@ -21,7 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// requests is part of the result.
 const WORKED_OFF_WITHIN: Duration = Duration::from_secs(2);
 
-/// Tolerance for timers: they fire up to a millisecond late, and a little later on a busy machine.
+/// Tolerance for late timers. A timer fires up to a millisecond late, and a little later on a busy
+/// machine.
 const TIMER_ROUNDS: Duration = Duration::from_millis(2);
 
 /// The parameters of a load.
@@ -69,7 +70,7 @@ impl LoadRunner {
 /// The start times of the requests.
 struct Schedule {
     window: FiguresWindow,
-    /// Time between two requests of the whole load.
+    /// Time between two requests of the whole load; `None` if the load has no rate.
     spacing: Option<Duration>,
     next: AtomicU64,
     began: Instant,
@@ -137,7 +138,7 @@ struct BenchClient {
 }
 
 impl BenchClient {
-    /// Sends the requests that are due to this client until the load is over.
+    /// Sends one due request after another, until the load is over.
     async fn run(self) {
         let lookup = self.nodes.lookup_path();
         let mut server = self.number as usize;

@@ -36,8 +36,9 @@ pub struct SimulatedEngines {
     write_locks: Vec<Mutex<()>>,
 }
 
-/// The characters of a type that are percent-encoded, as engines do: all except the unreserved ones
-/// (RFC 3986, section 2.3). The type `presto-coordinator` stays unchanged.
+/// The characters of a type that are percent-encoded. As in engines, these are all characters
+/// except the unreserved ones (RFC 3986, section 2.3). The type `presto-coordinator` stays
+/// unchanged.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -225,7 +226,7 @@ impl Renewing {
     }
 }
 
-/// The nodes that are renewed on one connection.
+/// A task that renews some of the nodes on one connection.
 struct RenewalTask {
     nodes: Arc<SimulatedEngines>,
     own: Vec<u32>,

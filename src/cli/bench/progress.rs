@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 
-/// A progress bar on standard error; hidden if that is not a terminal.
+/// A progress bar on standard error; hidden if standard error is not a terminal.
 pub struct ProgressLine {
     bar: ProgressBar,
     drawing: JoinHandle<()>,

@@ -17,8 +17,8 @@ pub struct BenchReport {
     clients: u32,
     nodes: u32,
     services: u64,
-    /// Requested rate per second; `None` if each client sends a request when the last one is
-    /// answered.
+    /// Requested rate per second; `None` if each client sends its next request as soon as its last
+    /// one is answered.
     asked_per_second: Option<u32>,
     duration_s: f64,
     served: u64,

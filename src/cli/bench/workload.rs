@@ -91,7 +91,7 @@ impl Workload {
     }
 }
 
-/// Returns the environment of the cluster, as its lookups report it.
+/// Returns the environment that the lookups of the cluster report.
 ///
 /// # Errors
 /// Fails when the first server does not return a lookup, or when services of the type are already
@@ -123,7 +123,7 @@ pub async fn environment(
 mod tests {
     use super::*;
 
-    /// The shares of a mix must add up to 100, and an error names the wrong part.
+    /// The shares of a mix must add up to 100. The error for an invalid mix names the invalid part.
     #[test]
     fn mixes_are_read() {
         let wrong = |text: &str| text.parse::<Mix>().unwrap_err();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CoordinatorLine {
-    /// The address at which clients reach it.
+    /// The address at which clients reach the coordinator.
     pub uri: String,
     /// The node id; `None` for a static announcement.
     pub node_id: Option<String>,

@@ -53,8 +53,8 @@ fn code_of(status: ExitStatus) -> u8 {
 /// A command that runs for one coordinator after another.
 ///
 /// - At most one run is active at a time.
-/// - After a run, the command runs for the newest coordinator that was reported during the run,
-///   unless the run was already for that coordinator.
+/// - When a run ends, the next run is for the newest coordinator that was reported in the meantime.
+///   If that is the coordinator of the ended run, there is no next run.
 pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,

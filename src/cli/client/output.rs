@@ -33,9 +33,9 @@ pub fn print_error(text: &str) {
 /// Waits until the reader of standard output has closed the pipe, so that
 /// `quorate watch ... | head -1` ends. Never returns for a file or a terminal.
 pub async fn reader_gone() {
-    // The unchecked constructor is used, because `from_owned_fd` would make writes to standard
-    // output fail when the reader is slow. For a file, the call fails, because a file cannot be
-    // polled. The wait then never ends, because a file has no reader that could close it.
+    // Use the unchecked constructor, because `from_owned_fd` would make writes to standard output
+    // fail when the reader is slow. If standard output is a file, the constructor fails, because a
+    // file cannot be polled. This function then never returns, because a file has no reader.
     let pipe = io::stdout()
         .as_fd()
         .try_clone_to_owned()
@@ -48,7 +48,7 @@ pub async fn reader_gone() {
     std::future::pending().await
 }
 
-/// Returns a server's message as part of one line.
+/// Returns a server's message without line breaks and shortened, to be shown as part of one line.
 pub fn one_line(text: &str) -> String {
     let text = text.trim();
     text.chars()

@@ -170,7 +170,7 @@ impl Query {
         self
     }
 
-    /// Adds the parameter `name` without a value if it is wanted.
+    /// Adds the parameter `name`, without a value, if `wanted` is set.
     pub fn flag(mut self, name: &'static str, wanted: bool) -> Query {
         self.parameters.extend(wanted.then_some((name, None)));
         self

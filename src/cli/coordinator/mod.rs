@@ -123,8 +123,8 @@ async fn follow(arguments: &CoordinatorArguments, mut events: EventReader) -> an
     let mut reader_gone = pin!(output::reader_gone());
     loop {
         let event = {
-            // Pinned outside the inner loop, so that the end of an `--exec` run does not cancel a
-            // connection attempt.
+            // The future is created outside the inner loop, so that the end of an `--exec` run does
+            // not cancel a connection attempt.
             let mut next = pin!(events.next());
             loop {
                 tokio::select! {

@@ -16,8 +16,8 @@ fn arguments(options: &[&str]) -> CoordinatorArguments {
     CoordinatorArguments::try_parse_from(words).expect("options")
 }
 
-/// Returns the lines that a series of events prints. The reason for no coordinator is in
-/// parentheses.
+/// Returns the lines that a series of events prints. If there is no coordinator, the line is the
+/// reason in parentheses.
 fn printed(options: &[&str], series: &[(&str, &str)]) -> Vec<String> {
     let arguments = arguments(options);
     let mut known = LastCoordinator::default();

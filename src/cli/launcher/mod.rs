@@ -125,7 +125,7 @@ pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<LauncherOut
         .len();
     make_data_dir(paths)?;
     // The space for the pid is reserved before the server is started. Otherwise, a full disk would
-    // be noticed only when there is a process, which would have to be killed again.
+    // be noticed only after the start, and the server would have to be killed.
     pid_file.reserve()?;
     pid_file.bequeath()?;
     let mut child = spawn(options, paths, log)?;

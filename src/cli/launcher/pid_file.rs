@@ -168,7 +168,7 @@ impl PidFile {
         u32::try_from(pid.as_raw_pid()).ok()
     }
 
-    /// Returns the process that the file names. If it names none, the error has the text of
+    /// Returns the process that the file names. If the file names none, the error has the text of
     /// airlift's launcher.
     fn read_pid(&mut self) -> Result<Pid, LauncherError> {
         let path = self.path.display().to_string();

@@ -38,7 +38,7 @@ fn answer(status: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// URIs are made absolute and normalized. Relative files start in the data directory.
+/// URIs are made absolute and normalized. Relative paths start in the data directory.
 #[test]
 fn uris_are_normalized() {
     for (written, read) in [

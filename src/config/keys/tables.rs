@@ -186,7 +186,8 @@ pub(super) const IGNORED: &[(&str, ValueKind)] = &[
     ("http-server.net.max-idle-time", ValueKind::Duration),
     ("http-server.notify-remote-async-errors", ValueKind::Boolean),
     ("http-server.output-buffer-size", ValueKind::DataSize),
-    // Any text, since it is a boolean in airlift 233 and an enum in newer airlift.
+    // This key takes any text, since its value is a boolean in airlift 233 and an enum in newer
+    // airlift.
     ("http-server.process-forwarded", ValueKind::Text),
     ("http-server.show-stack-trace", ValueKind::Boolean),
     ("http-server.stop-timeout", ValueKind::Duration),

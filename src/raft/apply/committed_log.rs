@@ -58,7 +58,8 @@ pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) 
     let mut log = store.log_store();
     let purged = log.get_log_state().await?.last_purged_log_id;
     let snapshot = match purged {
-        // Nothing was purged. The complete log contains more than a snapshot does.
+        // Nothing was purged. The complete log gives the effect of every entry, and a snapshot
+        // would hide the effects of the entries that it covers.
         None => None,
         Some(_) => store.snapshots().load()?,
     };

@@ -140,8 +140,8 @@ impl Replica {
     pub(crate) fn install(&self, registry: Registry) {
         let mut guard = write(&self.registry);
         *guard = registry;
-        // Must happen before the lock is released, so that no reader of the new state is given
-        // changes of the old state.
+        // Restart the history before the lock is released, so that no reader of the new state is
+        // given changes of the old state.
         self.watch_hub.start_over(guard.applied_index());
         let (index, ticked_ms) = (guard.applied_index(), guard.ticked_ms());
         drop(guard);
@@ -178,8 +178,8 @@ impl Replica {
                 history.applied(leader, clock::now(), grace_ms.is_some());
             }
         }
-        // Must come after the tick is reported, so that a reader that sees this index also knows of
-        // a pause that the tick reveals.
+        // Record the index after the tick is reported, so that a reader that sees this index also
+        // knows of a pause that the tick reveals.
         self.evidence.note_committed(log_id.index());
     }
 }

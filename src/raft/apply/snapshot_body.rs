@@ -8,13 +8,13 @@ use openraft::type_config::alias::SnapshotOf;
 /// A snapshot with its body.
 pub(crate) type RaftSnapshot = SnapshotOf<TypeConfig, SnapshotBody>;
 
-/// The location of the body of a snapshot.
+/// The body of a snapshot, in one of three forms.
 pub(crate) enum SnapshotBody {
-    /// On disk. openraft requests the body when a member needs it.
+    /// The body is on disk. openraft requests it when a member needs it.
     OnDisk,
-    /// In memory, to be sent.
+    /// The body is in memory, encoded, to be sent.
     Encoded(Bytes),
-    /// Received, checked and decoded. The received bytes are not kept, because together with the
-    /// registry they would take too much memory.
+    /// The body was received, checked and decoded. The received bytes are not kept, because
+    /// together with the registry they would take too much memory.
     Restored(Box<Registry>),
 }

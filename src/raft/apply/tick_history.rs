@@ -7,7 +7,8 @@ use crate::planted::{Bug, is_planted};
 use crate::storage::types::RaftId;
 use std::time::Duration;
 
-/// A leader, by term and Raft id: openraft may have two leaders in one term.
+/// A leader, by term and Raft id. The term alone is not enough, because openraft may have two
+/// leaders in one term.
 pub(crate) type LeaderKey = (u64, RaftId);
 
 /// Detector of gaps, which are long times between two ticks as this node applied them. The next
@@ -159,8 +160,8 @@ mod tests {
         assert!(history.needs_grace(start));
     }
 
-    /// Ticks that are replayed at start, before this node follows a leader, do not count: the grace
-    /// period is still owed.
+    /// Ticks that are replayed at start, before this node follows a leader, do not count, so the
+    /// grace period is still owed.
     #[test]
     fn replay_does_not_count() {
         let mut history = TickHistory::new(GAP);

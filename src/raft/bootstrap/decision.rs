@@ -192,8 +192,8 @@ mod tests {
         ));
     }
 
-    /// A silent peer may know a group, so no node founds without its answer. The reason names the
-    /// peer.
+    /// A silent peer may know a group, so no node founds one without the answer of that peer. The
+    /// reason names the peer.
     #[test]
     fn nobody_founds_past_a_silent_peer() {
         let silent = Err(ProbeError::Unexpected);

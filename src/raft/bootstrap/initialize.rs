@@ -21,14 +21,15 @@ const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
 /// Maximum time that the other founders wait for the first founder to lead, so that votes do not
 /// split. After this time they initialize the group without the first founder.
 const OTHERS_WAIT: Duration = Duration::from_millis(2_000);
-/// Time between two checks of a founder that waits for the other founders.
+/// Time between two checks that a founder makes while it waits for another founder.
 const CHECK_INTERVAL: Duration = Duration::from_millis(25);
 /// Time between two join requests of a node that joins later.
 const JOIN_INTERVAL: Duration = Duration::from_millis(300);
 /// Time between two checks by which a founder detects that its founding has failed ([`orphaned`]).
 const ORPHANED_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Starts the task that makes this node a voter: it initializes the group, or asks to join it.
+/// Starts the task that makes this node a voter. A founder initializes the group, and a node that
+/// joins late asks the group to make it a voter.
 pub(crate) fn spawn_tasks(group: Arc<Group>, bootstrap: Arc<Bootstrap>, joined_late: bool) {
     tokio::spawn(async move {
         let settled = async {
@@ -138,8 +139,8 @@ async fn request_join_until_voter(group: &Group, bootstrap: &Bootstrap) {
     tracing::info!(target: log_target::FOUNDING, "this node is a voter again");
 }
 
-/// Resolves when this node's founding has failed: its log holds only the founding entry, and every
-/// other founder is in another group (docs/decisions/0001).
+/// Resolves when the founding by this node has failed, that is, when this node's log holds only the
+/// founding entry and every other founder is in another group (docs/decisions/0001).
 pub(crate) async fn orphaned(group: &Group, bootstrap: &Bootstrap, identity: &GroupIdentity) {
     if identity.joined_late || identity.founders.len() < 2 {
         return std::future::pending().await;
@@ -166,7 +167,8 @@ pub(crate) async fn orphaned(group: &Group, bootstrap: &Bootstrap, identity: &Gr
     }
 }
 
-/// Returns whether every other founder answers and is in a group with other founders.
+/// Returns whether every other founder of this group answers, and is in a group whose founders
+/// differ from those of this group.
 async fn all_in_other_groups(group: &Group, bootstrap: &Bootstrap) -> bool {
     let own = bootstrap.local_member().name.clone();
     for (name, address) in group.founders().iter().filter(|(name, _)| *name != own) {

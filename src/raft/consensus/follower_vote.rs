@@ -36,12 +36,12 @@ pub(crate) async fn index(
     vote: Vote,
 ) -> Result<Option<u64>, Fatal<TypeConfig>> {
     let own = group.raft_id();
-    // Avoids a call into openraft's core if the two nodes are not a majority.
+    // This check avoids a call into openraft's core if the two nodes are not a majority.
     let known = group.view().borrow().membership.clone();
     if !are_majority(own, of, known.get_joint_config()) {
         return Ok(None);
     }
-    // Runs in openraft's core task, so that all values are from one moment.
+    // The closure runs in openraft's core task, so that all values are from one moment.
     let decided = group.raft.with_raft_state(move |state| {
         let leads = state.server_state == ServerState::Leader && *state.vote_ref() == vote;
         let voters = state.membership_state.effective().get_joint_config();

@@ -1,4 +1,4 @@
-//! Proposes batches of writes on the leader, or forwards them to it.
+//! Proposes batches of writes if this node leads, and otherwise forwards them to the leader.
 //!
 //! A write that may have been applied is never proposed again.
 
@@ -20,7 +20,8 @@ use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Time between two attempts while no leader is known, unless a leader appears first.
+/// Time between two attempts while no leader is known. The next attempt is earlier if a leader
+/// appears.
 const RETRY_AFTER: Duration = Duration::from_millis(25);
 
 /// Proposes or forwards one batch of writes after another, until the group ends.
@@ -39,8 +40,8 @@ enum Attempt {
     NotApplied(Vec<PendingWrite>, String),
 }
 
-/// Proposes a batch on the leader or forwards the batch to the leader. Retries until every write is
-/// decided or its client no longer waits.
+/// Proposes a batch if this node leads, and otherwise forwards the batch to the leader. Retries
+/// until every write is decided or its client no longer waits.
 async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
     let mut reason = String::from("the write was not proposed in time");
     loop {

@@ -181,7 +181,7 @@ impl Group {
     /// Checks whether this node's disk has space for log entries.
     ///
     /// # Errors
-    /// If it has none.
+    /// When the free space is below the floor.
     pub(crate) fn check_disk_space(&self) -> Result<(), DiskFull> {
         match self.disk_low.load(Ordering::Relaxed) {
             true => Err(DiskFull {

@@ -21,7 +21,8 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Maximum time that writes wait after the start of this node's group. Within this time, the
 /// members of a new group report to each other the levels that they support.
 const FIRST_MOMENT: Duration = Duration::from_secs(1);
-/// Deadline of the proposal of a level. If it fails, the next check proposes the level again.
+/// Deadline of the proposal of a level. If the proposal fails, the next check proposes the level
+/// again.
 const PROPOSAL_TIME: Duration = Duration::from_secs(2);
 
 /// Proposes a higher level of commands whenever every voter supports one, until the group stops.

@@ -138,8 +138,8 @@ async fn add(group: &Group, pending: &PendingJoin, view: &RaftView) {
     }
 }
 
-/// Returns whether the old incarnation is dead: its address answers as the new node, or has been
-/// silent for [`SILENT_FOR`].
+/// Returns whether the old incarnations of a joining node are dead. An old incarnation is dead if
+/// the new one answers at its address, or if the old one has not answered there for [`SILENT_FOR`].
 async fn predecessor_is_dead(
     group: &Group,
     pending: &PendingJoin,

@@ -12,8 +12,8 @@ const HEARTBEATS: u32 = 2;
 /// Maximum time to wait until another node is seen to lead.
 const TRANSFER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// Transfers the leadership if this node leads and another voter can take over. Returns whether
-/// another node leads afterwards.
+/// Transfers the leadership if this node leads and another voter can take over. Returns `true` if
+/// another node is then seen to lead, or if this node did not lead.
 pub(crate) async fn run(group: &Group) -> bool {
     if !group.leads() {
         return true;

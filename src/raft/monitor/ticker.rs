@@ -19,9 +19,9 @@ use std::time::Duration;
 ///   same term, and is never forwarded.
 /// - Before its first tick in a term, this node waits until it has applied an entry that it
 ///   proposed in that term. Up to that entry, the log may still contain a tick of an older leader.
-/// - Each tick advances time by the duration since the last applied tick. If this node proposed the
-///   last tick, the duration begins with the proposal. Otherwise it begins when this node applied
-///   the last tick. If the last tick took long to commit, the duration begins later (see
+/// - Each tick advances time by the duration since the last applied tick. If another node proposed
+///   that tick, the duration begins when this node applied it. If this node proposed that tick, the
+///   duration begins with the proposal, or later if the tick took long to commit (see
 ///   [`OwnTick::base`]).
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(TICK_INTERVAL);

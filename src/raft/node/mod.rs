@@ -230,7 +230,7 @@ impl Node {
     /// Checks whether this node is a voter and has served a read completely in the last 2 s.
     ///
     /// # Errors
-    /// The reason why it is not ready.
+    /// The reason why this node is not ready.
     pub fn ready(&self) -> Result<(), Unavailable> {
         if *self.stop.borrow() {
             return Err(Unavailable::Stopping);
@@ -357,7 +357,7 @@ impl Node {
         self.group().map_err(WriteError::NotApplied)
     }
 
-    /// Proposes a command of a static service, which no other write can supersede.
+    /// Proposes a command about a static service, which no other write can supersede.
     async fn write(&self, command: Command, deadline: Instant) -> Result<u64, WriteError> {
         let group = self.group_to_write()?;
         loop {

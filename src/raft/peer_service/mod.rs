@@ -52,7 +52,8 @@ pub(crate) enum PeerSession {
 enum Rejection {
     /// The peer may try again soon.
     Retry(String),
-    /// The cluster, the receiver or the version is wrong.
+    /// The peer may not connect, for example because its hello names the wrong cluster, receiver or
+    /// version.
     Refused(String),
     /// The sender must stop, because it is not the node that it claims to be. An operator has to
     /// investigate.
@@ -139,7 +140,8 @@ impl RaftPeerService {
                 .members()
                 .any(|(member, ..)| member == id)
         {
-            // Anyone can make up a name, and a node that is about to become a member tries again.
+            // Reject the peer, because anyone can make up a name. Allow a retry, because the peer
+            // may be a node that is about to become a member.
             return Err(Rejection::Retry(format!(
                 "{} is not a member and has not proved that it has the shared secret of {node_id}",
                 hello.from.name

@@ -304,8 +304,9 @@ async fn strangers_are_remembered_within_bounds() {
     stage.goes_on().await;
 }
 
-/// A member cannot have a command proposed that only a leader proposes: here one that retires a
-/// member, and one that raises the feature level. A client's write in the same message is made.
+/// A member cannot make the leader propose a command that retires a member or raises the feature
+/// level, since only leaders propose such commands. A client's write in the same message is
+/// accepted.
 #[tokio::test]
 async fn only_writes_of_clients_are_forwarded() {
     let stage = ServiceStage::set().await;

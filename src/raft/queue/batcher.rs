@@ -40,15 +40,15 @@ pub(crate) struct BatchDelay {
 /// Tracks the clients that are expected to send another request.
 #[derive(Debug)]
 pub(crate) struct AdaptiveBatcher {
-    /// Number of requests when the last batch was answered. It counts the requests in the batch and
-    /// those that waited for the next batch.
+    /// Number of requests that the next batch waits for: those of the last batch, and those that
+    /// were queued when the last batch was answered. Zero if there were fewer than [`MIN_BATCH`].
     expected: usize,
     /// The time at which the last batch was answered.
     answered_at: Instant,
     /// The time at which the last batch was filled.
     filled_at: Instant,
     delay: BatchDelay,
-    /// Number of following batches that do not wait.
+    /// Number of the next batches that do not wait.
     backoff: u32,
     /// The next value of `backoff`, if the expected requests do not arrive.
     next_backoff: u32,

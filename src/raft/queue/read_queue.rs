@@ -30,7 +30,8 @@ const MAX_WAITING_READS: usize = 20_000;
 /// Maximum duration of a round. A longer round is abandoned and a new round starts, so that a
 /// paused leader does not block the only round of this node.
 pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
-/// Time between two rounds after a failure, unless the leader changes first.
+/// Time from a failed round to the next one. The next round is earlier if the leader or the
+/// membership changes.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// The handle through which reads wait for a read index.
@@ -71,8 +72,8 @@ impl ReadQueue {
     }
 
     /// Returns a read index. Once this node has applied the index, its state covers everything
-    /// acknowledged before this call. The method returns by `deadline`. If `deadline` passes during
-    /// a round that began before this call, the method returns after that round instead.
+    /// acknowledged before this call. If `deadline` passes during a round that began before this
+    /// call, the method returns after that round. Otherwise it returns by `deadline`.
     pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting

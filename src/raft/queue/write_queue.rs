@@ -210,7 +210,7 @@ impl WriteWorker {
     }
 }
 
-/// Counter of the collected writes that fit into a batch, from the first one on.
+/// The number and the size of the writes collected for a batch, and the number that fit into it.
 #[derive(Default)]
 struct BatchSize {
     counted: usize,

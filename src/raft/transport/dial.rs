@@ -55,8 +55,8 @@ static OFF: PeerSecurity = PeerSecurity::Off;
 /// The means to connect to peers. It is cheap to clone, and the clones share the resolved names.
 #[derive(Clone)]
 pub(crate) enum Dialer {
-    /// TCP, from the local address `bind` where that is possible. TLS follows if peers prove that
-    /// they have the shared secret, and an HTTP upgrade otherwise.
+    /// TCP, from the local address `bind` where that is possible. The connection uses TLS if the
+    /// peer proves that it has the shared secret, and an HTTP upgrade otherwise.
     Tcp {
         bind: Option<IpAddr>,
         resolver: Arc<Resolver>,

@@ -23,7 +23,7 @@ pub(super) async fn secure(
     let stream = connecting.await?;
     match PublicKey::shown(stream.get_ref().1.peer_certificates()) {
         Some(key) => Ok((stream, PeerProof::Key(key))),
-        // Not reached, because the handshake fails without a key.
+        // This arm is not reached, because the handshake fails without a key.
         None => Err(ProofError::NoProof),
     }
 }

@@ -55,7 +55,7 @@ pub enum CallFailure {
     SilentAtLastAddress {
         /// The peer's address.
         address: String,
-        /// The reason why its name does not resolve.
+        /// The reason why the peer's name does not resolve.
         source: Unresolved,
     },
     /// The peer is not ready, for the reason that it sent.

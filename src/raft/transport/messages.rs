@@ -17,8 +17,8 @@ pub(crate) const MESSAGES_VERSION: u32 = 1;
 pub(crate) struct Hello {
     pub(crate) version: u32,
     pub(crate) from: PeerIdentity,
-    /// The id of the group and the raft id of the intended receiver. Absent if the sender is
-    /// looking for a group.
+    /// The id of the group and the raft id of the intended receiver. Absent in a hello of
+    /// [`Hello::non_member`].
     pub(crate) to: Option<(u64, RaftId)>,
 }
 
@@ -110,7 +110,8 @@ pub(crate) enum Response {
 pub(crate) struct GroupInfo {
     pub(crate) name: NodeIdentity,
     pub(crate) environment: String,
-    /// The digest of the node's inventory: only nodes with the same inventory form a group.
+    /// The digest of the node's inventory. Nodes form a group only if their inventories are the
+    /// same.
     pub(crate) inventory_digest: Option<u64>,
     /// The founders of the group with their addresses, sorted. Absent if the node has no group.
     pub(crate) founders: Option<Vec<(NodeIdentity, String)>>,
@@ -161,11 +162,11 @@ pub(crate) struct Forwarded {
 /// The result of one proposed or forwarded write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum WriteResult {
-    /// Committed and applied.
+    /// The write was committed and applied.
     Done { index: u64, outcome: Outcome },
-    /// Certainly not applied.
+    /// The write was certainly not applied.
     NotApplied(String),
-    /// Unknown: the write may have been applied.
+    /// The write may have been applied, or may still be applied later.
     Unknown(String),
 }
 

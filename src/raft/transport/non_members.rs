@@ -1,4 +1,4 @@
-//! Limits for connections of nodes that are not members: these connections are few and short.
+//! The limit on the number of connections from nodes that are not members.
 
 use crate::locks::lock;
 use std::collections::BTreeMap;

@@ -17,8 +17,8 @@ pub enum PeerSecurity {
     Keys {
         /// The keys that are valid now.
         keys: watch::Receiver<Arc<PeerKeys>>,
-        /// Whether peers without a proof are dialed and accepted too, while a group is changed node
-        /// by node from [`PeerSecurity::Off`] (`permissive`).
+        /// Whether peers without a proof are dialed and accepted too (`permissive`). This is needed
+        /// while the nodes of a group are changed one by one from [`PeerSecurity::Off`].
         accepts_plain: bool,
     },
 }
@@ -66,8 +66,8 @@ impl PeerSecurity {
         matches!(self, PeerSecurity::Off) || matches!(proof, PeerProof::Key(_))
     }
 
-    /// Waits until the secret behind this proof is withdrawn. A connection with the proof may not
-    /// be used any more after that.
+    /// Waits until the secret behind this proof is withdrawn. After that, a connection with the
+    /// proof must not be used any more. Never returns for [`PeerProof::Plain`].
     pub(crate) async fn withdrawn(&self, proof: &PeerProof) {
         if let (PeerSecurity::Keys { keys, .. }, PeerProof::Key(key)) = (self, proof) {
             let mut keys = keys.clone();

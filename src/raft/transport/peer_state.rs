@@ -51,7 +51,7 @@ pub(crate) struct PeerState {
 /// proof. An operator can therefore go back from `permissive` to `off`.
 const PROVED_FOR: Duration = Duration::from_secs(30);
 
-/// The change between plain and proven that a peer made with its new connection.
+/// The change between plain and proven, if any, from a peer's last connection to its new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Introduced {
     /// The peer is plain or proven as before.
@@ -69,8 +69,8 @@ impl PeerState {
             .is_some_and(|at| clock::now().duration_since(at) < PROVED_FOR)
     }
 
-    /// Checks the peer on a new connection. With `is_plain`, the peer has sent no proof although
-    /// peers of this group can. Nothing that such a peer says is recorded.
+    /// Checks the peer on a new connection. With `is_plain`, the peer has given no proof, although
+    /// peers of this group can give one. Nothing that such a peer says is recorded.
     ///
     /// # Errors
     /// When the peer is plain now but gave a proof recently, or when its log at the start of its

@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
-/// Maximum size of one write: a pipe that is ready for writing accepts that much without blocking.
+/// Maximum size of one write. A pipe that is ready for writing accepts this many bytes without
+/// blocking.
 const PIECE_BYTES_MAX: usize = 4096;
 
 /// Maximum time to wait for a reader to make room. If the time passes, lines are lost until there

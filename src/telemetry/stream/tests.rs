@@ -87,8 +87,8 @@ fn a_reader_that_stalls_gets_whole_lines() {
     assert!(read.ends_with("\nthe end\n"));
 }
 
-/// A stream socket gets the lines one after another, a datagram socket one per message. A listener
-/// that starts later gets lines too.
+/// A stream socket gets the lines one after another. A datagram socket gets each line as a message.
+/// A listener that starts later gets lines too.
 #[test]
 fn sockets_get_lines() {
     let dir = tempfile::tempdir().expect("a directory");

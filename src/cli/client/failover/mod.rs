@@ -195,7 +195,7 @@ impl FailoverClient {
                     }
                     Err(error) => {
                         // If `limit` cut this request short, the server's earlier error is kept,
-                        // because it says more than a timeout.
+                        // because that error says more than a timeout.
                         let cut_short = each < self.timeouts.answer && error == late(each);
                         let before = self.error().filter(|_| cut_short).cloned();
                         self.next_server(before.unwrap_or(error))?;

@@ -26,7 +26,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub struct SseEvent {
     /// The name of the event.
     pub kind: String,
-    /// The id of the event. A new stream resumes after it (`Last-Event-ID`).
+    /// The id of the event. A new stream resumes after this event (`Last-Event-ID`).
     pub id: Option<String>,
     /// The data, one line of JSON.
     pub data: Box<RawValue>,
@@ -138,7 +138,7 @@ impl EventReader {
         let Some(data) = block.data else {
             return Ok(None);
         };
-        // In JSON, line breaks occur only between tokens.
+        // In JSON, line breaks occur only between tokens, so blanks can replace them.
         let data = RawValue::from_string(data.replace('\n', " "))
             .map_err(|error| format!("sent invalid JSON: {error}"))?;
         let kind = block.event.unwrap_or_else(|| "message".to_owned());
@@ -194,9 +194,9 @@ impl EventReader {
         Ok(())
     }
 
-    /// Makes an error temporary if a stream was opened before; otherwise, returns the error
-    /// unchanged. A proxy may have answered in place of a node that restarts. A node of another
-    /// release may use another form of ids.
+    /// Turns an error into a temporary one if a stream was opened before, and otherwise returns it
+    /// unchanged. Once a stream was opened, the error need not be final: a proxy may have answered
+    /// in place of a node that restarts, or a node of another release may use another form of ids.
     fn bearable(&mut self, error: RequestError) -> RequestError {
         match error {
             RequestError::Invalid(line) if self.has_begun => {

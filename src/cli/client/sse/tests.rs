@@ -1,4 +1,4 @@
-//! Tests of streams in pieces, of broken streams, and of where they resume.
+//! Tests of streams that arrive in pieces, and of the resumption of broken streams.
 
 use super::*;
 use crate::cli::client::error::exit_code_of;

@@ -299,7 +299,7 @@ impl Bootstrap {
     /// group.
     ///
     /// # Errors
-    /// The reason why the group refuses, or does not accept this node yet.
+    /// The reason why the group refuses this node, or does not accept it yet.
     pub(crate) async fn ask_to_join(
         &self,
         addresses: &[String],

@@ -66,7 +66,7 @@ async fn dial(
     dial_and_tell(resolver, alive, refuses, &Notify::new()).await
 }
 
-/// Like [`dial`], but notifies `tried` whenever an address is tried.
+/// Dials the host like [`dial`], and notifies `tried` whenever an address is tried.
 async fn dial_and_tell(
     resolver: &Arc<Resolver>,
     alive: &[SocketAddr],

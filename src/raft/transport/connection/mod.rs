@@ -61,7 +61,7 @@ type ResponseSender = oneshot::Sender<Result<Response, CallError>>;
 /// An open connection to a peer. A task of its own drives it ([`run`]).
 struct OutboundConnection {
     out: mpsc::Sender<(Request, ResponseSender)>,
-    /// The time of the last answer, or of the handshake.
+    /// The time of the last answer, or of the handshake before the first answer.
     last_received: Arc<Mutex<Instant>>,
     /// Whether the peer's answers may stop this node ([`PeerSecurity::may_stop`]).
     may_stop: bool,
@@ -168,7 +168,8 @@ impl PeerClient {
         }
     }
 
-    /// Returns the current connection, or a new one if the current one has been idle for too long.
+    /// Returns the current connection, or a new one if the current one is closed or has been idle
+    /// for too long.
     ///
     /// If no new connection can be made, the current one is kept. A name server, a firewall or a
     /// peer without free capacity may block only new connections. If the peer refuses this node,

@@ -147,7 +147,7 @@ async fn a_connection_long_out_of_use_is_replaced() {
 }
 
 /// A connection in use is kept, and so is a connection with a pending call, no matter how long the
-/// answer takes: a peer with a slow disk is not dead.
+/// answer takes, because a peer with a slow disk is not dead.
 #[tokio::test(start_paused = true)]
 async fn a_connection_in_use_is_kept() {
     let (client, dialled) = client(10);
@@ -192,8 +192,8 @@ async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
     assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
 }
 
-/// A working connection is kept if no new connection can be made: the name server, a firewall or a
-/// peer without free capacity may block new connections only.
+/// A working connection is kept if no new connection can be made, because the name server, a
+/// firewall or a peer without free capacity may block new connections only.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_is_used_on() {
     let (client, dialled) = link_to(10, 1, Then::Fails, false);

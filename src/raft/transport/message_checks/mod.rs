@@ -16,7 +16,7 @@ use thiserror::Error;
 /// The reason why a message is not used. It quotes little of the message, in printable characters.
 #[derive(Debug, Error)]
 pub(crate) enum InvalidMessage {
-    /// The sender's name is not a `node.id`.
+    /// The sender's name is not a valid `node.id`.
     #[error("it calls itself {0}, which is not a valid node.id")]
     Name(String),
     /// A text is too long.

@@ -215,7 +215,7 @@ impl Peers {
             .clone()
     }
 
-    /// Drops the connections to nodes that are no longer members, and their known state.
+    /// Drops the connections and the known state of nodes that are no longer members.
     pub(crate) fn retain(&self, is_member: impl Fn(RaftId) -> bool) {
         lock(&self.clients).retain(|(id, _, _), _| is_member(*id));
         lock(&self.known).retain(|id, _| is_member(*id));
