@@ -1,5 +1,5 @@
-//! Compares the slices of two builds. For each load, computes the ratio of the builds' speeds and
-//! the verdict.
+//! Compares the slices of two builds. For each load, computes the verdict and the ratio of the
+//! builds' speeds.
 
 use super::interval::Median;
 use crate::measure::figures::{Slice, median};
@@ -66,7 +66,8 @@ impl Load {
         }
     }
 
-    /// Returns the speed of one side in one round, or `None` if it was not measured in that round.
+    /// Returns the speed of one side in one round, or `None` if the side was not measured in that
+    /// round.
     fn of(&self, side: Side, round: u32) -> Option<f64> {
         let taken = self
             .slices
