@@ -36,7 +36,7 @@ pub enum BadSnapshot {
         part: &'static str,
         /// The offset of the part.
         at: usize,
-        /// The problem with it.
+        /// The problem with the part.
         why: String,
     },
     /// Readable, but different from what was written.

@@ -25,8 +25,8 @@ impl<P: Iterator<Item = Vec<u8>>> Reader<P> {
         }
     }
 
-    /// Frees the bytes that were read, and appends pieces, at least one, until the number of
-    /// unread bytes has doubled. Returns false at the end of the snapshot.
+    /// Frees the bytes that were read. Then appends at least one piece, and further pieces until
+    /// the number of unread bytes has doubled. Returns false at the end of the snapshot.
     pub(super) fn fill(&mut self) -> bool {
         self.window.drain(..self.read);
         self.read = 0;
