@@ -43,7 +43,7 @@ pub enum NodeOrder {
 /// The state of one host as seen by the observer.
 #[derive(Default)]
 pub struct Slot {
-    /// The node, while its process runs.
+    /// The node; `None` while its process does not run.
     pub node: Option<Node>,
     /// The number of the host's current process.
     pub process: u64,
