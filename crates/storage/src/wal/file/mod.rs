@@ -52,7 +52,7 @@ pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 pub(crate) struct Wal {
     file: FailStopFile,
     epoch: WalEpoch,
-    /// Number of frames of the current generation, which are those since the last move.
+    /// Number of frames of the current generation, which began after the last move to the database.
     frames: u32,
     /// The offset of the next frame.
     end: u64,
