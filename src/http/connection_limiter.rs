@@ -89,7 +89,7 @@ impl ConnectionLimiter {
     /// connection is between two requests.
     ///
     /// # Errors
-    /// If there is no permit.
+    /// Fails if there is no permit.
     pub(super) fn acquire(&self, address: IpAddr) -> Result<ConnectionPermit, LimitReached> {
         let shared = &self.0;
         let for_clients = shared.max - RESERVED_FOR_PEERS.min(shared.max / 4);

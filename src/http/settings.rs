@@ -36,7 +36,8 @@ pub struct HttpSettings {
     /// Like [`HttpSettings::max_header_bytes`], for the paths that redirect to the coordinator.
     /// This limit is larger, because an engine's clients send prepared statements in headers.
     pub max_redirected_header_bytes: usize,
-    /// Maximum number of connections. Lowered to what the process's file descriptors allow.
+    /// Maximum number of connections. The server lowers it to the number that the process's file
+    /// descriptors allow.
     pub max_connections: usize,
     /// Maximum number of connections from one address that have not yet sent a whole request.
     pub max_connections_per_address: usize,
@@ -57,8 +58,8 @@ pub struct HttpSettings {
     pub parked_after: Duration,
     /// The proof that engines give when they announce or withdraw themselves.
     pub engines: EngineSecurity,
-    /// A flag, set when the process is about to stop, so that `/v1/cluster/ready` fails before the
-    /// first connection is refused.
+    /// A flag that is set when the process is about to stop, so that `/v1/cluster/ready` fails
+    /// before the first connection is refused.
     pub leaving: Arc<AtomicBool>,
     /// The usage gauge, filled once the HTTP server runs.
     pub usage: UsageGauge,

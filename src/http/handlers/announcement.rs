@@ -17,8 +17,8 @@ use http::{HeaderValue, Method, Request, StatusCode};
 
 /// Returns the node id of a `PUT` that takes the shortcut past the router. The shortcut is for
 /// canonical paths with nothing to decode, which most requests have (see
-/// [`super::service::direct_lookup`]). Renewals take the shortcut too, because only [`put`]
-/// distinguishes renewals from announcements.
+/// [`super::service::direct_lookup`]). Returns `None` for all other requests. Renewals take the
+/// shortcut too, because only [`put`] distinguishes renewals from announcements.
 pub(in crate::http) fn direct_put(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT

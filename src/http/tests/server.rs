@@ -189,8 +189,8 @@ async fn failures_of_the_cluster_are_503() {
     }
 }
 
-/// Requests are answered within 2 s even if the cluster does not respond: a read fails, and the
-/// outcome of a write is unknown.
+/// Requests are answered within 2 s even if the cluster does not respond. In this case, a read
+/// fails, and the outcome of a write is unknown.
 #[tokio::test]
 async fn a_silent_cluster_is_answered_for_within_two_seconds() {
     let server = TestServer::start().await;
@@ -572,8 +572,8 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A head over the limit is rejected even if it arrives so fast that hyper reads all of it before it
-/// looks at its size.
+/// A head over the limit is rejected even if it arrives so fast that hyper reads the whole head
+/// before it checks the size.
 #[tokio::test]
 async fn a_fast_head_over_the_limit_is_refused() {
     let server = TestServer::start().await;
