@@ -77,7 +77,8 @@ pub enum Command {
     /// because it changes only the deadline of the stored announcement. From level 4 on,
     /// `OrderedRenew` is proposed instead and can be superseded.
     Renew {
-        /// The highest index that the receiving node knew to be committed. `apply` ignores it.
+        /// The highest index that the receiving node knew to be committed. `apply` ignores this
+        /// index.
         seen: u64,
         /// The node.
         node_id: String,

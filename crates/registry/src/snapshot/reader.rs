@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// A reader of the values in the pieces of a snapshot. The digest at the end is not a value.
 pub(super) struct Reader<P> {
     pieces: P,
-    /// The bytes of the pieces taken so far that are not freed yet.
+    /// The bytes that were taken from the pieces and are not freed yet.
     pub(super) window: Vec<u8>,
     /// Number of bytes at the start of the window that were read.
     read: usize,

@@ -335,7 +335,7 @@ impl CacheEntries {
 }
 
 impl CacheEntry {
-    /// Returns the cached rendering if it is made.
+    /// Returns the cached rendering if it was made already.
     fn kept(&self) -> Option<&Arc<Rendered>> {
         match &self.rendered {
             CachedBytes::Kept(made) => made.get(),
