@@ -30,7 +30,7 @@ pub enum Phase {
 pub enum NodeOrder {
     /// Makes a snapshot.
     Snapshot,
-    /// Makes a snapshot, and purges the log up to it.
+    /// Makes a snapshot, and purges the log up to the snapshot.
     Purge,
     /// Starts an election.
     Elect,

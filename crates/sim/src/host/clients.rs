@@ -174,7 +174,7 @@ impl SimClient {
     }
 }
 
-/// A write in progress, in a process that may be killed before it gets the result.
+/// A write in progress. Its process may be killed before the result arrives.
 struct Underway<'a> {
     world: &'a SimWorld,
     worker: usize,

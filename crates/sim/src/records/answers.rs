@@ -196,8 +196,8 @@ impl Answers {
         self.acknowledged.push(AcknowledgedWrite { request, index });
     }
 
-    /// Records that a write was refused or has an unknown outcome. Its client retries from
-    /// `next_at` on.
+    /// Records that a write was refused or has an unknown outcome. The client of the write retries
+    /// from `next_at` on.
     pub fn fail(&mut self, worker: usize, request: &SimRequest, is_known: bool, next_at: Duration) {
         self.counts[if is_known { 1 } else { 2 }] += 1;
         self.finish(worker, request, next_at);
