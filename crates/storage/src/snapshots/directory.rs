@@ -116,7 +116,7 @@ impl Snapshots {
     }
 
     /// Writes a snapshot to a temporary file, syncs it, renames it into place, and removes older
-    /// ones.
+    /// snapshots.
     fn write(
         &self,
         meta: &SnapshotMeta,

@@ -101,7 +101,7 @@ impl LogView {
         next_index(self.last)
     }
 
-    /// Appends an entry, which must follow the last one.
+    /// Appends an entry, which must follow the last entry.
     pub(crate) fn append(&mut self, entry: Entry, bytes: usize, sequence: u64) {
         debug_assert!(
             self.last.is_none() || entry.log_id.index == self.next_index(),

@@ -214,7 +214,7 @@ fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>>
 enum Torn {
     /// This number of sectors at the start of the write.
     Head(u64),
-    /// All sectors except this number of them at the start of the write.
+    /// All sectors except this number of sectors at the start of the write.
     Tail(u64),
     /// A random subset.
     Some(CrashRandom),

@@ -92,7 +92,8 @@ impl SimFs {
         state.fault = Some((state.operations + n, fault));
     }
 
-    /// Returns a description of the operation and the path that the fault hit, if it has occurred.
+    /// Returns a description of the operation and the path that the fault hit, if the fault has
+    /// occurred.
     pub(crate) fn struck(&self) -> Option<String> {
         self.state()
             .struck

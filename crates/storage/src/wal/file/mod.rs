@@ -184,7 +184,7 @@ impl Wal {
     }
 
     /// Starts the next generation, after the database has taken over the frames and stored the
-    /// epoch. The next frame overwrites the first one.
+    /// epoch. The next frame overwrites the first frame of the file.
     pub(crate) fn start_over(&mut self, epoch: WalEpoch) {
         self.epoch = epoch;
         self.frames = 0;
