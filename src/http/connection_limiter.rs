@@ -69,8 +69,8 @@ struct PermitState {
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
-    /// The permit's number in `LimiterState::idle`, or [`BUSY`]. Written only while `LimiterState`
-    /// is locked.
+    /// The permit's number in `LimiterState::idle`, or [`BUSY`]. The number is written only while
+    /// `LimiterState` is locked.
     idle: AtomicU64,
     close_requested: Arc<Notify>,
 }

@@ -16,7 +16,7 @@ pub enum CoordinatorChoice {
     /// The coordinator that joined last. A killed coordinator stays listed until max-age has
     /// passed, and clients must reach its replacement before that.
     Newest,
-    /// The coordinator that joined first, for operators who run several on purpose.
+    /// The coordinator that joined first, for operators who run several coordinators on purpose.
     Oldest,
 }
 

@@ -183,8 +183,8 @@ mod tests {
         let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");
         assert_eq!(digest, Some(announced.digest()));
 
-        // Caches invalid JSON as the body of the registered announcement. A request with this body
-        // is accepted only if the body is not parsed.
+        // The test caches invalid JSON as the body of the registered announcement. A request with
+        // this body is accepted only if the body is not parsed.
         const NO_JSON: &str = "{";
         let hash = app.bodies.hash("n", NO_JSON.as_bytes());
         app.bodies.note(hash, announced.digest());

@@ -199,7 +199,8 @@ async fn hold<D: Backend>(
     lookup: &Lookup,
     answer: LookupResult,
 ) -> Result<(LookupResult, bool), ApiError> {
-    // Without a permit, responds immediately. An engine would treat a 503 as an error.
+    // Without a permit, the lookup is answered immediately. An engine would treat a 503 as an
+    // error.
     let Ok(_permit) = app.holds.try_acquire() else {
         return Ok((answer, false));
     };
