@@ -28,7 +28,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// See [`Node::lookup_stale`].
     ///
     /// # Errors
-    /// If the group is not formed yet.
+    /// Fails if the group is not formed yet.
     fn lookup_stale(&self, lookup: &Lookup) -> Result<LookupResult, Unavailable>;
 
     /// See [`Node::coordinators`].
@@ -41,7 +41,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// See [`Node::coordinators_stale`].
     ///
     /// # Errors
-    /// If the group is not formed yet.
+    /// Fails if the group is not formed yet.
     fn coordinators_stale(
         &self,
         query: &CoordinatorQuery,
@@ -50,13 +50,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// See [`Node::watch`].
     ///
     /// # Errors
-    /// If the group is not formed yet.
+    /// Fails if the group is not formed yet.
     fn watch(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable>;
 
     /// See [`Node::progress`].
     ///
     /// # Errors
-    /// If the group is not formed yet.
+    /// Fails if the group is not formed yet.
     fn progress(&self, lookup: &Lookup) -> Result<LookupProgress, Unavailable>;
 
     /// See [`Node::renew_or_announce`].

@@ -69,8 +69,8 @@ struct PermitState {
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
-    /// The permit's number in `LimiterState::idle`, or [`BUSY`]. Written only while `LimiterState`
-    /// is locked.
+    /// The permit's number in `LimiterState::idle`, or [`BUSY`]. The number is written only while
+    /// `LimiterState` is locked.
     idle: AtomicU64,
     close_requested: Arc<Notify>,
 }
@@ -89,7 +89,7 @@ impl ConnectionLimiter {
     /// connection is between two requests.
     ///
     /// # Errors
-    /// If there is no permit.
+    /// Fails if there is no permit.
     pub(super) fn acquire(&self, address: IpAddr) -> Result<ConnectionPermit, LimitReached> {
         let shared = &self.0;
         let for_clients = shared.max - RESERVED_FOR_PEERS.min(shared.max / 4);

@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// The header of the response to a failed write, which states whether the write may have been
+/// The header that states, in the response to a failed write, whether the write may have been
 /// applied.
 pub const QUORATE_APPLIED: HeaderName = HeaderName::from_static("quorate-applied");
 
@@ -26,7 +26,7 @@ pub(super) enum ApiError {
     BadRequest(String),
     /// 401 with the reason why the client has not proved who it is.
     Unauthenticated(String),
-    /// 403 with the reason why the client may not do this.
+    /// 403 with the reason why the client may not send this request.
     Forbidden(String),
     /// 404.
     NotFound,

@@ -48,7 +48,7 @@ impl Wire {
         }
     }
 
-    /// Returns the response to a request, or `None` if the limiter has no permit for its
+    /// Returns the response to a request, or `None` if the limiter has no permit for the request's
     /// connection.
     pub async fn answer(&self, request: Request<Body>) -> Option<Response> {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);

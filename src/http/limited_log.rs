@@ -14,8 +14,8 @@ pub(super) const REFUSED: &str = "refused";
 /// Minimum time between two log lines about one address and reason.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Maximum number of pairs of address and reason ([`PAIRS_MAX`]) with the same address, so that one
-/// client cannot use up all pairs.
+/// Maximum number of pairs of address and reason with the same address, so that one client cannot
+/// use up all [`PAIRS_MAX`] pairs.
 const PAIRS_PER_ADDRESS_MAX: usize = 200;
 
 /// Minimum time between two searches for pairs that can be removed.
@@ -198,7 +198,8 @@ mod tests {
         assert!(refusals.line([10, 0, 0, 8].into(), "x", start).is_some());
     }
 
-    /// The number of pairs that are counted is limited, and refusals beyond it are logged together.
+    /// The number of pairs that are counted is limited, and refusals beyond this limit are logged
+    /// together.
     #[test]
     fn pairs_are_limited() {
         let (refusals, start) = (LimitedLog::new("refused"), now());

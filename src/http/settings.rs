@@ -18,7 +18,7 @@ pub enum CoordinatorChoice {
     /// The coordinator that joined last. A killed coordinator stays listed until max-age has
     /// passed, and clients must reach its replacement before that.
     Newest,
-    /// The coordinator that joined first, for operators who run several on purpose.
+    /// The coordinator that joined first, for operators who run several coordinators on purpose.
     Oldest,
 }
 
@@ -38,7 +38,8 @@ pub struct HttpSettings {
     /// Like [`HttpSettings::max_header_bytes`], for the paths that redirect to the coordinator.
     /// This limit is larger, because an engine's clients send prepared statements in headers.
     pub max_redirected_header_bytes: usize,
-    /// Maximum number of connections. Lowered to what the process's file descriptors allow.
+    /// Maximum number of connections. The server lowers it to the number that the process's file
+    /// descriptors allow.
     pub max_connections: usize,
     /// Maximum number of connections from one address that have not yet sent a whole request.
     pub max_connections_per_address: usize,
@@ -65,8 +66,8 @@ pub struct HttpSettings {
     /// `discovery.read-authentication=require`: whether clients must prove who they are when they
     /// look services up.
     pub reads_need_proof: bool,
-    /// A flag, set when the process is about to stop, so that `/v1/cluster/ready` fails before the
-    /// first connection is refused.
+    /// A flag that is set when the process is about to stop, so that `/v1/cluster/ready` fails
+    /// before the first connection is refused.
     pub leaving: Arc<AtomicBool>,
     /// The usage gauge, filled once the HTTP server runs.
     pub usage: UsageGauge,

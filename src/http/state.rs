@@ -27,8 +27,8 @@ pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 /// client's call. The difference leaves time for the network and for a busy machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
-/// Maximum number of large lookups rendered at once. Each occupies a processor, and as much memory
-/// as its body.
+/// Maximum number of large lookups rendered at once. Each rendering occupies a processor, and as
+/// much memory as its body.
 const LARGE_AT_ONCE_MAX: usize = 2;
 
 /// Minimum number of maximum-size bodies that fit the body budget, even if a smaller budget is
@@ -121,7 +121,7 @@ impl<D: Backend> AppState<D> {
     /// Reserves a permit for an event stream.
     ///
     /// # Errors
-    /// If all permits are taken.
+    /// Fails if all permits are taken.
     pub(super) fn watcher(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         self.watchers
             .clone()
@@ -137,7 +137,8 @@ impl<D: Backend> AppState<D> {
         }
     }
 
-    /// Returns the usage of the limited resources. The caller counts the connections.
+    /// Returns the usage of the limited resources. `connections` is the number of open connections,
+    /// which the caller counts.
     pub(super) fn usage(&self, connections: usize) -> WireUsage {
         let waiting_max = self.settings.max_waiting;
         let taken = |limiter: &Semaphore| waiting_max.saturating_sub(limiter.available_permits());
@@ -162,8 +163,8 @@ impl<D: Backend> AppState<D> {
     /// arrives.
     ///
     /// # Errors
-    /// [`ApiError::ProcessResumed`], before anything is proposed, if the process was suspended
-    /// since the connection was opened.
+    /// Fails with [`ApiError::ProcessResumed`], before anything is proposed, if the process was
+    /// suspended since the connection was opened.
     pub(super) async fn write<F>(
         &self,
         connection_info: ConnectionInfo,
@@ -172,8 +173,8 @@ impl<D: Backend> AppState<D> {
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
-        // The deadline is taken before the check, so that a suspension between the two counts
-        // against the deadline.
+        // The deadline is taken before the check, so that a suspension between these two steps
+        // counts against the deadline.
         let deadline = deadline();
         if !self.pause_detector.is_current(connection_info.opened_epoch) {
             return Err(ApiError::ProcessResumed);
@@ -185,7 +186,7 @@ impl<D: Backend> AppState<D> {
     /// ([`Backend`]).
     ///
     /// # Errors
-    /// If the cluster does not respond in time, or reports why it cannot serve the lookup.
+    /// Fails if the cluster does not respond in time, or reports why it cannot serve the lookup.
     pub(super) async fn read<T, F>(&self, read: impl FnOnce(Instant) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Unavailable>>,

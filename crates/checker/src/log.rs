@@ -20,7 +20,8 @@ pub struct CommittedLog {
     pub entries: Vec<LogEntry>,
 }
 
-/// The effects of one entry.
+/// The index at which the known part of the log begins. The outcome of every command from this
+/// index on is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// The index of the entry.

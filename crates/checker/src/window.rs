@@ -61,7 +61,8 @@ impl Window {
         first
     }
 
-    /// Returns the number of 2xx answers read within the window, divided by its length in seconds.
+    /// Returns the number of 2xx answers read within the window, divided by the length of the
+    /// window in seconds.
     #[must_use]
     pub fn answers_per_second(self, history: &[Operation]) -> f64 {
         let answers = history
@@ -86,11 +87,11 @@ impl Window {
 pub struct Summary {
     /// Number of values.
     pub count: usize,
-    /// Median: half of the values are at most this.
+    /// Median: half of the values do not exceed this value.
     pub p50: u64,
-    /// 99th percentile: 99 of 100 values are at most this.
+    /// 99th percentile: 99 of 100 values do not exceed this value.
     pub p99: u64,
-    /// Maximum: all values are at most this.
+    /// Maximum: no value exceeds this value.
     pub max: u64,
 }
 

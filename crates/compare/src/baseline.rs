@@ -109,7 +109,7 @@ pub async fn serve(arguments: BaselineArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Answers a lookup with the encoded body, or with no services before an announcement.
+/// Answers a lookup with the encoded body. Before an announcement, the answer has no services.
 async fn lookup(State(baseline): State<Arc<Baseline>>, Path(of_type): Path<String>) -> Response {
     let body = match baseline.bodies.of_type(&of_type) {
         Some(body) if baseline.announced.load(Ordering::Relaxed) => body.clone(),

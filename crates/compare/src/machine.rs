@@ -1,4 +1,4 @@
-//! A description of the machine, which is written beside the results.
+//! A description of the machine, to be written beside the results.
 
 use serde::Serialize;
 use std::fs;

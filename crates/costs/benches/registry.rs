@@ -112,7 +112,7 @@ fn large_entries(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Measures how long a lookup takes to render, and to return from the cache.
+/// Measures how long it takes to render a lookup, and to return its cached rendering.
 fn lookups(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("render");
     for nodes in [100, NODES, 10_000] {

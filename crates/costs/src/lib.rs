@@ -1,5 +1,5 @@
-//! Inputs of the benchmarks. Their nodes are like those of an engine, and each takes about 270
-//! bytes in the result of a lookup.
+//! Inputs of the benchmarks. The announced nodes are like those of an engine, and each node takes
+//! about 270 bytes in the result of a lookup.
 //!
 //! `cargo bench -p quorate-costs` prints the cost of each part. Counted allocations come first,
 //! since they do not depend on the machine.
@@ -15,7 +15,7 @@ const MAX_AGE_MS: u64 = 30_000;
 /// Maximum advance of cluster time by one tick.
 const STEP_MS: u64 = 500;
 
-/// Returns the announcement of one node, which differs between versions.
+/// Returns the announcement of one node in one version. The announcements of two versions differ.
 pub fn announcement(node: usize, version: usize) -> Announcement {
     let body = format!(
         r#"{{"environment":"test","pool":"general","location":"/rack-{}/w{node}","services":[{{

@@ -2,7 +2,8 @@
 //! variable `QUORATE_PLANTED` names the bug that is active.
 //!
 //! Without the feature, as in every release, no bug is planted and none of this code is in the
-//! program. `scripts/planted` plants each bug, and states which test must find it within what time.
+//! program. `scripts/planted` plants each bug, and states which test must find it, and within which
+//! time.
 
 /// A bug that systems of this kind have had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub enum Bug {
     SecretInLog,
 }
 
-/// Returns whether this build has the bug. Without the feature `planted`, no build has one.
+/// Returns whether this build has the bug. Without the feature `planted`, no build has a planted
+/// bug.
 #[cfg(not(feature = "planted"))]
 #[inline]
 pub const fn is_planted(_: Bug) -> bool {

@@ -4,7 +4,7 @@ use crate::model::{Announcement, StaticService};
 use crate::order::Arrival;
 use serde::{Deserialize, Serialize};
 
-/// One log entry: a batch of commands that the leader proposed, applied in order.
+/// One log entry: a batch of commands that the leader proposed. The commands are applied in order.
 ///
 /// The configuration that `apply` needs is part of the entry, so that nodes with different settings
 /// have the same state.
@@ -60,7 +60,7 @@ pub enum Command {
     /// command is a renewal, regardless of `seen`. From level 4 on, `OrderedAnnounce` is proposed
     /// instead.
     Announce {
-        /// The highest index that the node that received the write knew to be committed.
+        /// The highest index that the receiving node knew to be committed.
         seen: u64,
         /// The announcement.
         announcement: Announcement,
@@ -68,7 +68,7 @@ pub enum Command {
     /// Removes the node, which has left. Succeeds without effect if the node is not registered.
     /// From level 4 on, `OrderedWithdraw` is proposed instead.
     Withdraw {
-        /// The highest index that the node that received the withdrawal knew to be committed.
+        /// The highest index that the receiving node knew to be committed.
         seen: u64,
         /// The node.
         node_id: String,
@@ -77,7 +77,8 @@ pub enum Command {
     /// because it changes only the deadline of the stored announcement. From level 4 on,
     /// `OrderedRenew` is proposed instead and can be superseded.
     Renew {
-        /// The highest index that the receiving node knew to be committed. `apply` ignores it.
+        /// The highest index that the receiving node knew to be committed. `apply` ignores this
+        /// index.
         seen: u64,
         /// The node.
         node_id: String,
@@ -109,8 +110,8 @@ pub enum Command {
         /// The ids.
         raft_ids: Vec<u64>,
     },
-    /// Raises the feature level ([`LEVEL`](crate::LEVEL)) to this number. From here on in the log,
-    /// the commands and fields of that level are allowed.
+    /// Raises the feature level ([`LEVEL`](crate::LEVEL)) to this number. After this command in the
+    /// log, the commands and fields of that level are allowed.
     Level(u32),
     /// Same as `Announce`, with everything that the receiving node knew on arrival. Proposed from
     /// level 4 on.

@@ -12,7 +12,7 @@ use crate::model::Fingerprint;
 use crate::registry::Registry;
 
 impl Registry {
-    /// Returns the digest of the state, which each `apply` keeps up to date. This takes a
+    /// Returns the digest of the state, which each `apply` keeps up to date. The call takes a
     /// microsecond.
     pub fn digest(&self) -> u128 {
         self.digest_with([self.sum, self.index.sum(), self.tombstones.sum()])

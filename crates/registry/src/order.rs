@@ -49,8 +49,8 @@ pub struct Arrival {
     /// The last entry that the newest leader was known to have; absent if its index is not above
     /// `committed`.
     pub tail: Option<Tail>,
-    /// The log index of the last accepted write of the same node id that the receiving node knew of
-    /// before it processed this write.
+    /// The log index of an earlier accepted write of the same node id: the last such write that the
+    /// receiving node knew of before it processed this write.
     pub previous: Option<u64>,
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.
@@ -85,8 +85,8 @@ impl WriteOrder {
         }
     }
 
-    /// Returns the order of a write in an entry proposed by `proposer`, applied when ticks have
-    /// counted `ticked_ms`.
+    /// Returns the order of a write in an entry that `proposer` proposed and that is applied when
+    /// ticks have counted `ticked_ms`.
     pub fn of(arrival: &Arrival, proposer: Option<Leadership>, ticked_ms: u64) -> Self {
         let tail = arrival
             .tail

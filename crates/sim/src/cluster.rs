@@ -39,7 +39,7 @@ struct SimCluster {
     history: History,
     chance: Chance,
     up: Vec<bool>,
-    /// The host whose disk was emptied, until it is a voter again.
+    /// The host whose disk was emptied, until the host is a voter again.
     emptied: Option<usize>,
     faults: usize,
     emptied_count: usize,
@@ -151,7 +151,7 @@ impl SimCluster {
         self.world.set_phase(Phase::Rest);
         let healed = self.sim.elapsed();
         while let Some(why) = self.unrest() {
-            // This also starts the hosts that were still stopping when the faults were healed.
+            // This loop also starts the hosts that were still stopping when the faults were healed.
             (0..self.up.len()).for_each(|host| self.start(host));
             if self.sim.elapsed() > healed + RESTS_WITHIN {
                 return Err(format!(

@@ -1,4 +1,4 @@
-//! Simulates a whole cluster in one thread, determined by one seed.
+//! Simulates a whole cluster in one thread. One seed determines the whole run.
 //!
 //! The simulation combines the real registry, façade ([`quorate::raft::Node`]), store and openraft
 //! with turmoil's network and clocks and with simulated disks. The seed determines the size of the

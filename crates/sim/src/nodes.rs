@@ -30,7 +30,7 @@ pub struct SimNodes {
     leaders: BTreeSet<(u64, RaftId)>,
     memberships: VecDeque<Voters>,
     quorum_checked: u64,
-    /// The number of snapshots that nodes installed from others.
+    /// The number of snapshots that nodes installed from other nodes.
     pub installed: usize,
 }
 

@@ -40,7 +40,7 @@ impl Chance {
         Duration::from_millis(least + self.next() % (most - least + 1))
     }
 
-    /// Returns an element of a slice, or `None` if it is empty.
+    /// Returns an element of a slice, or `None` if the slice is empty.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.below(of.len()))
     }

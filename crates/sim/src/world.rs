@@ -30,7 +30,7 @@ pub enum Phase {
 pub enum NodeOrder {
     /// Makes a snapshot.
     Snapshot,
-    /// Makes a snapshot, and purges the log up to it.
+    /// Makes a snapshot, and purges the log up to the snapshot.
     Purge,
     /// Starts an election.
     Elect,
@@ -43,7 +43,7 @@ pub enum NodeOrder {
 /// The state of one host as seen by the observer.
 #[derive(Default)]
 pub struct Slot {
-    /// The node, while its process runs.
+    /// The node; `None` while its process does not run.
     pub node: Option<Node>,
     /// The number of the host's current process.
     pub process: u64,

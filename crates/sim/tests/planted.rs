@@ -7,7 +7,7 @@ use std::sync::Mutex;
 /// Number of seeds within which each bug must be found.
 const SEEDS: u64 = 40;
 
-/// Asserts that a planted bug is found within [`SEEDS`] seeds, with a message that contains `by`.
+/// Asserts that a planted bug is found within [`SEEDS`] seeds, and that the message contains `by`.
 fn found(planted: Planted, by: &str) {
     let found = Mutex::new(None);
     let others = Mutex::new(Vec::new());

@@ -59,7 +59,7 @@ pub enum OpenError {
 /// Damage of stored data.
 #[derive(Debug, Error)]
 pub enum Damage {
-    /// The content contradicts itself or other data, as this text says.
+    /// The content contradicts itself or other data. The text describes the contradiction.
     #[error("{0}")]
     Content(String),
     /// A record is not the encoding of a value.

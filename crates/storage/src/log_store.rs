@@ -106,7 +106,7 @@ impl LogStore {
     }
 }
 
-/// Returns the first index of a range that a read should have returned but did not.
+/// Returns the first index of a range whose entry a read should have returned but did not.
 fn missing(range: &Range<u64>, found: &[(Entry, usize)], bytes_max: usize) -> Option<u64> {
     let hole = found
         .iter()

@@ -58,7 +58,7 @@ impl Space {
         })
     }
 
-    /// Returns the state for the given size of the log's records.
+    /// Returns the state of the space, given the size of the log's records.
     pub(crate) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
         // The database file never shrinks, so space that a purge freed stays inside the file. An
         // entry takes up to twice its size, because page sizes are powers of two. Half of the free

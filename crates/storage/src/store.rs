@@ -28,8 +28,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 /// Maximum number of bytes in the writer's queue. When the queue is full, an append waits, and new
 /// proposals then wait for the append.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
-/// Minimum number of bytes that a request counts for in the queue. It also limits the number of
-/// queued requests.
+/// Minimum number of bytes that a request counts for in the queue. This minimum also limits the
+/// number of queued requests.
 const REQUEST_BYTES_MIN: usize = 4 << 10;
 const QUEUE_REQUESTS_MAX: usize = QUEUE_BYTES_MAX / REQUEST_BYTES_MIN;
 

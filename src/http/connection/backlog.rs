@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Pause in accepting after an error of the process itself, such as no free file descriptor. The
-/// connection stays in the backlog, so an immediate retry would fail again.
+/// Pause in accepting after an error of the process itself, such as a lack of file descriptors. The
+/// connection that was not accepted stays in the backlog, so an immediate retry would fail again.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Range of idle times, in seconds, after which a connection is probed (TCP keepalive). A dead
 /// connection is detected within 30 s, which frees its permit for another client. The idle times
@@ -109,8 +109,8 @@ impl Backlog {
     /// Accepts a connection if one is waiting. Otherwise notes the epoch in which the backlog is
     /// empty.
     fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        // The epoch is read before the kernel is asked. A suspension between the two can therefore
-        // make the epoch too old, but never too new.
+        // The epoch is read before the kernel is asked. A suspension between these two steps can
+        // therefore make the epoch too old, but never too new.
         let epoch = self.pause_detector.epoch();
         match SockRef::from(&self.listener).accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -136,7 +136,7 @@ impl Backlog {
                 self.configure(stream, address)
             }
             // After a resume, the kernel is asked even if no connection arrives. Otherwise the
-            // first connection opened after the resume would count as opened before it.
+            // first connection opened after the resume would count as opened before the resume.
             _ = self.resumes.changed() => {
                 self.emptied = false;
                 Ok(None)
@@ -168,8 +168,8 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Whether an error concerns only the connection being accepted, which is lost. The next connection
-/// may then be accepted immediately.
+/// Whether an error concerns only the connection being accepted. That connection is lost. The next
+/// connection may then be accepted immediately.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput,

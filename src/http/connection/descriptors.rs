@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// peers, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 128;
 
-/// Minimum number of connections. With fewer, not even the other members could connect.
+/// Minimum number of connections. With fewer connections, not even the other members could connect.
 const MIN_CONNECTIONS: usize = 32;
 
 /// Raises the soft limit of file descriptors to the hard limit, as a JVM does on its own. Returns

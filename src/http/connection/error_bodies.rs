@@ -40,7 +40,7 @@ impl<IO: AsyncWrite + Unpin> ErrorBodies<IO> {
         true
     }
 
-    /// Writes the rest of a replacing response.
+    /// Writes the rest of a response that replaces hyper's own response.
     fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
             let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.pending))?;

@@ -45,8 +45,8 @@ pub(super) fn respond<D: Backend>(
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
         // The connection is marked as active before the response, so that a held lookup does not
-        // count against the limit of its address. Otherwise, 1,024 held lookups would lock out a
-        // proxy that serves all engines.
+        // count against the limit of its client's address. Otherwise, 1,024 held lookups would lock
+        // out a proxy that serves all engines.
         permit.mark_active();
     }
     let body = match body.is_end_stream() {

@@ -31,8 +31,8 @@ const RST_STREAM: u8 = 3;
 /// Flag of the last frame of a stream.
 const END_STREAM: u8 = 1;
 
-/// Minimum progress of the reader of an event stream within [`STALL_TIMEOUT`]. The heartbeats of
-/// that time, one every 3 s, are together larger than this minimum. A reader that takes less
+/// Minimum progress of the reader of an event stream within [`STALL_TIMEOUT`]. The heartbeats
+/// within that time, one every 3 s, are together larger than this minimum. A reader that takes less
 /// therefore takes nothing at all.
 const ALIVE_BYTES: usize = 64;
 

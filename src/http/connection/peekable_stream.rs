@@ -1,4 +1,4 @@
-//! A socket that hyper reads and writes, and at whose input the task of the connection can peek.
+//! A socket that hyper reads and writes. The connection's task can peek at the input of the socket.
 
 use futures_util::FutureExt;
 use socket2::SockRef;
@@ -59,7 +59,7 @@ impl PeekableStream {
         }
     }
 
-    /// Whether the other side has half-closed, even if there are bytes left to read.
+    /// Whether the other side has half-closed the connection. Unread bytes make no difference.
     fn is_half_closed(&self) -> bool {
         let ready = self.0.ready(Interest::READABLE).now_or_never();
         matches!(ready, Some(Ok(ready)) if ready.is_read_closed())

@@ -61,8 +61,8 @@ impl Wake for WakeFlag {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // This is a swap and not a store. A poll after two wake-ups thus also sees the memory
-        // writes before the first wake-up.
+        // The flag is set by a swap and not by a store, so that a poll after two wake-ups also sees
+        // the memory writes before the first wake-up.
         self.woken.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }

@@ -18,8 +18,8 @@ use http::{HeaderValue, Method, Request, StatusCode};
 
 /// Returns the node id of a `PUT` that takes the shortcut past the router. The shortcut is for
 /// canonical paths with nothing to decode, which most requests have (see
-/// [`super::service::direct_lookup`]). Renewals take the shortcut too, because only [`put`]
-/// distinguishes renewals from announcements.
+/// [`super::service::direct_lookup`]). Returns `None` for all other requests. Renewals take the
+/// shortcut too, because only [`put`] distinguishes renewals from announcements.
 pub(in crate::http) fn direct_put(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
@@ -207,8 +207,8 @@ mod tests {
         let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");
         assert_eq!(digest, Some(announced.digest()));
 
-        // Caches invalid JSON as the body of the registered announcement. A request with this body
-        // is accepted only if the body is not parsed.
+        // The test caches invalid JSON as the body of the registered announcement. A request with
+        // this body is accepted only if the body is not parsed.
         const NO_JSON: &str = "{";
         let hash = app.bodies.hash("n", NO_JSON.as_bytes());
         app.bodies.note(hash, announced.digest());

@@ -60,7 +60,8 @@ pub(in crate::http) async fn peer<D: Backend>(
     if !asks_for_peer_protocol(&request) {
         return Err(ApiError::UpgradeRequired(PEER_PROTOCOL));
     }
-    // Kept until the peer's connection ends, so that the connection counts against the limit.
+    // The permit is kept until the peer's connection ends, so that the connection counts against
+    // the limit.
     let permit = request
         .extensions_mut()
         .remove::<crate::http::connection_limiter::ConnectionPermit>();

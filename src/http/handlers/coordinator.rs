@@ -91,8 +91,8 @@ fn engine(name: &str) -> Result<Engine, ApiError> {
     })
 }
 
-/// Watches the answer to a question: opens an event stream of the current coordinators and each
-/// change of them.
+/// Watches the answer to a question: opens an event stream that shows the current coordinators and
+/// each later change.
 async fn watch<D: Backend>(
     app: App<D>,
     question: CoordinatorQuestion,

@@ -35,8 +35,9 @@ pub(in crate::http) async fn to_coordinator<D: Backend>(
     let of_its_engine = found
         .iter()
         .find(|coordinator| Some(coordinator.engine) == wanted);
-    // Falls back to the other engine, because Trino can be configured to accept the headers of
-    // Presto's clients.
+    // Without a coordinator of the client's engine, the client is redirected to the first
+    // coordinator of any engine, because Trino can be configured to accept the headers of Presto's
+    // clients.
     let Some(coordinator) = of_its_engine.or(found.first()) else {
         return Err(ApiError::Unavailable(none(&query, &unusable)));
     };

@@ -27,21 +27,21 @@ use std::time::Duration;
 /// The header that marks the response to a lookup with `consistency=stale` as possibly stale.
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
-/// Interval until the next lookup of airlift's clients, sent when that lookup can be held. 1 s is
-/// the shortest interval that these clients accept. The clients treat 0 as absent, and wait 10 s
-/// (`HttpDiscoveryLookupClient`).
+/// Interval until the next lookup of airlift's clients. This interval is sent if that lookup can be
+/// held. 1 s is the shortest interval that these clients accept. The clients treat 0 as absent, and
+/// wait 10 s (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
-/// Interval until the next lookup of airlift's clients, sent when that lookup cannot be held. 10 s
-/// is the clients' own default. With 1 s, the clients would send ten times as many lookups, also
-/// while all permits for held lookups are taken.
+/// Interval until the next lookup of airlift's clients. This interval is sent if that lookup cannot
+/// be held. 10 s is the clients' own default. With 1 s, the clients would send ten times as many
+/// lookups, also while all permits for held lookups are taken.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
 /// Capacity reserved for all headers of a 200 response, including those that hyper adds.
 const WHOLE_HEADERS: usize = 12;
 
 /// Returns the lookup of a `GET` that takes the shortcut past the router. The shortcut is for
-/// canonical paths with nothing to decode, which most requests have. Routing would be a
-/// considerable part of the cost of a small response.
+/// canonical paths with nothing to decode, which most requests have. Returns `None` for all other
+/// requests. Routing would be a considerable part of the cost of a small response.
 pub(in crate::http) fn direct_lookup(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
     let below = path.strip_prefix("/v1/service")?;
@@ -139,8 +139,8 @@ async fn serve<D: Backend>(
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = etag::match_tag(headers, answer.rendered.tag());
     let (answer, held) = if may_hold && may_wait && known == TagMatch::Current {
-        // Boxed, like the wait for an index above, because both would otherwise make the future of
-        // every lookup larger.
+        // This future is boxed, like the wait for an index above. Otherwise, both would make the
+        // future of every lookup larger.
         Box::pin(hold(app, &lookup, answer)).await?
     } else {
         (answer, app.holds.available_permits() > 0)
@@ -154,7 +154,7 @@ async fn serve<D: Backend>(
     };
     let next = if may_hold && held { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
-    // A 304 has both headers too, because airlift's client reads them from it.
+    // A 304 has both headers too, because airlift's client reads them from a 304 as well.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);
@@ -199,7 +199,8 @@ async fn hold<D: Backend>(
     lookup: &Lookup,
     answer: LookupResult,
 ) -> Result<(LookupResult, bool), ApiError> {
-    // Without a permit, responds immediately. An engine would treat a 503 as an error.
+    // Without a permit, the lookup is answered immediately. An engine would treat a 503 as an
+    // error.
     let Ok(_permit) = app.holds.try_acquire() else {
         return Ok((answer, false));
     };

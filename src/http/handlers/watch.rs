@@ -47,7 +47,8 @@ async fn watch<D: Backend>(
     let from = resumes_from(uri, headers)?;
     let permit = app.watcher()?;
     let watcher = app.backend.watch(std::slice::from_ref(&lookup))?;
-    // The lookup runs after the watcher was created, so that no change between the two is lost.
+    // The lookup runs after the watcher was created, so that no change between these two steps is
+    // lost.
     let answer = app.look_up(&lookup).await?;
     app.make(&answer, false).await?;
     let mut tracked = WatchedLookup {
@@ -66,7 +67,7 @@ async fn watch<D: Backend>(
 /// `Last-Event-ID`, or else in `?from=`.
 ///
 /// # Errors
-/// 400 if the text is not a position.
+/// Fails with 400 if the text is not a position.
 fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
     let parameters = Parameters::of(uri)?;
     let (name, text) = match (headers.get(LAST_EVENT_ID), parameters.get("from")) {

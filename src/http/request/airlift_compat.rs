@@ -41,7 +41,7 @@ pub(in crate::http) struct BadPath;
 /// decodes each segment.
 ///
 /// # Errors
-/// If a percent-encoding is malformed.
+/// Fails if a percent-encoding is malformed.
 pub(in crate::http) fn canonical_path(raw: &str) -> Result<Cow<'_, str>, BadPath> {
     check_encoding(raw)?;
     if is_canonical(raw) {

@@ -30,7 +30,8 @@ pub(in crate::http) enum Encoding {
 /// of the request's headers and body, as in Jersey.
 ///
 /// # Errors
-/// 400 if there is no body, or 415 if the body is not JSON or its encoding is unknown.
+/// Fails with 400 if there is no body, or with 415 if the body is not JSON or its encoding is
+/// unknown.
 pub(in crate::http) fn json_encoding(
     headers: &HeaderMap,
     body: &Body,
@@ -84,8 +85,8 @@ pub(in crate::http) struct BodyLimits<'a> {
 /// larger body is never in memory as a whole.
 ///
 /// # Errors
-/// 400 if the body is malformed, 408 if it is too slow, 413 if it is too large, or 503 if all
-/// bodies together are too large.
+/// Fails with 400 if the body is malformed, 408 if it is too slow, 413 if it is too large, or 503
+/// if all bodies together are too large.
 pub(in crate::http) async fn read(
     headers: &HeaderMap,
     body: Body,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// engines from announcing themselves.
 const SMALL_BYTES: usize = 64 << 10;
 
-/// The budget, in bytes, whose clones share one count.
+/// A budget in bytes. Its clones share one count.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Budget {
     max_bytes: usize,
@@ -46,7 +46,7 @@ impl Share {
     /// Takes more bytes.
     ///
     /// # Errors
-    /// If all bodies together would exceed the limit.
+    /// Fails if all bodies together would exceed the limit.
     pub(in crate::http) fn add(&mut self, bytes: usize) -> Result<(), ApiError> {
         let Budget {
             max_bytes,

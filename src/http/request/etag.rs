@@ -51,7 +51,8 @@ pub(in crate::http) fn header(of: &Rendered, gzip: bool) -> HeaderValue {
         true => HeaderValue::try_from(format!("W/\"{}\"", of.tag())),
         false => HeaderValue::from_maybe_shared(of.quoted_tag()),
     };
-    // A tag is hexadecimal, so the fallback is never used; a tag that matches nothing is harmless.
+    // A tag is hexadecimal, so the fallback is never used. If it were used, it would match no tag,
+    // which is harmless.
     value.unwrap_or(HeaderValue::from_static("\"\""))
 }
 

@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 /// 8.3.1). A proxy between the client and this node may have interpreted such a host differently.
 ///
 /// # Errors
-/// 400.
+/// Fails with 400 for such a request.
 pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
     let bad = |text: &str| Err(ApiError::BadRequest(text.to_owned()));
     let mut hosts = request.headers().get_all(HOST).iter();

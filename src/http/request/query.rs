@@ -12,7 +12,7 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 /// Maximum `wait`, which is less than the time after which proxies consider a connection dead. To
 /// wait for an hour, a client repeats the request sixty times.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// Minimum `wait`: a shorter wait gains nothing, and 0 looks like a mistake for "forever".
+/// Minimum `wait`. A shorter wait gains nothing, and a client that sends 0 may mean "forever".
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// The options of a lookup besides its type and pool. Other parameters are ignored.
@@ -36,7 +36,7 @@ impl Asked {
     /// Parses the options of a lookup.
     ///
     /// # Errors
-    /// If the query is malformed, or an option is invalid or contradicts another.
+    /// Fails if the query is malformed, or an option is invalid or contradicts another.
     pub(in crate::http) fn of(uri: &Uri) -> Result<Asked, ApiError> {
         match uri.query() {
             None => Ok(Asked::Now),
@@ -60,7 +60,7 @@ impl Parameters {
     /// Decodes a query.
     ///
     /// # Errors
-    /// If the query is malformed.
+    /// Fails if the query is malformed.
     pub(in crate::http) fn of(uri: &Uri) -> Result<Parameters, ApiError> {
         Query::try_from_uri(uri)
             .map(|Query(pairs)| Parameters(pairs))
@@ -76,7 +76,7 @@ impl Parameters {
     /// Whether a boolean parameter is set: `?watch` or `?watch=true`.
     ///
     /// # Errors
-    /// If the parameter has a value other than `true` or `false`.
+    /// Fails if the parameter has a value other than `true` or `false`.
     pub(in crate::http) fn switch(&self, name: &str) -> Result<bool, ApiError> {
         match self.get(name) {
             None | Some("false") => Ok(false),

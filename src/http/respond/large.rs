@@ -25,18 +25,18 @@ const PIECE_BYTES: usize = 128 << 10;
 const UNDIVIDED_BYTES_MAX: usize = 1 << 20;
 
 impl<D: Backend> AppState<D> {
-    /// Renders the result of a lookup on another thread, with its tag, and with its gzip if
-    /// `with_gzip`. Does nothing if the result is small or already rendered.
+    /// Renders the result of a lookup on another thread, with its tag, and with its gzip form if
+    /// `with_gzip` is set. Does nothing if the result is small or already rendered.
     ///
     /// # Errors
-    /// If rendering cannot start in time, because too many other lookups are being rendered.
+    /// Fails if rendering cannot start in time, because too many other lookups are being rendered.
     pub(in crate::http) async fn make(
         &self,
         answer: &LookupResult,
         with_gzip: bool,
     ) -> Result<(), ApiError> {
         match answer.rendered.takes_long(with_gzip) {
-            // Boxed, because this future, which only large lookups need, would otherwise make the
+            // This future is boxed. Only large lookups need it, but otherwise it would make the
             // future of every lookup larger.
             true => Box::pin(self.make_elsewhere(answer, with_gzip)).await,
             false => Ok(()),
@@ -53,7 +53,7 @@ impl<D: Backend> AppState<D> {
         let rendered = answer.rendered.clone();
         let made = tokio::task::spawn_blocking(move || {
             rendered.make(with_gzip);
-            // Released when rendering ends, even if the request was cancelled.
+            // The permit is released when rendering ends, even if the request was cancelled.
             drop(permit);
         });
         // A panic is ignored here, because the same panic occurs again when the response asks for

@@ -11,9 +11,10 @@ impl<D: Backend> AppState<D> {
     /// Runs a linearizable lookup.
     ///
     /// # Errors
-    /// If the cluster does not respond in time, or reports why it cannot serve the lookup.
+    /// Fails if the cluster does not respond in time, or reports why it cannot serve the lookup.
     pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<LookupResult, ApiError> {
-        // Boxed, because this future would otherwise make the future of every held lookup larger.
+        // This future is boxed, because it would otherwise make the future of every held lookup
+        // larger.
         Box::pin(self.read(|deadline| self.backend.lookup(lookup, deadline))).await
     }
 
@@ -26,7 +27,7 @@ impl<D: Backend> AppState<D> {
     /// ends without a change, a new linearizable read confirms the result.
     ///
     /// # Errors
-    /// If this node no longer serves reads, because its state may be stale.
+    /// Fails if this node no longer serves reads, because its state may be stale.
     pub(in crate::http) async fn hold(
         &self,
         lookup: &Lookup,
@@ -35,8 +36,8 @@ impl<D: Backend> AppState<D> {
     ) -> Result<LookupResult, ApiError> {
         let mut watcher = self.backend.watch(std::slice::from_ref(lookup))?;
         loop {
-            // The lookup runs after the watcher was created, so that no change between the two is
-            // missed.
+            // The lookup runs after the watcher was created, so that no change between these two
+            // steps is missed.
             let answer = self.backend.lookup_stale(lookup)?;
             self.make(&answer, false).await?;
             if !has(&answer) {

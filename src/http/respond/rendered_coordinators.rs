@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// questions, and the results seldom change.
 const KEPT_MAX: usize = 16;
 
-/// Maximum total size of the cached renderings. The newest is kept regardless of its size.
+/// Maximum total size of the cached renderings. The newest rendering is kept regardless of its
+/// size.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
 /// Maximum number of coordinators without a usable address that an error message names. The message
@@ -99,7 +100,7 @@ impl RenderedCoordinators {
     /// [`CoordinatorQuestion::lookups`].
     ///
     /// # Errors
-    /// If this node has no state to show.
+    /// Fails if this node has no state to show.
     pub(in crate::http) fn answer<D: Backend>(
         &self,
         backend: &D,

@@ -34,7 +34,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 /// Rejects a client that does not accept event streams.
 ///
 /// # Errors
-/// 406 if the client does not accept them.
+/// Fails with 406 if the client does not accept event streams.
 pub(in crate::http) fn check_accepted(headers: &HeaderMap) -> Result<(), ApiError> {
     match accepts(headers, "text", "event-stream") {
         true => Ok(()),
@@ -142,7 +142,7 @@ pub(in crate::http) trait Source: Send + 'static {
     /// Appends the changes since the last call.
     ///
     /// # Errors
-    /// If this node has no state to show.
+    /// Fails if this node has no state to show.
     fn poll_changes(
         &mut self,
         events: &mut EventBuffer,

@@ -50,8 +50,8 @@ impl FakeBackend {
         }))
     }
 
-    /// Sets the reason, sent to waiting clients, why the local state may be stale; `None` clears
-    /// it.
+    /// Sets the reason why the local state may be stale, which is sent to waiting clients. `None`
+    /// clears the reason.
     pub(super) fn set_lost(&self, reason: Option<&str>) {
         self.0.hub.set_unavailable(reason.map(str::to_owned));
     }

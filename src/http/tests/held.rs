@@ -1,4 +1,4 @@
-//! Tests of lookups that are held until they change.
+//! Tests of lookups that are held until their results change.
 
 use super::replay::Answer;
 use super::server::{TestServer, answer, ask, byte};
@@ -174,8 +174,8 @@ async fn what_cannot_be_held_is_answered_at_once() {
     );
 }
 
-/// A held lookup that ends without a change is confirmed by another linearizable read. It gets 304
-/// with `ETag` and `Cache-Control`, or 503 if the read fails.
+/// A held lookup that ends without a change is confirmed by another linearizable read. The client
+/// gets 304 with `ETag` and `Cache-Control`, or 503 if the read fails.
 #[tokio::test]
 async fn a_hold_that_ends_is_confirmed() {
     let server = TestServer::with(settings(50, 10)).await;

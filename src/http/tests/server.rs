@@ -189,8 +189,8 @@ async fn failures_of_the_cluster_are_503() {
     }
 }
 
-/// Requests are answered within 2 s even if the cluster does not respond: a read fails, and the
-/// outcome of a write is unknown.
+/// Requests are answered within 2 s even if the cluster does not respond. In this case, a read
+/// fails, and the outcome of a write is unknown.
 #[tokio::test]
 async fn a_silent_cluster_is_answered_for_within_two_seconds() {
     let server = TestServer::start().await;

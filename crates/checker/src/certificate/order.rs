@@ -15,7 +15,8 @@ pub struct Order<'a> {
     /// with this index or a later index. `position` is the position in `history` of the operation
     /// with this return.
     known: Vec<(u64, u64, usize)>,
-    /// (index, the latest call among the answers with this index or an earlier index).
+    /// (index, call) for each answer. `call` is the latest call among the answers with this index
+    /// or an earlier index.
     called: Vec<(u64, u64)>,
 }
 

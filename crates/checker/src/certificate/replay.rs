@@ -216,8 +216,8 @@ impl<'a> Replay<'a> {
     /// Applies a command of the log to the replayed state.
     fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
         if !self.writers.knows(applied.node()) {
-            // The history does not change this node, so the node belongs to a client that is not in
-            // the history. The node is not replayed, so a lookup that shows it is a violation.
+            // The history does not change this node, so the node belongs to another client. The
+            // node is not replayed, so a lookup that shows the node is a violation.
             return;
         }
         match applied {
@@ -254,8 +254,8 @@ impl<'a> Replay<'a> {
     /// Applies a renewal in the log.
     fn renew(&mut self, index: u64, node: &Name) {
         let Some(held) = self.state.held(node) else {
-            // The node was announced before the log begins, so only the history contains the
-            // announcement.
+            // The announcement of the node is older than the first entry of the log, so only the
+            // history contains it.
             if let Some(at) = self.writers.acked(index, node) {
                 if let Some(change) = change_of(&self.history[at].input) {
                     self.writers.take_acked(index, node, change);
@@ -354,8 +354,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Whether changes of a node may be inferred from lookups. This requires that the log does not
-    /// contain every change of the node.
+    /// Whether changes of a node may be inferred from lookups. They may be inferred unless the log
+    /// contains every change of the node.
     fn may_guess(&self, node: &Name) -> bool {
         !self.log.is_some_and(|log| log.is_complete) && !self.settled.contains(node)
     }
@@ -374,9 +374,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Finds a change with an unknown outcome for which `is_it` is true among the changes of a
-    /// node, and applies it at an index. The change must have been called before any operation with
-    /// this index or a later index returned. Returns whether such a change was found.
+    /// Finds a change of a node that has an unknown outcome and that `is_it` accepts, and applies
+    /// the change at an index. The change must have been called before any operation with this
+    /// index or a later index returned. Returns whether such a change was found.
     fn place_unknown(
         &mut self,
         index: u64,

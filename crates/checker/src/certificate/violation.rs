@@ -13,7 +13,7 @@ pub enum Violation {
         /// The operation.
         operation: usize,
     },
-    /// The indexes of two answers contradict their order in real time: promise b.
+    /// The indexes of two answers contradict their order in real time (promise b).
     #[error("the second was called after the first had returned, and has no later index")]
     BackInTime {
         /// The operation that returned before `second` was called.
@@ -21,7 +21,7 @@ pub enum Violation {
         /// The operation with an index that is too early.
         second: usize,
     },
-    /// A lookup does not show the state of its index: promises a, b and e.
+    /// A lookup does not show the state of its index (promises a, b and e).
     #[error(
         "a lookup at index {index} shows other than the state: missing {missing:?}, wrong {wrong:?}"
     )]
@@ -35,13 +35,13 @@ pub enum Violation {
         /// The services that the lookup should not have shown.
         wrong: Vec<RecordedService>,
     },
-    /// An acknowledged change is not in the log at its index: promise a.
+    /// An acknowledged change is not in the log at its index (promise a).
     #[error("an acknowledged change is not in the log at its index")]
     LostAck {
         /// The change.
         operation: usize,
     },
-    /// A refused change happened: promise f. The answer had said that the change certainly did not
+    /// A refused change happened (promise f). The answer had said that the change certainly did not
     /// happen.
     #[error("entry {index} holds a change that was refused")]
     RefusedButApplied {
@@ -70,7 +70,7 @@ pub enum Violation {
         /// The index of the change in the log.
         index: u64,
     },
-    /// A write took effect although another write of the same node id had overtaken it: promise e.
+    /// A write took effect although another write of the same node id had overtaken it (promise e).
     /// The other write was called after this write had arrived, and was acknowledged with an
     /// earlier index.
     #[error(
@@ -86,7 +86,7 @@ pub enum Violation {
         /// The index at which the first write took effect.
         index: u64,
     },
-    /// A node expired, or disappeared without a withdrawal, before max-age was over: promise c.
+    /// A node expired, or disappeared without a withdrawal, before max-age was over (promise c).
     #[error(
         "{node} was gone at index {index}, at most {age_ms} ms after its last accepted renewal"
     )]

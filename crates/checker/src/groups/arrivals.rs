@@ -3,8 +3,8 @@
 //! If write A arrived at a server before write B of the same node was called, and B was
 //! acknowledged, A has no effect after B. In the order, A therefore comes before B, or is absent.
 //!
-//! The registry accepts A after B only if A changes nothing, because A is a renewal or a withdrawal
-//! of an absent node. The search may place such an A right before B instead. If A is right before
+//! The registry accepts A after B only if A changes nothing, because A is a renewal, or withdraws a
+//! node that is absent. The search may place such an A right before B instead. If A is right before
 //! B, no lookup comes between the two writes, so no answer depends on their order.
 
 use crate::history::{Operation, RequestOutcome};
@@ -61,8 +61,8 @@ fn acked(
 
 /// Yields the acknowledged writes of a node that must follow a given write, because they were
 /// called after the given write had arrived at `arrived_ns`. Omits a write that follows by real
-/// time anyway, namely one that was called after the given write returned (at `return_ns`), or
-/// after a yielded write returned.
+/// time anyway, because it was called after the given write returned (at `return_ns`), or after a
+/// yielded write returned.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -3,9 +3,9 @@
 //! The algorithm is the search of Wing and Gong with the cache of Lowe. It follows porcupine's
 //! `checkSingle` (github.com/anishathalye/porcupine). Calls and returns form one linked list,
 //! sorted by time. The search removes a call that the model allows next. At a return whose call is
-//! still in the list, it puts back the last removed call and tries the next one. It skips a state
-//! that it has already reached with the same calls removed. The search differs from porcupine in
-//! three points:
+//! still in the list, it puts back the last removed call and tries the call that follows it in the
+//! list. It skips a state that it has already reached with the same calls removed. The search
+//! differs from porcupine in three points:
 //!
 //! - The set of removed calls is stored as a window, not as one bit for each call of the history.
 //!   Memory therefore grows linearly with the length of the history, not quadratically.
@@ -43,7 +43,7 @@ const MAX_CACHED: usize = 8_000_000;
 /// Maximum number of calls in each list of an explanation.
 const MAX_NAMED: usize = 12;
 
-/// The sequential behaviour of an object, one call after the other.
+/// The behaviour of an object whose calls take effect one after the other.
 pub trait Model {
     /// The state of the object. Equal states must behave identically in all later steps.
     type State: Clone + Eq + Hash + Debug;
@@ -115,7 +115,7 @@ pub struct Explanation {
 }
 
 /// Searches for an order of `calls`, which may be given in any order. `give_up` is called from time
-/// to time, and the search is undecided once it returns true.
+/// to time, and the search is undecided once `give_up` returns true.
 pub fn check<M: Model>(
     model: &M,
     calls: &[Call<M::Op>],
@@ -266,8 +266,8 @@ impl<'a, M: Model> Search<'a, M> {
         needs.into_iter().map(helper_for).collect()
     }
 
-    /// Removes an optional call without an effect, at its return. No call before this return needed
-    /// the effect.
+    /// Removes an optional call at its return, and gives the call no effect. No call before this
+    /// return needed its effect.
     fn leave_out(&mut self, call: usize) -> bool {
         let state = self.state.clone();
         if !self.is_new(call, &[], &state) {
@@ -283,7 +283,7 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// Adds the call and its helpers to the placed calls. Adds nothing and returns false if the
-    /// search has been here before with this state.
+    /// search has reached this state with the same calls before.
     fn is_new(&mut self, call: usize, helpers: &[usize], next: &M::State) -> bool {
         let placed = || helpers.iter().chain([&call]);
         placed().for_each(|call| self.placed.insert(*call));
@@ -360,10 +360,10 @@ impl<Op> Call<Op> {
 /// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
 /// The calls of one need are sorted by the time of their return, then by the time of the first call
-/// that bars them (after which they have no effect, [`Call::after`]), then by the time of their own
-/// call. The search uses the first possible call. This choice loses no order if the sets of barring
-/// calls are nested, which holds for the writes of one node. Every other call of the need remains
-/// possible wherever the chosen call would have been possible.
+/// that bars them (a call bars the optional calls that have no effect after it, [`Call::after`]),
+/// then by the time of their own call. The search uses the first possible call. This choice loses
+/// no order if the sets of barring calls are nested, which holds for the writes of one node. Every
+/// other call of the need remains possible wherever the chosen call would have been possible.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {

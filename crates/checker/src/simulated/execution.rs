@@ -155,8 +155,8 @@ impl Execution<'_> {
     }
 
     /// Whether the registry refuses a change as overtaken. This is the case if the change would
-    /// alter the node, and arrived before the call of another change of the node that was
-    /// acknowledged and has already taken effect.
+    /// alter the node, and if another change of the node was called after this change had arrived,
+    /// was acknowledged, and has already taken effect.
     fn refuses(&self, operation: &Operation, change: &Input) -> bool {
         let Some(node) = change.node() else {
             return false;

@@ -3,8 +3,8 @@
 use crate::history::{Operation, RequestOutcome};
 use crate::random::Random;
 
-/// Modifies one property of one operation: its time, its result, or its presence in the history.
-/// Modified histories are more often nearly correct than histories with a
+/// Modifies one property of one operation: its time, its result, or its presence in the history. A
+/// modified history is nearly correct more often than a history with a
 /// [`SimulatedBug`](super::SimulatedBug).
 pub fn garble(seed: u64, history: &mut Vec<Operation>) {
     let mut random = Random::new(seed);

@@ -1,6 +1,6 @@
 //! Random histories for tests of the checkers.
 //!
-//! The registry behind a history keeps its promises, or breaks one.
+//! Each history comes from a registry that keeps its promises, or from one that breaks a promise.
 //!
 //! One seed determines everything:
 //!

@@ -135,8 +135,9 @@ fn a_later_write_of_unknown_fate_forbids_nothing() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// A write that changes nothing may take effect after later writes: a renewal or another
-/// announcement of the content that the later writes stored, and a withdrawal of an absent node.
+/// A write that changes nothing may take effect after later writes. Such a write is a renewal or
+/// another announcement of the content that the later writes stored, or a withdrawal of an absent
+/// node.
 #[test]
 fn what_changes_nothing_may_come_late() {
     for logged in [RENEWED(), announced("a", 1)] {
@@ -166,8 +167,8 @@ fn what_changes_nothing_may_come_late() {
 }
 
 /// Two writes with unknown outcomes may have caused the same log entry. The entry is attributed to
-/// the one that arrived last, because otherwise this legal history would be rejected. A write with
-/// an unknown outcome need not be in the log at all.
+/// the write that arrived last, because otherwise this legal history would be rejected. A write
+/// with an unknown outcome need not be in the log at all.
 #[test]
 fn doubt_is_no_breach() {
     let history = [

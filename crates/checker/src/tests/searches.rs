@@ -78,7 +78,7 @@ fn has_an_order(calls: &[Call<Op>], left: &[usize], state: u64) -> bool {
             if calls[next].after.iter().any(is_missing) || is_barred(calls, left, next) {
                 return false;
             }
-            // Optional calls that returned before this call had no effect.
+            // If an optional call returned before this call and was not placed, it had no effect.
             let others = left
                 .iter()
                 .filter(|other| **other != next && !is_over(other));

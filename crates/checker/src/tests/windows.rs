@@ -46,7 +46,7 @@ fn first_lookups_are_by_server() {
     assert_eq!(first, expected.into());
 }
 
-/// A percentile is always one of the values, by the nearest-rank method.
+/// A percentile is computed by the nearest-rank method, and is therefore always one of the values.
 #[test]
 fn percentiles_are_of_the_nearest_rank() {
     let values: Vec<u64> = (1..=200).collect();

@@ -1,5 +1,5 @@
-//! Compares the slices of two builds. For each load, computes the ratio of the builds' speeds and
-//! the verdict.
+//! Compares the slices of two builds. For each load, computes the verdict and the ratio of the
+//! builds' speeds.
 
 use super::interval::Median;
 use crate::measure::figures::{Slice, median};
@@ -7,7 +7,8 @@ use crate::measure::tasks::Task;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// A load is a loss if the whole confidence interval of new speed / old speed is below this value.
+/// A load is a loss if the whole confidence interval of the ratio new speed / old speed is below
+/// this value.
 pub const LOSS_BELOW: f64 = 0.98;
 
 /// The three servers that run side by side in a comparison: the two builds and the baseline.
@@ -66,7 +67,8 @@ impl Load {
         }
     }
 
-    /// Returns the speed of one side in one round, or `None` if it was not measured in that round.
+    /// Returns the speed of one side in one round, or `None` if the side was not measured in that
+    /// round.
     fn of(&self, side: Side, round: u32) -> Option<f64> {
         let taken = self
             .slices
@@ -106,7 +108,8 @@ impl Load {
             .sum()
     }
 
-    /// Judges the load by the interval of its ratio. A loss is reported even if slices failed.
+    /// Judges the load by the confidence interval of the ratio of the builds' speeds. A loss is
+    /// reported even if slices failed.
     pub fn verdict(&self) -> LoadVerdict {
         let failed = self.slices.iter().any(|taken| taken.slice.is_err());
         match self.ratio() {

@@ -57,7 +57,7 @@ impl Acknowledged {
 impl Seen {
     fn note(&mut self, at: Instant) {
         // Times may be out of order, because an acknowledgement that was in flight may be recorded
-        // late. Then the gap is zero.
+        // late. In this case, the gap is zero.
         let since = self
             .last
             .map_or(Duration::ZERO, |last| at.saturating_duration_since(last));

@@ -1,4 +1,4 @@
-//! Opens idle connections. Each has sent one request and received the response.
+//! Opens idle connections. Each connection has sent one request and received the response.
 
 use anyhow::{Context, ensure};
 use std::io::ErrorKind;

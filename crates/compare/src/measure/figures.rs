@@ -29,8 +29,8 @@ pub struct Latency {
     pub max: f64,
 }
 
-/// The results of one load on one server: the clients' figures, and the resources that its nodes
-/// used.
+/// The results of one load on one server: the clients' figures, and the resources that the server's
+/// nodes used.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measured {
     /// The figures of the clients.

@@ -5,7 +5,7 @@ use anyhow::Context;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Time after the expected end of a load at which the load generator is killed.
+/// Time from the expected end of a load until the load generator is killed.
 const OVERDUE: Duration = Duration::from_secs(120);
 
 /// Runs the command of a load generator that is expected to take `lasts`, and returns its figures.

@@ -106,7 +106,7 @@ impl Results {
         (beside.count(), rested.count())
     }
 
-    /// Returns the number of repeats of a load that failed on a server.
+    /// Returns the number of failed repeats of a load on a server.
     pub fn failed(&self, name: Name, task: &str) -> usize {
         let own = |one: &&LoadOutcome| one.name == name && one.task == task;
         let failed = |one: &&LoadOutcome| matches!(one.came, Measurement::Failed(_));

@@ -19,8 +19,8 @@ pub struct Size {
     pub lookups: Vec<Lookups>,
     /// Peak memory of the largest node during the lookups, in megabytes.
     pub memory_mb: f64,
-    /// The restart after the lookups. The announcements are only in the write-ahead log then,
-    /// unless the registry is so large that a snapshot was taken.
+    /// The restart after the lookups. At that time, the announcements are only in the write-ahead
+    /// log, unless the registry is so large that a snapshot was taken.
     pub after_lookups: Restart,
     /// The restart after a load of changes, in which each client sent its next change as soon as
     /// the previous change was answered.

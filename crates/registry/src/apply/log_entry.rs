@@ -122,7 +122,7 @@ impl Registry {
         }
     }
 
-    /// Retires raft ids that were replaced and must not return; forgets the oldest beyond
+    /// Retires raft ids that were replaced and must not return. Forgets the oldest beyond
     /// [`MAX_RETIRED`].
     fn retire(&mut self, raft_ids: &[u64]) -> Outcome {
         for raft_id in raft_ids {

@@ -16,7 +16,7 @@ pub struct Announcement {
     pub pool: String,
     /// The location as received, or `/somewhere/<node id>` if the body has none.
     pub location: String,
-    /// Its services.
+    /// The services of the node.
     pub services: Services,
 }
 
@@ -45,14 +45,14 @@ impl Announcement {
 /// A service registered by hand with a single `POST`. It stays until it is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaticService {
-    /// Its id, generated at random by the node that received the request.
+    /// The id of the service, generated at random by the node that received the request.
     pub id: String,
-    /// Its type.
+    /// The type of the service.
     pub service_type: String,
-    /// Its pool.
+    /// The pool of the service.
     pub pool: String,
-    /// Its location; `/somewhere/<id>` if the request has none.
+    /// The location of the service; `/somewhere/<id>` if the request has none.
     pub location: String,
-    /// Its properties.
+    /// The properties of the service.
     pub properties: Properties,
 }

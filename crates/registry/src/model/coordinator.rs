@@ -57,18 +57,18 @@ pub struct CoordinatorQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coordinator {
-    /// Its base address: scheme, host and port.
+    /// The base address of the coordinator: scheme, host and port.
     pub uri: String,
-    /// Its engine.
+    /// The engine of the coordinator.
     pub engine: Engine,
-    /// Its node; `None` for a static service.
+    /// The node id of the coordinator; `None` for a static service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
-    /// Its pool.
+    /// The pool of the coordinator.
     pub pool: String,
-    /// Its location, as received.
+    /// The location of the coordinator, as received.
     pub location: String,
-    /// The log index at which it joined.
+    /// The log index at which the coordinator joined.
     pub joined_index: u64,
     /// All properties of the service.
     pub properties: BTreeMap<String, String>,
@@ -87,17 +87,17 @@ pub struct Coordinators {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnusableCoordinator {
-    /// Its engine.
+    /// The engine of the coordinator.
     pub engine: Engine,
-    /// Its node; `None` for a static service.
+    /// The node id of the coordinator; `None` for a static service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
-    /// Its pool.
+    /// The pool of the coordinator.
     pub pool: String,
     /// One line of bounded length that states the problem with the address, and quotes the address
     /// if there is one.
     pub reason: String,
-    /// The log index at which it joined.
+    /// The log index at which the coordinator joined.
     pub joined_index: u64,
 }
 

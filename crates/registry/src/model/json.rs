@@ -22,8 +22,8 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
 
 /// Returns the number of bytes that escaping adds to a byte in a JSON string.
 fn extra_bytes(byte: u8) -> u8 {
-    /// The result for each byte. The results are in a table, because they are needed for every byte
-    /// of every announcement.
+    /// The result of `extra_bytes` for each byte. The results are in a table, because they are
+    /// needed for every byte of every announcement.
     const EXTRA_BYTES: [u8; 256] = {
         let mut extra = [0; 256];
         let mut byte = 0;
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    /// Each kind of character is escaped as Jackson does for airlift.
+    /// Each kind of character is escaped as airlift's Jackson escapes it.
     #[test]
     fn escapes() {
         let mut json = Vec::new();

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 pub struct Service {
     /// The service's id, as sent by the client.
     pub id: String,
-    /// Its type, for example `presto` or `trino-coordinator`.
+    /// The type of the service, for example `presto` or `trino-coordinator`.
     pub service_type: String,
-    /// Its properties: scalars, already coerced to strings.
+    /// The properties of the service: scalars, already coerced to strings.
     pub properties: BTreeMap<String, String>,
 }

@@ -2,7 +2,7 @@
 
 use crate::level::LEVEL;
 
-/// The format that this release writes, and the highest that it reads.
+/// The format that this release writes, and the highest format that it reads.
 pub(super) const FORMAT: u8 = 1;
 
 /// Size in bytes of the digest at the end of a snapshot.
@@ -36,7 +36,7 @@ pub enum BadSnapshot {
         part: &'static str,
         /// The offset of the part.
         at: usize,
-        /// The problem with it.
+        /// The problem with the part.
         why: String,
     },
     /// Readable, but different from what was written.

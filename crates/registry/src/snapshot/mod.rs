@@ -72,8 +72,8 @@ struct SnapshotHeader {
 }
 
 impl Registry {
-    /// Takes an image, from which a snapshot is written. With 100,000 nodes, this copies about 10
-    /// MB of pointers and numbers.
+    /// Takes an image, from which a snapshot is written. With 100,000 nodes, taking the image
+    /// copies about 10 MB of pointers and numbers.
     pub fn image(&self) -> Image {
         Image {
             level: self.level,

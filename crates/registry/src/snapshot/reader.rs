@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// A reader of the values in the pieces of a snapshot. The digest at the end is not a value.
 pub(super) struct Reader<P> {
     pieces: P,
-    /// The bytes of the pieces taken so far that are not freed yet.
+    /// The bytes that were taken from the pieces and are not freed yet.
     pub(super) window: Vec<u8>,
     /// Number of bytes at the start of the window that were read.
     read: usize,
@@ -25,8 +25,8 @@ impl<P: Iterator<Item = Vec<u8>>> Reader<P> {
         }
     }
 
-    /// Frees the bytes that were read, and appends pieces, at least one, until the number of
-    /// unread bytes has doubled. Returns false at the end of the snapshot.
+    /// Frees the bytes that were read. Then appends at least one piece, and further pieces until
+    /// the number of unread bytes has doubled. Returns false at the end of the snapshot.
     pub(super) fn fill(&mut self) -> bool {
         self.window.drain(..self.read);
         self.read = 0;

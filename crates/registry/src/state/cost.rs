@@ -50,7 +50,7 @@ pub(crate) fn announcement_bytes(announcement: &Announcement, packed_bytes: usiz
         services,
     } = announcement;
     let mut json_bytes = 0;
-    // Consecutive repeats are skipped, because most nodes announce services of one type.
+    // Consecutive equal types are skipped, because most nodes announce services of one type.
     let mut types: Vec<&str> = Vec::new();
     for service in services.iter() {
         let texts = [service.service_type, pool, location];

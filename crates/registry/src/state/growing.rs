@@ -24,7 +24,7 @@ impl Growing {
         }
     }
 
-    /// Returns the buffer, to append to.
+    /// Returns the buffer, so that bytes can be appended.
     pub fn end(&mut self) -> &mut Vec<u8> {
         let is_full = self.bytes.capacity() - self.bytes.len() < SMALL_BYTES / 16;
         if is_full && self.bytes.len() >= SMALL_BYTES / 2 && self.bytes.len() < self.most_bytes {
@@ -44,8 +44,8 @@ impl Growing {
 mod tests {
     use super::*;
 
-    /// Appending to a large body does not reallocate it before it exceeds its expected maximum. A
-    /// body of any size, even above that maximum, is complete and has no spare capacity.
+    /// A large body is not reallocated until it exceeds its expected maximum. A body of any size,
+    /// even above that maximum, is complete and has no spare capacity.
     #[test]
     fn large_bodies_are_moved_once() {
         const PIECE: usize = SMALL_BYTES / 64;

@@ -25,9 +25,9 @@ pub struct NodeEntry {
     /// change this index. An announcement that has no service id in common with the previous
     /// announcement resets the index, because another process has taken over the node id.
     pub joined_index: u64,
-    /// The log index at which its announcement last changed; a renewal is not a change.
+    /// The log index at which the node's announcement last changed; a renewal is not a change.
     pub changed_index: u64,
-    /// The log index of its last accepted announcement or renewal.
+    /// The log index of the node's last accepted announcement or renewal.
     pub written_index: u64,
     /// Cost of the announcement from `LEVEL_OF_LIMITS` on, in bytes, without its types and pools
     /// (`state::cost`).

@@ -70,7 +70,7 @@ impl Rendered {
         }
     }
 
-    /// Returns the JSON body, with the trailing newline that airlift adds. Renders a large one on
+    /// Returns the JSON body, with the trailing newline that airlift adds. Renders a large body on
     /// the first call.
     pub fn json(&self) -> &Bytes {
         let mut is_new = false;
@@ -93,7 +93,7 @@ impl Rendered {
         is_large && !(is_made && (self.gzip.get().is_some() || !with_gzip))
     }
 
-    /// Renders the body, its tag and, if asked for, the gzipped body. Later calls of
+    /// Renders the body, its tag and, if `with_gzip` is set, the gzipped body. Later calls of
     /// [`Rendered::json`], [`Rendered::tag`] and [`Rendered::gzip`] return at once.
     pub fn make(&self, with_gzip: bool) {
         self.digest();
@@ -191,7 +191,7 @@ struct CacheEntry {
     last_use: u64,
 }
 
-/// The rendering in a cache entry, which is possibly still to be made.
+/// The rendering in a cache entry. A new entry is empty until its rendering is made.
 #[derive(Debug)]
 enum CachedBytes {
     Kept(Arc<OnceLock<Arc<Rendered>>>),
@@ -335,7 +335,7 @@ impl CacheEntries {
 }
 
 impl CacheEntry {
-    /// Returns the cached rendering if it is made.
+    /// Returns the cached rendering if it was made already.
     fn kept(&self) -> Option<&Arc<Rendered>> {
         match &self.rendered {
             CachedBytes::Kept(made) => made.get(),

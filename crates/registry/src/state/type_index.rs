@@ -197,7 +197,7 @@ impl TypeIndex {
     }
 }
 
-/// The panic message for lookups that cannot fail but are needed to satisfy the borrow checker.
+/// The panic message for map lookups that cannot fail but are needed to satisfy the borrow checker.
 const MADE: &str = "it is there, or was made above";
 
 /// A type with the log index of its last change, and its pools, each with the log index of its last

@@ -115,7 +115,7 @@ proptest! {
             names.sort();
             expected.sort();
             // A node with two coordinator services is one coordinator; each static service is a
-            // separate one.
+            // separate coordinator.
             expected.dedup_by(|one, other| one.is_some() && one == other);
             prop_assert_eq!(names, expected);
             prop_assert!(found.is_sorted_by(|one, other| one.joined_index >= other.joined_index));

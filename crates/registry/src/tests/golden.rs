@@ -8,9 +8,9 @@
 //! renew NODE [as for announce] withdraw NODE [seen=N]      tick MS [grace=MS]       blank
 //! static ID TYPE POOL          unstatic ID                 retire RAFT-ID...        level N
 //! ```
-//! Commands without an entry: `max-age MS`, `step MS`, `show all|statics|TYPE [POOL]` (`as before`
-//! means that the very same bytes were returned), `state`, `snapshot` (continues with the registry
-//! restored from it), `retired RAFT-ID`. `seen` defaults to the applied index.
+//! Commands that add no entry to the log: `max-age MS`, `step MS`, `show all|statics|TYPE [POOL]`
+//! (`as before` means that the very same bytes were returned), `state`, `snapshot` (continues with
+//! the registry restored from it), `retired RAFT-ID`. `seen` defaults to the applied index.
 //!
 //! To accept new traces: `cargo test -p quorate-registry rewrite_goldens -- --ignored`, and review
 //! the diff.

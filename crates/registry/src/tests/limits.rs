@@ -284,7 +284,7 @@ fn the_renderings_used_last_are_kept() {
     registry.renderings.set_max_bytes(2_500);
     let is_kept = |service_type: &str| {
         let first = Arc::as_ptr(&registry.lookup(&of_type(service_type)));
-        // These renderings keep the allocator from reusing the address if the rendering was
+        // These renderings keep the allocator from reusing the address of a rendering that was
         // evicted.
         let others: Vec<_> = (0..8).map(|_| registry.render(&Lookup::All)).collect();
         let again = Arc::as_ptr(&registry.lookup(&of_type(service_type)));

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 /// Number of clients per node. Half of them write, and the other half look up.
 const CLIENTS: usize = 6;
-/// The first token for the writes of the proof phase. The tokens of all workers are below it.
+/// The first token for the writes of the proof phase. The tokens of all workers are below this
+/// token.
 const PROOF_TOKENS: u64 = 1_000 * TOKENS;
 
 /// Starts the clients of a host's process.
@@ -173,7 +174,7 @@ impl SimClient {
     }
 }
 
-/// A write in progress, in a process that may be killed before it gets the result.
+/// A write in progress. Its process may be killed before the result arrives.
 struct Underway<'a> {
     world: &'a SimWorld,
     worker: usize,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Timeout of a client's request.
 pub const CLIENT_WAITS: Duration = Duration::from_secs(2);
-/// Tolerance on top of the client's timeout: a write is given up a little after its deadline, and
-/// clocks are coarse.
+/// Tolerance on top of the client's timeout, because a write is given up a little after its
+/// deadline, and clocks are coarse.
 const SLACK: Duration = Duration::from_millis(50);
 /// Number of workers. A worker is a node id that clients announce.
 const WORKERS: usize = 16;
@@ -133,12 +133,12 @@ impl Answers {
         }
     }
 
-    /// Returns the least index that a lookup that begins now must show.
+    /// Returns the least index that the response to a lookup must have if the lookup begins now.
     pub fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// Returns the next write for a client to request, with the number of the worker that it
+    /// Returns the next write for a client to request, with the number of the worker that the write
     /// changes. Returns `None` if the drawn worker gets no write now.
     pub fn next_request(
         &mut self,
@@ -196,8 +196,8 @@ impl Answers {
         self.acknowledged.push(AcknowledgedWrite { request, index });
     }
 
-    /// Records that a write was refused or has an unknown outcome. Its client retries from
-    /// `next_at` on.
+    /// Records that a write was refused or has an unknown outcome. The client of the write retries
+    /// from `next_at` on.
     pub fn fail(&mut self, worker: usize, request: &SimRequest, is_known: bool, next_at: Duration) {
         self.counts[if is_known { 1 } else { 2 }] += 1;
         self.finish(worker, request, next_at);
@@ -239,8 +239,8 @@ impl Answers {
         self.proofs.insert(host, index);
     }
 
-    /// Records that a host served a lookup of the proof phase, if it shows the proof writes of all
-    /// hosts.
+    /// Records that a host served a lookup of the proof phase, if the lookup shows the proof writes
+    /// of all hosts.
     pub fn prove_read(&mut self, host: usize, shows: impl Fn(usize) -> bool) {
         if self.proofs.len() == self.hosts && (0..self.hosts).all(shows) {
             self.proved.insert(host);

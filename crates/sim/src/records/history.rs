@@ -25,8 +25,8 @@ pub struct History {
     states: Vec<LastState>,
     registry: Registry,
     max_age: Duration,
-    /// For each node, the entry that last renewed it, and the time at which that entry was first
-    /// seen to be committed.
+    /// For each node, the entry that last renewed the node, and the time at which that entry was
+    /// first seen to be committed.
     renewed: BTreeMap<String, (u64, Duration)>,
     /// The number of nodes that expired.
     pub expired: usize,

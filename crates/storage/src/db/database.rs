@@ -26,7 +26,7 @@ pub(crate) enum CommitMode {
     OnePhase,
     /// A commit that can be reliably distinguished from a torn one, at the cost of a second fsync.
     TwoPhases,
-    /// A commit that becomes durable only some time later: an injected bug.
+    /// A commit that becomes durable only some time later. This mode is an injected bug.
     #[cfg(feature = "planted")]
     Unsynced,
 }

@@ -1,4 +1,4 @@
-//! The check of a whole database, which runs once, when it is opened.
+//! The check of a whole database, which runs once, when the database is opened.
 
 use super::schema::{FORMAT, LOG, META, WalEpoch, key};
 use crate::codec;

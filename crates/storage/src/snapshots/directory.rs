@@ -116,7 +116,7 @@ impl Snapshots {
     }
 
     /// Writes a snapshot to a temporary file, syncs it, renames it into place, and removes older
-    /// ones.
+    /// snapshots.
     fn write(
         &self,
         meta: &SnapshotMeta,
@@ -167,7 +167,7 @@ impl Snapshots {
         self.inner.vfs.sync_dir(&self.inner.dir)
     }
 
-    /// Reads the newest snapshot, and checks it and its name.
+    /// Reads the newest snapshot, and checks its content and the name of its file.
     pub(crate) fn read_newest(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, LoadError> {
         let Some(name) = self.names()?.pop() else {
             return Ok(None);

@@ -72,7 +72,7 @@ pub(crate) fn log_id(term: u64, index: u64) -> LogId {
     LogId::new(leader.to_committed(), index)
 }
 
-/// Returns an entry of about that size; with size 0, a membership change.
+/// Returns an entry of about `bytes` bytes, or a membership change if `bytes` is 0.
 pub(super) fn entry(term: u64, index: u64, bytes: usize) -> Entry {
     let payload = if bytes == 0 {
         EntryPayload::Membership(members())

@@ -318,7 +318,7 @@ fn a_snapshot_that_no_reader_takes_is_not_written() {
             BTreeMap::from([(1, member(3 << 20))]),
         )
         .expect("a membership");
-        // A membership that a peer could send, in which one of the voters is not a member.
+        // A peer could send this membership, in which one of the voters is not a member.
         let parts = (
             vec![BTreeSet::from([1u64, 2])],
             BTreeMap::from([(1u64, member(9))]),

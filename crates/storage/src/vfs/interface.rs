@@ -13,7 +13,7 @@ pub struct FsSpace {
     pub total_bytes: u64,
 }
 
-/// A lock on a file, held until it is dropped.
+/// A lock on a file, held until the returned value is dropped.
 pub trait FileLock: Debug + Send + Sync {}
 
 /// A file system.
@@ -28,12 +28,12 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Opens an existing file for reading and writing.
     ///
     /// # Errors
-    /// `NotFound` when the file does not exist.
+    /// Returns `NotFound` if the file does not exist.
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
     /// Creates a file, which must not exist yet. It is durable only after `sync_dir`.
     ///
     /// # Errors
-    /// `AlreadyExists` when the file exists.
+    /// Returns `AlreadyExists` if the file exists.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
     /// Renames a file, atomically replacing an existing one. The change is durable only after
     /// `sync_dir`.
@@ -44,7 +44,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Removes a file. The removal is durable only after `sync_dir`.
     ///
     /// # Errors
-    /// `NotFound` when the file does not exist.
+    /// Returns `NotFound` if the file does not exist.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Returns the names in a directory, sorted.
     ///
@@ -66,7 +66,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// parts were never written.
     ///
     /// # Errors
-    /// `NotFound` when the file does not exist.
+    /// Returns `NotFound` if the file does not exist.
     fn allocated_bytes(&self, path: &Path) -> io::Result<u64>;
     /// Returns the free and the total space of the file system that contains a directory.
     ///
@@ -92,12 +92,13 @@ pub trait VfsFile: Debug + Send + Sync + 'static {
     /// Fills `out` with the bytes from `offset`.
     ///
     /// # Errors
-    /// `UnexpectedEof` if the file ends before `out` is full.
+    /// Returns `UnexpectedEof` if the file ends before `out` is full.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
     /// Writes all of `data` at `offset`, extending the file if necessary.
     ///
     /// # Errors
-    /// `StorageFull` when there is no space. In this case part of the data may have been written.
+    /// Returns `StorageFull` if there is no space. In this case part of the data may have been
+    /// written.
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
     /// Truncates the file, or extends it with zeros.
     ///
@@ -107,7 +108,7 @@ pub trait VfsFile: Debug + Send + Sync + 'static {
     /// Allocates space on the device for `len` bytes, and sets the length of the file to `len`.
     ///
     /// # Errors
-    /// `StorageFull` when there is no space.
+    /// Returns `StorageFull` if there is no space.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes the content and the length durable (fdatasync).
     ///

@@ -35,7 +35,8 @@ const DESCRIPTOR_TRIES: u32 = 500;
 /// Time between two attempts to open a file.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Calls `open` until a file descriptor is free for it, at most [`DESCRIPTOR_TRIES`] times.
+/// Calls `open`, and repeats the call while no file descriptor is free. Makes at most
+/// [`DESCRIPTOR_TRIES`] calls.
 fn once_there_is_one<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..DESCRIPTOR_TRIES {
         match open() {

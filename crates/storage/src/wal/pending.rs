@@ -9,7 +9,7 @@ use crate::types::LogId;
 use redb::StorageError;
 use std::io;
 
-/// The WAL, with the records of its frames in memory until they are in the database.
+/// The WAL. The records of its frames stay in memory until they are in the database.
 #[derive(Debug)]
 pub(crate) struct PendingWal {
     wal: Wal,

@@ -11,7 +11,7 @@ use std::sync::mpsc::Receiver;
 /// a request that is queued behind a batch waits for one commit of limited size, not for a whole
 /// backlog. The commit may also contain the frames in the WAL.
 const REQUESTS_MAX: usize = 4096;
-/// Number of bytes from which a batch takes no further request. The last request of the batch may
+/// Size in bytes from which on a batch takes no further request. The last request of the batch may
 /// exceed this number.
 pub(super) const BYTES_MAX: usize = 4 << 20;
 

@@ -25,9 +25,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Idle time after which the last batch is sealed. A seal moves the frames in the WAL to the
-/// database with a two-phase commit. If the last batch is corrupted after the seal, this is
-/// detected, and the directory is rejected. Without a seal, the corruption looks like a torn write,
-/// and the last batch is rolled back.
+/// database with a two-phase commit. A later corruption of a sealed batch is detected, and the
+/// directory is rejected. Without a seal, the corruption looks like a torn write, and the last
+/// batch is rolled back.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
 /// The next action of the writer.

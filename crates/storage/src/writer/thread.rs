@@ -7,7 +7,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
-/// Starts the writer's thread. The lock is released when the thread ends.
+/// Starts the writer's thread. The lock of the directory is released when the thread ends.
 ///
 /// # Errors
 /// Returns the operating system's error when the thread cannot be started.

@@ -290,8 +290,8 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.has_answered.store(true, Ordering::Relaxed);
-        // `SeqCst`, so that a task which has just registered its waker sees the new count or is
-        // woken.
+        // The ordering is `SeqCst`, so that a task which has just registered its waker sees the new
+        // count or is woken.
         if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.answered.wake();
         }

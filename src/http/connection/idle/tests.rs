@@ -1,4 +1,4 @@
-//! Tests of the idle limits of a connection, and of the decision when it is parked.
+//! Tests of the idle limits of a connection, and of the decision when the connection is parked.
 
 use super::*;
 use crate::clock::now;

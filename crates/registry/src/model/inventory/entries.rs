@@ -13,16 +13,16 @@ pub struct Inventory {
     pub environment: String,
     /// The discovery nodes, sorted by node id.
     pub entries: Vec<InventoryEntry>,
-    /// The file or URI it was read from, for messages.
+    /// The file or URI from which the inventory was read, for messages.
     pub(super) source: String,
 }
 
 /// One discovery node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InventoryEntry {
-    /// Its `node.id`.
+    /// The `node.id` of the discovery node.
     pub node_id: String,
-    /// Its base address: `http://host:port`, without a path.
+    /// The base address of the discovery node: `http://host:port`, without a path.
     pub address: String,
 }
 

@@ -45,7 +45,7 @@ pub enum InventoryProblem {
         node_id: Option<String>,
         /// The field.
         field: &'static str,
-        /// The problem with it.
+        /// The problem with the field.
         what: String,
     },
     /// No entry of type `discovery`.

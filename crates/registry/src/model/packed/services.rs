@@ -23,11 +23,11 @@ pub struct Services {
 /// A service that borrows from its packed form.
 #[derive(Clone, Copy)]
 pub struct ServiceOf<'a> {
-    /// Its id.
+    /// The id of the service.
     pub id: &'a str,
-    /// Its type.
+    /// The type of the service.
     pub service_type: &'a str,
-    /// Its properties.
+    /// The properties of the service.
     pub properties: Pairs<'a>,
 }
 

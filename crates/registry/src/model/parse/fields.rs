@@ -137,7 +137,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
-    /// Returns the size of a field in bytes of the body.
+    /// Returns the number of bytes that a field takes in the body.
     pub fn bytes(&self, field: &str) -> usize {
         self.get(field).map_or(0, |value| value.get().len())
     }

@@ -35,8 +35,8 @@ pub(crate) struct ReadPlan {
     pub(crate) on_disk: Range<u64>,
     /// The entries after `on_disk`, with the sizes of their records.
     pub(crate) cached: Vec<(Entry, usize)>,
-    /// The epoch of the view, which changes when entries are removed. If it has changed after the
-    /// disk was read, the read is repeated.
+    /// The epoch of the view, which changes when entries are removed. If the epoch has changed by
+    /// the time the disk has been read, the read is repeated.
     pub(crate) epoch: u64,
 }
 
@@ -101,7 +101,7 @@ impl LogView {
         next_index(self.last)
     }
 
-    /// Appends an entry, which must follow the last one.
+    /// Appends an entry, which must follow the last entry.
     pub(crate) fn append(&mut self, entry: Entry, bytes: usize, sequence: u64) {
         debug_assert!(
             self.last.is_none() || entry.log_id.index == self.next_index(),
@@ -154,7 +154,7 @@ impl LogView {
     }
 
     /// Records that the appends up to `sequence` are in the database, and evicts entries from the
-    /// tail while it is too large.
+    /// tail while the tail is too large.
     pub(crate) fn flushed(&mut self, sequence: u64) {
         while self.tail_bytes > TAIL_BYTES_MAX {
             match self.tail.first_entry() {

@@ -126,8 +126,9 @@ impl Crash {
     /// - Each image contains a subset of the pending changes. All subsets are tried if there are
     ///   few pending changes, otherwise a sample of the subsets.
     /// - Each subset is also tried with one torn write.
-    /// - The newest change is also cut at each of its sectors, or at random sectors if it has many.
-    ///   Each cut is tried with all other changes, and with a random subset of the other changes.
+    /// - The newest change is also cut at each of its sectors, or at random sectors if the change
+    ///   has many sectors. Each cut is tried with all other changes, and with a random subset of
+    ///   the other changes.
     pub(crate) fn images(&self, random: &mut CrashRandom, sampled: usize) -> Vec<DiskImage> {
         let n = self.pending.len();
         let mut images = Vec::new();
@@ -213,7 +214,7 @@ fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>>
 enum Torn {
     /// This number of sectors at the start of the write.
     Head(u64),
-    /// All sectors except this number of them at the start of the write.
+    /// All sectors except this number of sectors at the start of the write.
     Tail(u64),
     /// A random subset.
     Some(CrashRandom),

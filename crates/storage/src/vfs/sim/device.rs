@@ -42,7 +42,8 @@ impl Device {
         }
     }
 
-    /// Makes the device skip all later syncs but report them as successful: an injected bug.
+    /// Makes the device skip all later syncs but report them as successful. This is an injected
+    /// bug.
     pub fn lie(&self) {
         self.state().lies = true;
     }
@@ -87,7 +88,7 @@ impl Device {
         changes.len()
     }
 
-    /// Erases the device. No process may be using it.
+    /// Erases the device. No process may be using the device.
     pub fn empty(&self) {
         let mut state = self.state();
         state.fs = SimFs::new(state.capacity_bytes);

@@ -85,14 +85,15 @@ impl SimFs {
         }
     }
 
-    /// Makes the n-th operation from now on fail once. Later ones succeed, which is the worst case,
-    /// because a retry would seem to work.
+    /// Makes the n-th operation from now on fail once. Later operations succeed, which is the worst
+    /// case, because a retry would seem to work.
     pub(crate) fn fail_operation(&self, n: u64, fault: IoFault) {
         let mut state = self.state();
         state.fault = Some((state.operations + n, fault));
     }
 
-    /// Returns a description of the operation and the path that the fault hit, if it has occurred.
+    /// Returns a description of the operation and the path that the fault hit, if the fault has
+    /// occurred.
     pub(crate) fn struck(&self) -> Option<String> {
         self.state()
             .struck

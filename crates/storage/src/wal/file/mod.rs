@@ -52,7 +52,7 @@ pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 pub(crate) struct Wal {
     file: FailStopFile,
     epoch: WalEpoch,
-    /// Number of frames of the current generation, which are those since the last move.
+    /// Number of frames of the current generation, which began after the last move to the database.
     frames: u32,
     /// The offset of the next frame.
     end: u64,
@@ -184,7 +184,7 @@ impl Wal {
     }
 
     /// Starts the next generation, after the database has taken over the frames and stored the
-    /// epoch. The next frame overwrites the first one.
+    /// epoch. The next frame overwrites the first frame of the file.
     pub(crate) fn start_over(&mut self, epoch: WalEpoch) {
         self.epoch = epoch;
         self.frames = 0;

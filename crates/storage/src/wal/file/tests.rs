@@ -130,7 +130,7 @@ fn no_wrong_byte_is_read_as_data() {
     );
 }
 
-/// A missing or truncated WAL is rejected with an error that names it.
+/// A missing or truncated WAL is rejected with an error that names the WAL.
 #[test]
 fn a_journal_that_is_gone_is_refused() {
     let (fs, _) = written();
