@@ -4,11 +4,18 @@
 //! - [`PeerKeys`]: the key pair by which peers recognize each other, and the TLS settings for it.
 //! - [`EngineKeys`]: the check of the tokens of Presto's and Trino's engines.
 //! - [`AccessTokens`]: the list of the tokens of people and tools.
+//! - [`KeyStore`]: the private keys and certificates of a PEM file or of a store of Java.
+//! - [`HttpsSettings`]: the TLS settings of the HTTPS listener.
+//! - [`subject_alt_names`] and [`not_after_s`]: facts about a certificate.
 //!
 //! Nothing here does I/O or reads a clock.
 
 mod access_token;
+mod certificate;
+mod der;
 mod engine_token;
+mod https;
+mod key_store;
 mod peer_keys;
 mod secret;
 mod secret_list;
@@ -17,7 +24,10 @@ pub use access_token::{
     ACCESS_TOKENS_MAX, AccessTokens, AccessTokensError, TOKEN_NAME_BYTES_MAX, TokenLineError,
     TokenNameError, TokenOwner, TokenRole, TokenRoleError, token_line, token_of,
 };
+pub use certificate::{SubjectAltName, UnreadableCertificate, not_after_s, subject_alt_names};
 pub use engine_token::{EngineKeys, EngineTokenError, LEEWAY_S, TOKEN_BYTES_MAX};
+pub use https::{EXCLUDED_CIPHERS_DEFAULT, HTTPS_ALPN, HttpsError, HttpsSettings};
+pub use key_store::{KeyEntry, KeyStore, KeyStoreError, STORE_BYTES_MAX, StorePasswords};
 pub use peer_keys::{PEER_ALPN, PeerKeys, PublicKey};
 pub use secret::{SECRET_BYTES_ADVISED, SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, SecretError};
 pub use secret_list::{SECRETS_MAX, SecretList, SecretListError};

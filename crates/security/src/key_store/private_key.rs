@@ -1,0 +1,145 @@
+//! Private keys: their structure, and whether they belong to a certificate.
+
+use crate::certificate::PublicKeyFields;
+use crate::der::{
+    BIT_STRING, DerError, DerReader, INTEGER, OCTET_STRING, OID, SEQUENCE, context, encoded,
+};
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// The object identifier of keys on elliptic curves (1.2.840.10045.2.1).
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+/// Checks that bytes have the structure of PKCS #8, and returns the key.
+pub(super) fn pkcs8_key(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, DerError> {
+    let mut outer = DerReader::new(&der);
+    let mut info = outer.enter(SEQUENCE)?;
+    outer.end()?;
+    info.unsigned()?;
+    info.expect(SEQUENCE)?;
+    info.expect(OCTET_STRING)?;
+    Ok(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)))
+}
+
+/// Returns whether decrypted bytes begin like PKCS #8, which the bytes that a wrong password yields
+/// do only by a chance of one in millions.
+pub(super) fn begins_as_pkcs8(plain: &[u8]) -> bool {
+    let length = match plain {
+        [0x30, 0x81, ..] => 3,
+        [0x30, 0x82, ..] => 4,
+        [0x30, ..] => 2,
+        _ => return false,
+    };
+    plain.get(length..length + 3) == Some(&[INTEGER, 1, 0])
+}
+
+/// A private key whose certificate is looked for.
+pub(super) struct KeyMatcher {
+    key: PrivateKeyDer<'static>,
+    /// The public key, if rustls supports the private one.
+    public: Option<Vec<u8>>,
+    /// The secret number of a key on an elliptic curve that is stored without its public key, as
+    /// Java does. ring refuses such a key, but checks the two against each other when both are
+    /// given.
+    scalar: Option<Vec<u8>>,
+}
+
+impl KeyMatcher {
+    pub(super) fn new(key: PrivateKeyDer<'static>) -> KeyMatcher {
+        let public = public_key(&key);
+        let scalar = match public {
+            Some(_) => None,
+            None => lone_scalar(&key).ok().flatten(),
+        };
+        KeyMatcher {
+            key,
+            public,
+            scalar,
+        }
+    }
+
+    /// Returns whether the key's certificate can be recognized.
+    pub(super) fn can_match(&self) -> bool {
+        self.public.is_some() || self.scalar.is_some()
+    }
+
+    /// Returns the private key if a public key is the one that belongs to it.
+    pub(super) fn pair(&self, other: &PublicKeyFields<'_>) -> Option<PrivateKeyDer<'static>> {
+        match (&self.public, &self.scalar) {
+            (Some(public), _) if public == other.key => Some(self.key.clone_key()),
+            (None, Some(scalar)) => {
+                let key = joined(scalar, other)?;
+                public_key(&key).is_some().then_some(key)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the private key as it is stored.
+    pub(super) fn into_key(self) -> PrivateKeyDer<'static> {
+        self.key
+    }
+}
+
+/// Returns the public key of a private key that rustls supports.
+fn public_key(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
+    let signing = any_supported_type(key).ok()?;
+    let info = signing.public_key()?;
+    let fields = PublicKeyFields::read(&mut DerReader::new(&info)).ok()?;
+    Some(fields.key.to_vec())
+}
+
+/// Returns the secret number of a key on an elliptic curve that is stored without its public key
+/// (RFC 5915).
+fn lone_scalar(key: &PrivateKeyDer<'_>) -> Result<Option<Vec<u8>>, DerError> {
+    let key = match key {
+        PrivateKeyDer::Sec1(sec1) => sec1.secret_sec1_der(),
+        PrivateKeyDer::Pkcs8(pkcs8) => {
+            let mut info = DerReader::new(pkcs8.secret_pkcs8_der()).enter(SEQUENCE)?;
+            info.unsigned()?;
+            if info.enter(SEQUENCE)?.expect(OID)? != EC_PUBLIC_KEY {
+                return Ok(None);
+            }
+            info.expect(OCTET_STRING)?
+        }
+        _ => return Ok(None),
+    };
+    let mut key = DerReader::new(key).enter(SEQUENCE)?;
+    key.unsigned()?;
+    let scalar = key.expect(OCTET_STRING)?;
+    key.optional(context(0))?;
+    let public = key.optional(context(1))?;
+    Ok(public.is_none().then(|| scalar.to_vec()))
+}
+
+/// Returns a PKCS #8 key of a secret number and a public key on an elliptic curve.
+fn joined(scalar: &[u8], public: &PublicKeyFields<'_>) -> Option<PrivateKeyDer<'static>> {
+    // A public key that is not compressed consists of the byte 4 and two coordinates.
+    let bytes = match public.key {
+        [4, coordinates @ ..] if public.algorithm == EC_PUBLIC_KEY => coordinates.len() / 2,
+        _ => return None,
+    };
+    // The number has the length of a coordinate, with zeros in front.
+    let zeros = scalar.iter().take_while(|byte| **byte == 0).count();
+    let digits = &scalar[zeros..];
+    let mut padded = vec![0; bytes.checked_sub(digits.len())?];
+    padded.extend(digits);
+
+    let bits = [&[0], public.key].concat();
+    let key = [
+        encoded(INTEGER, &[1]),
+        encoded(OCTET_STRING, &padded),
+        encoded(context(1), &encoded(BIT_STRING, &bits)),
+    ];
+    let algorithm = [
+        encoded(OID, public.algorithm),
+        encoded(OID, public.parameters),
+    ];
+    let info = [
+        encoded(INTEGER, &[0]),
+        encoded(SEQUENCE, &algorithm.concat()),
+        encoded(OCTET_STRING, &encoded(SEQUENCE, &key.concat())),
+    ];
+    let der = encoded(SEQUENCE, &info.concat());
+    Some(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)))
+}
