@@ -26,8 +26,9 @@ pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};
 pub use security::{
-    EngineAuthentication, PeerAuthentication, PrivateFileError, SecretsFileError, SecuritySettings,
-    SharedSecrets, TokensFile, TokensFileError, read_secrets, read_tokens,
+    EngineAuthentication, HttpsFiles, HttpsFilesError, PeerAuthentication, PrivateFileError,
+    SecretsFileError, SecuritySettings, SharedSecrets, StoreBytes, StoreFile, TokensFile,
+    TokensFileError, read_secrets, read_tokens,
 };
 pub use settings::{
     InternalAddressSource, LogFormat, LogLevel, LogSettings, RollingLogSettings, Settings, load,

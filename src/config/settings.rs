@@ -2,7 +2,7 @@
 
 use super::error::ConfigErrors;
 use super::paths::{CommandLine, Paths};
-use super::security::{self, SecuritySettings};
+use super::security::{self, PeerAuthentication, SecuritySettings};
 use super::sources::Sources;
 use super::{environment, inventory_source, logging, values};
 use crate::model::{Host, NODE_ID_BYTES_MAX, is_node_id};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub external_address: Option<Host>,
     /// `node.bind-ip`; `None`: all addresses. Never an IPv4-mapped address.
     pub bind_ip: Option<IpAddr>,
+    /// `http-server.http.enabled`: whether the server listens for plain HTTP.
+    pub http_enabled: bool,
     /// `http-server.http.port`; 0: any free port.
     pub http_port: u16,
     /// `node.data-dir`, absolute.
@@ -110,6 +112,8 @@ const ADDRESS_SOURCES: &[(&str, InternalAddressSource)] = &[
     ),
 ];
 
+const HTTP_ENABLED: &str = "http-server.http.enabled";
+
 const DAY_MS: u64 = 86_400_000;
 
 /// Maximum hold time, which is less than a minute. airlift's client and nginx consider a connection
@@ -143,11 +147,10 @@ pub fn load(options: &CommandLine) -> Result<Settings, ConfigErrors> {
 
 /// Parses the settings from the collected properties.
 fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings {
-    if !sources.read("http-server.http.enabled", true, values::boolean) {
-        sources.invalid(
-            "http-server.http.enabled",
-            "cannot be false: the server has no other port",
-        );
+    let security = security::read(sources, paths);
+    let http_enabled = sources.read(HTTP_ENABLED, true, values::boolean);
+    if !http_enabled {
+        check_without_http(sources, &security);
     }
     let max_age_ms = sources.read("discovery.max-age", 30_000, bounded_ms(1_000, DAY_MS));
     let election_min_ms = sources.read("cluster.election-timeout", 300, bounded_ms(50, 60_000));
@@ -171,6 +174,7 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
         prefer_ipv6_address: sources.read("node.prefer-ipv6-address", false, values::boolean),
         external_address: sources.read("node.external-address", None, |text| host(text).map(Some)),
         bind_ip: sources.read("node.bind-ip", None, |text| ip(text).map(Some)),
+        http_enabled,
         http_port: sources.read("http-server.http.port", 8080, |text| {
             values::integer(text, 0, u64::from(u16::MAX)).map(|port| port as u16)
         }),
@@ -209,12 +213,28 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
         heartbeat_ms: sources.read("cluster.heartbeat-interval", 100, bounded_ms(10, 10_000)),
         election_min_ms,
         election_max_ms: election_min_ms * 5 / 3,
-        security: security::read(sources, paths),
+        security,
         log: logging::read(sources, options, paths),
         access_log: logging::read_access_log(sources, paths),
         audit_log: logging::read_audit_log(sources, paths),
         data_dir: paths.data_dir.clone(),
         notices: Vec::new(),
+    }
+}
+
+/// Checks that a node without a port for plain HTTP can be reached.
+fn check_without_http(sources: &mut Sources, security: &SecuritySettings) {
+    let https_enabled = sources.text(security::HTTPS_ENABLED);
+    if !https_enabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        // airlift's words.
+        sources.invalid(HTTP_ENABLED, "either HTTP or HTTPS must be enabled");
+    }
+    if security.peers != PeerAuthentication::Require {
+        sources.invalid(
+            HTTP_ENABLED,
+            "false needs cluster.peer-authentication=require: peers use the port for HTTPS only \
+             with a shared secret",
+        );
     }
 }
 

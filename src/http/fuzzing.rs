@@ -54,6 +54,7 @@ impl Wire {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
         let connection_info = ConnectionInfo {
             address,
+            is_https: false,
             opened_epoch: self.pause_detector.epoch(),
         };
         let permit = self.limiter.acquire(address.ip()).ok()?;

@@ -40,7 +40,7 @@ mod tests;
 pub use access_record::{AccessLog, HttpRecord};
 pub use authentication::EngineSecurity;
 pub use backend::Backend;
-pub use connection::{raise_descriptors, serve};
+pub use connection::{HttpListener, raise_descriptors, serve};
 pub use error::QUORATE_APPLIED;
 pub use handlers::QUORATE_CONSISTENCY;
 pub use settings::{CoordinatorChoice, HttpSettings};

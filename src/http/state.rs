@@ -69,6 +69,8 @@ pub(super) struct AppState<D> {
 pub(super) struct ConnectionInfo {
     /// The client's address.
     pub(super) address: SocketAddr,
+    /// Whether the client connected to the port for HTTPS.
+    pub(super) is_https: bool,
     /// The earliest `PauseDetector` epoch (count of suspensions) in which the connection can have
     /// been opened. This is the epoch in which the accept backlog was last empty before the
     /// connection was accepted.

@@ -11,8 +11,10 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ServerError {
     /// The server cannot listen on the port.
-    #[error("http-server.http.port={port}: cannot listen on {at}")]
+    #[error("{key}={port}: cannot listen on {at}")]
     Port {
+        /// The key of the configuration with the port.
+        key: &'static str,
         port: u16,
         /// The address: `node.bind-ip=ADDRESS` if that is set, else `all addresses`.
         at: String,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Time between two reads of a file.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
-
-/// A file that is read every [`RELOAD_INTERVAL`], and its conversions.
+/// A file that is read at intervals, and its conversions.
 pub(super) struct FileReload<R, D, C> {
+    /// The file, for the log.
     pub(super) path: PathBuf,
+    /// Time between two reads.
+    pub(super) interval: Duration,
     /// Reads the content of the file.
     pub(super) read: R,
     /// Derives from the content the value that the server uses.
@@ -27,7 +27,7 @@ where
     T: Clone + PartialEq + Send + Sync + 'static,
     V: Send + Sync + 'static,
     R: Fn(&Path) -> anyhow::Result<T> + Send + Sync + 'static,
-    D: Fn(&T) -> anyhow::Result<V> + Send + Sync + 'static,
+    D: Fn(&T) -> anyhow::Result<Arc<V>> + Send + Sync + 'static,
     C: Fn(&T) -> String + Send + Sync + 'static,
 {
     /// Reads the file until the value is not needed any more. While the file cannot be used, the
@@ -41,7 +41,7 @@ where
         };
         let mut last_error = None;
         while !values.is_closed() {
-            tokio::time::sleep(RELOAD_INTERVAL).await;
+            tokio::time::sleep(file.interval).await;
             let reloaded = file.clone().reload(&mut contents, &values).await;
             // Each error includes the text of its causes.
             let error = reloaded.err().map(|error| error.to_string());
@@ -71,7 +71,7 @@ where
         }
         let (file, derived_from) = (self.clone(), content.clone());
         let value = tokio::task::spawn_blocking(move || (file.derive)(&derived_from)).await??;
-        values.send_replace(Arc::new(value));
+        values.send_replace(value);
         let (path, changed) = (self.path.display(), (self.changed)(&content));
         tracing::info!("{path}: {changed}");
         tracing::info!(target: AUDIT_TARGET, file = %path, changed, "{RELOAD}");

@@ -1,4 +1,4 @@
-//! The socket that the node listens on.
+//! The sockets that the node listens on.
 
 use super::error::ServerError;
 use crate::config::Settings;
@@ -10,23 +10,80 @@ use tokio::net::TcpListener;
 /// Maximum number of connections that wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// The sockets that the node listens on. There is at least one.
+#[derive(Debug)]
+pub(super) struct ListeningSockets {
+    /// The socket for plain HTTP.
+    pub(super) http: Option<TcpListener>,
+    /// The socket for HTTPS.
+    pub(super) https: Option<TcpListener>,
+}
+
+/// The ports that the node listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ListeningPorts {
+    /// The port for plain HTTP.
+    pub(super) http: Option<u16>,
+    /// The port for HTTPS.
+    pub(super) https: Option<u16>,
+}
+
+impl ListeningSockets {
+    /// Returns the ports, which the kernel chose if port 0 is configured.
+    ///
+    /// # Errors
+    /// Fails when the kernel does not tell the address of a socket.
+    pub(super) fn ports(&self) -> io::Result<ListeningPorts> {
+        let port = |socket: &TcpListener| Ok::<_, io::Error>(socket.local_addr()?.port());
+        Ok(ListeningPorts {
+            http: self.http.as_ref().map(port).transpose()?,
+            https: self.https.as_ref().map(port).transpose()?,
+        })
+    }
+}
+
+impl ListeningPorts {
+    /// Returns the scheme and the port of the address at which other nodes reach this node.
+    pub(super) fn for_peers(self) -> (&'static str, u16) {
+        match (self.http, self.https) {
+            (Some(port), _) => ("http", port),
+            (None, port) => ("https", port.unwrap_or_default()),
+        }
+    }
+}
+
 /// Listens on `node.bind-ip`, or on every address of both families if that key is not set.
 ///
 /// # Errors
 /// Fails when the server cannot listen on the address.
-pub(super) fn listen(settings: &Settings) -> Result<TcpListener, ServerError> {
-    let port = settings.http_port;
+pub(super) fn listen(settings: &Settings) -> Result<ListeningSockets, ServerError> {
+    let http = settings.http_enabled.then_some(settings.http_port);
+    let https = settings.security.https.as_ref().map(|https| https.port);
+    Ok(ListeningSockets {
+        http: http
+            .map(|port| listen_on(settings, "http-server.http.port", port))
+            .transpose()?,
+        https: https
+            .map(|port| listen_on(settings, "http-server.https.port", port))
+            .transpose()?,
+    })
+}
+
+fn listen_on(
+    settings: &Settings,
+    key: &'static str,
+    port: u16,
+) -> Result<TcpListener, ServerError> {
     let listener = match settings.bind_ip {
         Some(ip) => bind(SocketAddr::new(ip, port), Families::of(ip)),
         None => on_all(port, bind),
     };
     listener
         .and_then(TcpListener::from_std)
-        .map_err(|error| refused(settings, error))
+        .map_err(|error| refused(settings, key, port, error))
 }
 
-fn refused(settings: &Settings, error: io::Error) -> ServerError {
-    let port = settings.http_port;
+fn refused(settings: &Settings, key: &'static str, port: u16, error: io::Error) -> ServerError {
     let at = match settings.bind_ip {
         Some(ip) => format!("node.bind-ip={ip}"),
         None => "all addresses".to_owned(),
@@ -35,7 +92,12 @@ fn refused(settings: &Settings, error: io::Error) -> ServerError {
         io::ErrorKind::AddrInUse => io::Error::new(error.kind(), "the port is in use"),
         _ => error,
     };
-    ServerError::Port { port, at, source }
+    ServerError::Port {
+        key,
+        port,
+        at,
+        source,
+    }
 }
 
 /// The address families of the clients that a socket accepts.

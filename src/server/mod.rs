@@ -2,6 +2,7 @@
 //! announcement.
 
 mod access_log;
+mod certificates;
 mod error;
 mod file_reload;
 mod listen;
@@ -16,20 +17,21 @@ pub use error::exit_code_of;
 use crate::clock::PauseDetector;
 use crate::config::Settings;
 use crate::config::inventory_source::{InventoryError, fetch};
-use crate::http::{self, CoordinatorChoice, HttpSettings};
+use crate::http::{self, CoordinatorChoice, HttpListener, HttpSettings};
 use crate::model::Inventory;
 use crate::raft::{LogRetention, Node, Options};
 use crate::storage::{OsFs, Store};
 use crate::telemetry;
 use anyhow::Context;
 use error::ServerError;
+use listen::ListeningSockets;
 use own_address::{OwnAddress, bindable};
+use rustls::ServerConfig;
 use signals::StopSignals;
 use state_report::StateReport;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// The directory of the log and the snapshot, inside `node.data-dir`.
@@ -103,16 +105,13 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
     let security = tokio::task::spawn_blocking(move || secrets::peer_security(&secured))
         .await
         .context("the keys of the peers cannot be derived")??;
-    let listener = listen::listen(settings)?;
-    let port = listener
-        .local_addr()
-        .map_err(|source| ServerError::Port {
-            port: settings.http_port,
-            at: "an unknown address".to_owned(),
-            source,
-        })?
-        .port();
-    let own = own_address::find(settings, inventory.as_ref(), &node_id, port).await;
+    let https = match &settings.security.https {
+        Some(files) => Some(certificates::https_config(files).await?),
+        None => None,
+    };
+    let sockets = listen::listen(settings)?;
+    let ports = sockets.ports().context("the port of a socket is unknown")?;
+    let own = own_address::find(settings, inventory.as_ref(), &node_id, ports).await;
     let (bind, OwnAddress { uri: address, .. }) = (bindable(&own), own);
     let options = Options {
         node_id: node_id.clone(),
@@ -140,8 +139,12 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
     secrets::audit_start(&settings.security);
     let node = Node::start(options).await?;
     state.note_node(node.clone());
+    let (_, port) = ports.for_peers();
     tracing::info!(node = node_id, address, port, "started");
-    let announcement = self_announcement::announcement(settings, &node_id, &address, port)?;
+    if let (Some(port), Some(_)) = (ports.https, ports.http) {
+        tracing::info!(port, "listens for HTTPS too");
+    }
+    let announcement = self_announcement::announcement(settings, &node_id, &address, ports)?;
     let announcing = tokio::spawn(self_announcement::keep_announced(
         node.clone(),
         announcement,
@@ -152,7 +155,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         node_id,
         address,
         port,
-        listener,
+        listeners: listeners(sockets, https),
         pause_detector,
         announcing,
         state,
@@ -164,9 +167,9 @@ struct Running {
     node: Node,
     node_id: String,
     address: String,
-    /// The port that the node listens on.
+    /// The port at which other nodes reach this node.
     port: u16,
-    listener: TcpListener,
+    listeners: Vec<HttpListener>,
     pause_detector: PauseDetector,
     /// The task that renews the node's own announcement. It ends before the node withdraws the
     /// announcement.
@@ -201,7 +204,7 @@ async fn until_stopped(
     }
     let access_log = access_log::open(settings)?;
     let wire = http::serve(
-        running.listener,
+        running.listeners,
         node.clone(),
         http_settings,
         running.pause_detector,
@@ -235,6 +238,25 @@ async fn until_stopped(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Returns the listeners of the HTTP server.
+fn listeners(
+    sockets: ListeningSockets,
+    https: Option<watch::Receiver<Arc<ServerConfig>>>,
+) -> Vec<HttpListener> {
+    let ListeningSockets {
+        http: http_socket,
+        https: https_socket,
+    } = sockets;
+    let http = http_socket.map(HttpListener::plain);
+    let https = https_socket
+        .zip(https)
+        .map(|(socket, config)| HttpListener {
+            socket,
+            https: Some(config),
+        });
+    http.into_iter().chain(https).collect()
 }
 
 /// Returns the configured node id. Without a configured id, returns the id in the data directory,
@@ -312,7 +334,7 @@ async fn never_reached(node: &Node, port: u16, address: &str) -> ServerError {
     }
     ServerError::Inventory(format!(
         "service-inventory.uri: the inventory lists this node at {address}, but it listens on \
-         http-server.http.port={port}, and connections to that address do not reach it: \
+         port {port}, and connections to that address do not reach it: \
          peers would not find it"
     ))
 }

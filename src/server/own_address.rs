@@ -1,7 +1,7 @@
 //! The address at which this node announces itself. It comes from the inventory or the
 //! configuration, or is discovered as in airlift.
 
-use super::listen::takes;
+use super::listen::{ListeningPorts, takes};
 use crate::config::{InternalAddressSource, Settings};
 use crate::model::{Host, Inventory};
 use std::collections::BTreeSet;
@@ -15,19 +15,19 @@ const RESOLVE_TIME_LIMIT: Duration = Duration::from_secs(1);
 /// The address at which this node is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnAddress {
-    /// `http://host:port`
+    /// `http://host:port`, or `https://host:port` if the node does not listen for plain HTTP.
     pub uri: String,
     /// Whether an operator configured the address. A discovered address may belong to any interface
     /// of this machine.
     pub is_configured: bool,
 }
 
-/// Finds the address of this node. `port` is the port on which this node listens.
+/// Finds the address of this node, which listens on these ports.
 pub(super) async fn find(
     settings: &Settings,
     inventory: Option<&Inventory>,
     node_id: &str,
-    port: u16,
+    ports: ListeningPorts,
 ) -> OwnAddress {
     if let Some(entry) = inventory.and_then(|inventory| inventory.own(node_id).ok()) {
         return OwnAddress {
@@ -45,8 +45,9 @@ pub(super) async fn find(
         Some(host) => host,
         None => discovered(settings).await,
     };
+    let (scheme, port) = ports.for_peers();
     OwnAddress {
-        uri: format!("http://{host}:{port}"),
+        uri: format!("{scheme}://{host}:{port}"),
         is_configured,
     }
 }
@@ -164,11 +165,17 @@ pub(super) fn bindable(address: &OwnAddress) -> Option<IpAddr> {
     if !address.is_configured {
         return None;
     }
-    let host = address.uri.strip_prefix("http://")?.rsplit_once(':')?.0;
+    let host = host_of(&address.uri)?;
     match host.parse() {
         Ok(Host::Ip(ip)) => Some(ip),
         _ => None,
     }
+}
+
+/// Returns the host of an address like `http://host:port`.
+pub(super) fn host_of(uri: &str) -> Option<&str> {
+    let (_, authority) = uri.split_once("://")?;
+    Some(authority.rsplit_once(':')?.0)
 }
 
 #[cfg(test)]

@@ -13,7 +13,11 @@ use crate::security::{AccessTokens, EngineKeys, PeerKeys, SecretList};
 use anyhow::Context;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// Time between two reads of a file with secrets or tokens.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Logs which proofs are not demanded.
 pub(super) fn warn_of_missing_authentication(security: &SecuritySettings) {
@@ -127,8 +131,9 @@ pub(super) fn access_tokens(settings: &Settings) -> Option<watch::Receiver<Arc<A
     let (sender, accepted) = watch::channel(Arc::new(tokens.clone()));
     let reload = FileReload {
         path,
+        interval: RELOAD_INTERVAL,
         read: |path: &Path| Ok(read_tokens(path)?),
-        derive: |tokens: &AccessTokens| Ok(tokens.clone()),
+        derive: |tokens: &AccessTokens| Ok(Arc::new(tokens.clone())),
         changed: |tokens: &AccessTokens| {
             format!("the tokens have changed; {} accepted", tokens.count())
         },
@@ -150,8 +155,9 @@ fn keys<K: Send + Sync + 'static>(
     if let Some(path) = secrets.file.clone() {
         let reload = FileReload {
             path,
+            interval: RELOAD_INTERVAL,
             read: |path: &Path| Ok(read_secrets(path)?),
-            derive,
+            derive: move |list: &SecretList| derive(list).map(Arc::new),
             changed: move |list: &SecretList| {
                 let count = list.iter().count();
                 format!("the shared secrets of the {of} have changed; {count} accepted")

@@ -1,5 +1,7 @@
 //! This node's own announcement, with a service of type `discovery`.
 
+use super::listen::ListeningPorts;
+use super::own_address::host_of;
 use crate::clock;
 use crate::config::Settings;
 use crate::model::{Announcement, Service, random_uuid};
@@ -21,7 +23,7 @@ const WRITE_DEADLINE: Duration = Duration::from_millis(1_800);
 const WITHDRAW_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Returns this node's own announcement, in the form in which airlift's discovery server announces
-/// itself. `port` is the port that this node listens on.
+/// itself. `ports` are the ports that this node listens on.
 ///
 /// # Errors
 /// Fails when the system has no randomness for the service's id, which Java clients read as a UUID.
@@ -29,16 +31,27 @@ pub(super) fn announcement(
     settings: &Settings,
     node_id: &str,
     address: &str,
-    port: u16,
+    ports: ListeningPorts,
 ) -> std::io::Result<Announcement> {
-    let external = settings.external_address.as_ref().map_or_else(
-        || address.to_owned(),
-        |host| format!("http://{host}:{port}"),
-    );
-    let properties = BTreeMap::from([
-        ("http".to_owned(), address.to_owned()),
-        ("http-external".to_owned(), external),
-    ]);
+    let external = |scheme: &str, port: u16, own: &str| match &settings.external_address {
+        Some(host) => format!("{scheme}://{host}:{port}"),
+        None => own.to_owned(),
+    };
+    let mut properties = BTreeMap::new();
+    if let Some(port) = ports.http {
+        properties.insert("http".to_owned(), address.to_owned());
+        let external = external("http", port, address);
+        properties.insert("http-external".to_owned(), external);
+    }
+    if let Some(port) = ports.https {
+        let own = match (ports.http, host_of(address)) {
+            (Some(_), Some(host)) => format!("https://{host}:{port}"),
+            _ => address.to_owned(),
+        };
+        let external = external("https", port, &own);
+        properties.insert("https".to_owned(), own);
+        properties.insert("https-external".to_owned(), external);
+    }
     Ok(Announcement {
         node_id: node_id.to_owned(),
         pool: settings.pool.clone(),

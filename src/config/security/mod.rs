@@ -2,11 +2,14 @@
 //! they are.
 
 mod access_tokens;
+mod https;
 mod private_file;
 mod shared_secrets;
 mod trusted_addresses;
 
 pub use access_tokens::{TokensFile, TokensFileError, read_tokens};
+pub(super) use https::HTTPS_ENABLED;
+pub use https::{HttpsFiles, HttpsFilesError, StoreBytes, StoreFile};
 pub use private_file::PrivateFileError;
 pub use shared_secrets::{SecretsFileError, SharedSecrets, read_secrets};
 
@@ -43,6 +46,8 @@ pub struct SecuritySettings {
     pub engine_secrets: Option<SharedSecrets>,
     /// `discovery.announcement.trusted-addresses`: the networks whose engines need no token.
     pub trusted_addresses: Vec<IpNet>,
+    /// `http-server.https.*`, if HTTPS is enabled.
+    pub https: Option<HttpsFiles>,
     /// `cluster.tokens-file`: the tokens of people and tools.
     pub tokens: Option<TokensFile>,
     /// `discovery.read-authentication=require`: whether clients must prove who they are when they
@@ -139,6 +144,7 @@ pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
         engines,
         engine_secrets,
         trusted_addresses,
+        https: https::read(sources, paths),
         tokens,
         reads_need_proof,
     }

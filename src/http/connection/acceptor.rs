@@ -2,8 +2,9 @@
 
 use super::backlog::{AcceptedConnection, Backlog};
 use super::descriptors::fit_descriptors;
-use super::driver::{self, Shutdown};
+use super::driver;
 use super::exchange::ServerContext;
+use super::shutdown::Shutdown;
 use crate::clock::PauseDetector;
 use crate::http::access_record::AccessLog;
 use crate::http::backend::Backend;
@@ -11,6 +12,8 @@ use crate::http::connection_limiter::{ConnectionLimiter, LimitReached};
 use crate::http::service::RootService;
 use crate::http::settings::HttpSettings;
 use crate::http::state::{AppState, ConnectionInfo};
+use futures_util::future::select_all;
+use rustls::ServerConfig;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,12 +33,53 @@ const LIMIT_RESPONSE: &[u8] =
     Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
     This node has too many connections.\n";
 
+/// A socket that the HTTP server listens on.
+#[derive(Debug)]
+pub struct HttpListener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// The TLS settings that are valid now, for a socket that serves HTTPS. `None` for plain HTTP.
+    pub https: Option<watch::Receiver<Arc<ServerConfig>>>,
+}
+
+impl HttpListener {
+    /// Creates a listener for plain HTTP.
+    pub fn plain(socket: TcpListener) -> HttpListener {
+        let https = None;
+        HttpListener { socket, https }
+    }
+}
+
+/// The backlog of a listener.
+struct ListenerBacklog {
+    backlog: Backlog,
+    https: Option<watch::Receiver<Arc<ServerConfig>>>,
+}
+
+/// Returns the next connection of any listener, with the TLS settings for it. Cancel-safe, like
+/// [`Backlog::next`].
+async fn next_of(
+    backlogs: &mut [ListenerBacklog],
+) -> (AcceptedConnection, Option<Arc<ServerConfig>>) {
+    // A listener with many connections must not delay those of the others.
+    backlogs.rotate_left(1.min(backlogs.len()));
+    let accepted = backlogs.iter_mut().map(|listener| {
+        let ListenerBacklog { backlog, https } = listener;
+        Box::pin(async move {
+            let accepted = backlog.next().await;
+            (accepted, https.as_ref().map(|https| https.borrow().clone()))
+        })
+    });
+    let (accepted, _, _) = select_all(accepted).await;
+    accepted
+}
+
 /// Runs the HTTP server until `until_stopped` completes. Then stops accepting connections, finishes
 /// the requests in flight within 3 s, and returns.
 ///
 /// At startup, raises the process's soft limit of file descriptors to the hard limit.
 pub async fn serve<D: Backend>(
-    listener: TcpListener,
+    listeners: Vec<HttpListener>,
     backend: D,
     mut settings: HttpSettings,
     pause_detector: PauseDetector,
@@ -65,7 +109,13 @@ pub async fn serve<D: Backend>(
         stopping,
         resumes: pause_detector.resumes(),
     };
-    let mut backlog = Backlog::new(listener, pause_detector);
+    let mut backlogs: Vec<ListenerBacklog> = listeners
+        .into_iter()
+        .map(|HttpListener { socket, https }| ListenerBacklog {
+            backlog: Backlog::new(socket, pause_detector.clone()),
+            https,
+        })
+        .collect();
     let mut connections = JoinSet::new();
     let mut until_stopped = pin!(until_stopped);
     loop {
@@ -74,14 +124,14 @@ pub async fn serve<D: Backend>(
             Some(_) = connections.join_next() => {}
             // While too many connections are about to close, a new connection stays in the kernel's
             // backlog. The reason is that each closing connection still uses a file descriptor.
-            accepted = backlog.next(), if !limiter.is_closing() => {
-                if let Some(connection) = admit(accepted, &limiter, &shared, &shutdown) {
+            (accepted, https) = next_of(&mut backlogs), if !limiter.is_closing() => {
+                if let Some(connection) = admit(accepted, https, &limiter, &shared, &shutdown) {
                     connections.spawn(connection);
                 }
             }
         }
     }
-    drop(backlog);
+    drop(backlogs);
     stop.send_replace(true);
     drain(connections).await;
 }
@@ -90,6 +140,7 @@ pub async fn serve<D: Backend>(
 /// If there is no permit, rejects the connection and returns `None`.
 fn admit<D: Backend>(
     accepted: AcceptedConnection,
+    https: Option<Arc<ServerConfig>>,
     limiter: &ConnectionLimiter,
     shared: &Arc<ServerContext<D>>,
     shutdown: &Shutdown,
@@ -103,10 +154,12 @@ fn admit<D: Backend>(
         Ok(permit) => {
             let connection_info = ConnectionInfo {
                 address,
+                is_https: https.is_some(),
                 opened_epoch,
             };
             Some(driver::run(
                 stream,
+                https,
                 connection_info,
                 permit,
                 shared.clone(),

@@ -3,22 +3,23 @@
 //! - `acceptor` accepts connections.
 //! - `driver` enforces time limits, parks idle connections, and ends connections.
 //! - `exchange` answers requests.
-//! - `peer_tls` performs the TLS handshakes of peers.
+//! - `opening` detects the protocol of a connection, and performs its TLS handshake.
 
 mod acceptor;
 mod backlog;
 mod descriptors;
 mod driver;
-mod error_bodies;
 mod exchange;
 mod h2_frames;
+mod hyper_settings;
 mod idle;
 mod lingering_body;
-mod peekable_stream;
-mod peer_tls;
+mod opening;
 mod poll_on_wake;
 mod protocol;
-mod tracked_io;
+mod shutdown;
+mod stream;
+mod tls_handshake;
 
-pub use acceptor::serve;
+pub use acceptor::{HttpListener, serve};
 pub use descriptors::raise_descriptors;

@@ -145,6 +145,7 @@ mod tests {
         let client = WriteClient {
             connection_info: ConnectionInfo {
                 address: ([127, 0, 0, 1], 1).into(),
+                is_https: false,
                 opened_epoch: app.pause_detector.epoch(),
             },
             principal: Principal::Anonymous,

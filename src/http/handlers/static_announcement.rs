@@ -42,7 +42,7 @@ pub(in crate::http) async fn add<D: Backend>(
     let body = read(&headers, body, encoding, app.body_limits()).await?;
     let service = StaticService::from_json(&random_id()?, &body, &app.settings.environment)
         .map_err(|error| ApiError::BadRequest(error.to_string()))?;
-    let location = location(&uri, &headers, &service.id);
+    let location = location(&uri, &headers, client.connection_info.is_https, &service.id);
     let created = service.to_json();
     let id = service.id.clone();
     let written = app
@@ -95,14 +95,15 @@ fn random_id() -> Result<String, ApiError> {
 /// Returns the `Location` of a new static service. As in airlift, it begins with the address to
 /// which the client sent the request. Nothing else in a successful response depends on `Host`.
 /// Without a valid authority, returns only the path, which is equivalent.
-fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
+fn location(uri: &Uri, headers: &HeaderMap, is_https: bool, id: &str) -> HeaderValue {
     let path = format!("/v1/announcement/static/{id}");
+    let scheme = if is_https { "https" } else { "http" };
     let host = || headers.get(HOST)?.to_str().ok();
     let absolute = uri
         .authority()
         .map(Authority::as_str)
         .or_else(host)
-        .and_then(|authority| client_address(&format!("http://{authority}")).ok())
+        .and_then(|authority| client_address(&format!("{scheme}://{authority}")).ok())
         .map(|address| format!("{address}{path}"));
     let header = |text: &str| HeaderValue::from_str(text).ok();
     absolute
@@ -122,27 +123,31 @@ mod tests {
         let headers = |host| HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
         let path = Uri::from_static("/v1/announcement/static");
         assert_eq!(
-            location(&path, &headers("h:8411"), "7"),
+            location(&path, &headers("h:8411"), false, "7"),
             "http://h:8411/v1/announcement/static/7"
         );
         assert_eq!(
-            location(&path, &headers("[::1]:8411"), "7"),
+            location(&path, &headers("h:8411"), true, "7"),
+            "https://h:8411/v1/announcement/static/7"
+        );
+        assert_eq!(
+            location(&path, &headers("[::1]:8411"), false, "7"),
             "http://[::1]:8411/v1/announcement/static/7"
         );
         for bad in ["a b", "u@h", "h:99999", "h:", "h?", "::1", ""] {
             assert_eq!(
-                location(&path, &headers(bad), "7"),
+                location(&path, &headers(bad), false, "7"),
                 "/v1/announcement/static/7",
                 "{bad}"
             );
         }
         assert_eq!(
-            location(&path, &HeaderMap::new(), "7"),
+            location(&path, &HeaderMap::new(), false, "7"),
             "/v1/announcement/static/7"
         );
         let absolute = Uri::from_static("http://p:1/v1/announcement/static");
         assert_eq!(
-            location(&absolute, &headers("h:8411"), "7"),
+            location(&absolute, &headers("h:8411"), false, "7"),
             "http://p:1/v1/announcement/static/7"
         );
     }

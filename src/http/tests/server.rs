@@ -3,7 +3,7 @@
 use super::replay::{Answer, parse};
 use crate::clock::{PauseDetector, now};
 use crate::http::fake_backend::{FakeBackend, Mode};
-use crate::http::{HttpRecord, HttpSettings, serve};
+use crate::http::{HttpListener, HttpRecord, HttpSettings, serve};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Method};
@@ -52,7 +52,7 @@ impl TestServer {
             let _ = stopped.await;
         };
         let serving = serve(
-            listener,
+            vec![HttpListener::plain(listener)],
             backend.clone(),
             settings.clone(),
             pause_detector.clone(),

@@ -76,7 +76,7 @@ impl Dialer {
         }
     }
 
-    /// Connects to `http://host:port`.
+    /// Connects to `http://host:port` or `https://host:port`.
     ///
     /// # Errors
     /// When the name does not resolve, when no quorate node answers at the address, or when the
@@ -159,7 +159,8 @@ enum DialHost<'a> {
     Name(&'a str, u16),
 }
 
-/// Parses the host and the port of an address like `http://host:port`.
+/// Parses the host and the port of an address like `http://host:port`. The scheme does not matter,
+/// because peers use TLS on either port if they have a secret.
 fn host_of(address: &str) -> Result<DialHost<'_>, DialError> {
     let host = authority_of(address);
     if let Ok(target) = host.parse() {
@@ -175,10 +176,10 @@ fn host_of(address: &str) -> Result<DialHost<'_>, DialError> {
 }
 
 fn authority_of(address: &str) -> &str {
-    address
+    let authority = address
         .strip_prefix("http://")
-        .unwrap_or(address)
-        .trim_end_matches('/')
+        .or_else(|| address.strip_prefix("https://"));
+    authority.unwrap_or(address).trim_end_matches('/')
 }
 
 impl DialedPeer {

@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 fn failover(servers: &[&FakeServer], timeouts: Timeouts) -> FailoverClient {
     let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
-    FailoverClient::new(&urls, config::http_client_builder(), timeouts).expect("a client")
+    FailoverClient::new(&urls, quorate::config::http_client_builder(), timeouts).expect("a client")
 }
 
 fn query() -> Query {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 fn events(servers: &[&FakeServer], resume: Resume, timeouts: Timeouts) -> EventReader {
     let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
-    let failover =
-        FailoverClient::new(&urls, config::http_client_builder(), timeouts).expect("a client");
+    let failover = FailoverClient::new(&urls, quorate::config::http_client_builder(), timeouts)
+        .expect("a client");
     EventReader::new(failover, Query::of(["v1", "watch", "trino"]), resume)
 }
 

@@ -139,13 +139,13 @@ fn address(service: &Map<String, Value>) -> Result<String, (&'static str, String
     };
     match (property("http"), property("https")) {
         (Some(Value::String(address)), _) => {
-            http_address(address).map_err(|what| ("properties.http", what))
+            canonical_address(address, "http").map_err(|what| ("properties.http", what))
         }
         (Some(_), _) => Err(("properties.http", "must be a string".to_owned())),
-        (None, Some(_)) => Err((
-            "properties.https",
-            "TLS between the discovery nodes is not supported yet; set properties.http".to_owned(),
-        )),
+        (None, Some(Value::String(address))) => {
+            canonical_address(address, "https").map_err(|what| ("properties.https", what))
+        }
+        (None, Some(_)) => Err(("properties.https", "must be a string".to_owned())),
         (None, None) => Err((
             "properties.http",
             "is missing: the node has no address".to_owned(),
@@ -153,16 +153,16 @@ fn address(service: &Map<String, Value>) -> Result<String, (&'static str, String
     }
 }
 
-/// Returns the canonical form `http://host:port`: no path, an explicit port, and the host as
-/// [`Host`] writes it.
-pub(super) fn http_address(text: &str) -> Result<String, String> {
+/// Returns the canonical form `scheme://host:port`: no path, an explicit port, and the host as
+/// [`Host`] writes it. The scheme is `http` or `https`.
+pub(super) fn canonical_address(text: &str, scheme: &str) -> Result<String, String> {
     let bad = |what: &str| format!("`{}` {what}", text.chars().take(256).collect::<String>());
     let uri: Uri = text
         .trim()
         .parse()
         .map_err(|error| bad(&format!("is not a URI: {error}")))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(bad("must start with http://"));
+    if uri.scheme_str() != Some(scheme) {
+        return Err(bad(&format!("must start with {scheme}://")));
     }
     let authority = uri.authority().ok_or_else(|| bad("has no host"))?;
     if authority.as_str().contains('@') {
@@ -178,6 +178,7 @@ pub(super) fn http_address(text: &str) -> Result<String, String> {
     // `port_u16` returns `None` if there is no port, and also if the port is not a number.
     let written = authority.as_str().strip_prefix(host).unwrap_or_default();
     let port = match (written, authority.port_u16()) {
+        ("", _) if scheme == "https" => 443,
         ("", _) => 80,
         (_, Some(port)) if port != 0 => port,
         _ => return Err(bad("has a port outside 1 to 65535")),
@@ -188,7 +189,7 @@ pub(super) fn http_address(text: &str) -> Result<String, String> {
     } else {
         Host::name(host)
     };
-    let address = format!("http://{host}:{port}");
+    let address = format!("{scheme}://{host}:{port}");
     match address.len() <= ADDRESS_BYTES_MAX {
         true => Ok(address),
         false => Err(bad(&format!("must have at most {ADDRESS_BYTES_MAX} bytes"))),

@@ -2,7 +2,7 @@ use super::entries::Inventory;
 use super::limits::{
     ADDRESS_BYTES_MAX, INVENTORY_BYTES_MAX, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id,
 };
-use super::parse::http_address;
+use super::parse::canonical_address;
 
 const TWO: &str = r#"{"environment": "test", "services": [
   {"id": "C8A9EE64-0476-452C-8638-8E72F3EE3CA6", "nodeId": "597A741E-9968-40E2-BB4D-7AF26DE18689",
@@ -107,7 +107,11 @@ fn addresses_are_normalized() {
         ("http://node_1:8411", "http://node_1:8411"),
     ];
     for (written, read) in cases {
-        assert_eq!(http_address(written).as_deref(), Ok(read), "{written}");
+        assert_eq!(
+            canonical_address(written, "http").as_deref(),
+            Ok(read),
+            "{written}"
+        );
     }
     for bad in [
         "http://h:0",
@@ -125,7 +129,10 @@ fn addresses_are_normalized() {
         "http://[10.0.0.1]:8411",
         "http://[h]:8411",
     ] {
-        assert!(http_address(bad).is_err(), "{bad} must be refused");
+        assert!(
+            canonical_address(bad, "http").is_err(),
+            "{bad} must be refused"
+        );
     }
 }
 
@@ -197,9 +204,13 @@ fn refusals_name_entry_and_field() {
             "inventory.json: services[0] (nodeId a): properties.http: must be a string",
         ),
         (
-            one(r#"{"https":"https://h:1"}"#),
+            one(r#"{"https":"http://h:1"}"#),
             "inventory.json: services[0] (nodeId a): properties.https: \
-             TLS between the discovery nodes is not supported yet; set properties.http",
+             `http://h:1` must start with https://",
+        ),
+        (
+            one(r#"{"https":1}"#),
+            "inventory.json: services[0] (nodeId a): properties.https: must be a string",
         ),
         (
             one(r#"{"http":"https://h:1"}"#),

@@ -17,14 +17,14 @@ const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 /// - hyper writes its own error response in one piece, and writes nothing after it.
 /// - No other output begins with [`BEGIN`] and has an empty body, because the handlers' error
 ///   responses have bodies, and the peer protocol begins with a length.
-pub(super) struct ErrorBodies<IO> {
+pub(in crate::http::connection) struct ErrorBodies<IO> {
     io: IO,
     /// The unwritten rest of the response that is sent in place of hyper's own error response.
     pending: Vec<u8>,
 }
 
 impl<IO: AsyncWrite + Unpin> ErrorBodies<IO> {
-    pub(super) fn new(io: IO) -> ErrorBodies<IO> {
+    pub(in crate::http::connection) fn new(io: IO) -> ErrorBodies<IO> {
         ErrorBodies {
             io,
             pending: Vec::new(),

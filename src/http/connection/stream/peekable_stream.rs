@@ -17,10 +17,10 @@ const RECHECK_AFTER: Duration = Duration::from_secs(10);
 
 /// A handle of a shared socket. Supports one reader and one writer at a time.
 #[derive(Debug, Clone)]
-pub(super) struct PeekableStream(Arc<TcpStream>);
+pub(in crate::http::connection) struct PeekableStream(Arc<TcpStream>);
 
 impl PeekableStream {
-    pub(super) fn new(stream: TcpStream) -> PeekableStream {
+    pub(in crate::http::connection) fn new(stream: TcpStream) -> PeekableStream {
         PeekableStream(Arc::new(stream))
     }
 
@@ -29,7 +29,7 @@ impl PeekableStream {
     ///
     /// Must be awaited by the task that reads, because a socket stores the waker of only one
     /// reader.
-    pub(super) async fn closed(&self) {
+    pub(in crate::http::connection) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
             tokio::time::sleep(RECHECK_AFTER).await;
             if self.is_half_closed() {
@@ -40,7 +40,7 @@ impl PeekableStream {
 
     /// Waits until there is something to read: bytes, an end or an error. Like
     /// [`PeekableStream::closed`], must be awaited by the task that reads.
-    pub(super) async fn readable(&self) {
+    pub(in crate::http::connection) async fn readable(&self) {
         std::future::poll_fn(|cx| self.poll_bytes(cx)).await;
     }
 

@@ -1,7 +1,7 @@
 //! A connection's socket that records each transfer for the connection's time limits.
 
-use super::idle::ConnectionState;
 use crate::clock::now;
+use crate::http::connection::idle::ConnectionState;
 use bytes::Bytes;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that reports each transfer to a [`ConnectionState`].
-pub(super) struct TrackedIo<IO> {
+pub(in crate::http::connection) struct TrackedIo<IO> {
     io: IO,
     /// Bytes that were read from `io` earlier, and are returned first.
     unread: Bytes,
@@ -18,7 +18,11 @@ pub(super) struct TrackedIo<IO> {
 }
 
 impl<IO> TrackedIo<IO> {
-    pub(super) fn new(io: IO, unread: Bytes, state: Arc<ConnectionState>) -> TrackedIo<IO> {
+    pub(in crate::http::connection) fn new(
+        io: IO,
+        unread: Bytes,
+        state: Arc<ConnectionState>,
+    ) -> TrackedIo<IO> {
         TrackedIo { io, unread, state }
     }
 

@@ -1,0 +1,206 @@
+//! The opening of a connection: its first bytes, its protocol, and its TLS handshake.
+
+use super::exchange::ServerContext;
+use super::protocol::{self, Protocol};
+use super::shutdown::Shutdown;
+use super::stream::{ClientStream, PeekableStream};
+use super::tls_handshake::{self, SecuredStream, TlsConfigs};
+use crate::clock::{Instant, now};
+use crate::http::backend::Backend;
+use crate::http::connection_limiter::ConnectionPermit;
+use crate::http::state::ConnectionInfo;
+use crate::raft::PeerProof;
+use crate::security::PublicKey;
+use rustls::ServerConfig;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// Maximum time until the first byte of a new connection. The documented limit for a silent or slow
+/// client is 10 s. The difference of 2 s is for a last response (such as 408), and for a node that
+/// is busy with many such clients.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Like [`FIRST_BYTE_TIMEOUT`], for a connection with a permit reserved for peers. The time is
+/// shorter, because peers send their first byte immediately.
+const PEER_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time that a new connection has to send its first byte after the process resumes. A request that
+/// was sent during the suspension is read in this time, and rejected with a reason. A silent
+/// connection is closed.
+const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Maximum time that a peer may let this node wait in a handshake. A peer takes milliseconds.
+const PEER_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Maximum time from the start of a connection to the end of its handshake, without the time for
+/// which the handshake waits for its turn on this node.
+const OPENING_TIMEOUT: Duration = Duration::from_millis(9_500);
+
+/// The response to plain HTTP on the port for HTTPS.
+const NEEDS_HTTPS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Quorate-Applied: no\r\nConnection: close\r\nContent-Length: 29\r\n\r\n\
+    This port is only for HTTPS.\n";
+
+/// The reason for refusing plain HTTP on the port for HTTPS.
+const PLAIN_HTTP: &str = "plain HTTP on the port for HTTPS";
+
+/// Time without activity after which a connection counts as idle, so that it may be closed to make
+/// room for a new one.
+pub(super) const PARK_AFTER: Duration = Duration::from_secs(1);
+
+/// A connection that is not open yet.
+pub(super) struct Opening<'a, D> {
+    /// The TLS settings for clients, if the connection is to the port for HTTPS.
+    pub(super) https: Option<Arc<ServerConfig>>,
+    pub(super) connection_info: ConnectionInfo,
+    pub(super) permit: &'a ConnectionPermit,
+    pub(super) shared: &'a Arc<ServerContext<D>>,
+    pub(super) shutdown: &'a Shutdown,
+}
+
+impl<D: Backend> Opening<'_, D> {
+    /// Waits for the first bytes, and performs the handshake if there is one. Returns the stream
+    /// and the protocol of a client. Returns `None` if the connection was closed, or was handed
+    /// over to the peer protocol.
+    pub(super) async fn open(mut self, stream: TcpStream) -> Option<(ClientStream, Protocol)> {
+        let began = now();
+        let configs = TlsConfigs {
+            peers: self
+                .shared
+                .service
+                .app()
+                .backend
+                .peer_keys()
+                .map(|keys| keys.server_config()),
+            clients: self.https.take(),
+        };
+        let takes_tls = configs.peers.is_some() || configs.clients.is_some();
+        let protocol = self.first_bytes(&stream, takes_tls).await?;
+        if protocol == Protocol::Tls {
+            // Boxed, since this future is large and most connections are plain.
+            let secured = Box::pin(self.secure(PeekableStream::new(stream), configs, began));
+            return tokio::select! {
+                opened = secured => opened,
+                () = self.shutdown.stopping() => None,
+            };
+        }
+        if configs.clients.is_some() {
+            // Best effort: the response must not wait for a client that does not read.
+            let _ = stream.try_write(NEEDS_HTTPS);
+            self.refuse(PLAIN_HTTP);
+            return None;
+        }
+        Some((ClientStream::Plain(PeekableStream::new(stream)), protocol))
+    }
+
+    /// Performs the handshake. Hands the connection of a peer over to the peer protocol.
+    async fn secure(
+        &self,
+        stream: PeekableStream,
+        configs: TlsConfigs,
+        began: Instant,
+    ) -> Option<(ClientStream, Protocol)> {
+        let client_time = match configs.clients {
+            Some(_) => OPENING_TIMEOUT.saturating_sub(now().duration_since(began)),
+            None => PEER_HANDSHAKE_TIMEOUT,
+        };
+        match tls_handshake::accept(stream, &configs, client_time).await {
+            Ok(SecuredStream::Client(stream)) => {
+                let protocol = match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => Protocol::Http2,
+                    _ => Protocol::Http1,
+                };
+                Some((ClientStream::tls(stream), protocol))
+            }
+            Ok(SecuredStream::Peer(stream)) => {
+                self.serve_peer(stream);
+                None
+            }
+            Err(error) => {
+                self.refuse(&tls_handshake::reason(&error));
+                None
+            }
+        }
+    }
+
+    /// Serves a peer in a task of its own, because peers are served until the group has stopped,
+    /// and the HTTP server stops before the group.
+    fn serve_peer(&self, stream: TlsStream<PeekableStream>) {
+        let Some(key) = PublicKey::shown(stream.get_ref().1.peer_certificates()) else {
+            return self.refuse("a peer that shows no key");
+        };
+        self.permit.mark_active();
+        let (app, permit) = (self.shared.service.app().clone(), self.permit.clone());
+        let epoch = self.connection_info.opened_epoch;
+        tokio::spawn(async move {
+            app.backend
+                .serve_peer(stream, PeerProof::Key(key), epoch)
+                .await;
+            drop(permit);
+        });
+    }
+
+    fn refuse(&self, reason: &str) {
+        let app = self.shared.service.app();
+        let address = self.connection_info.address.ip();
+        app.refusals.note(address, "", reason);
+    }
+
+    /// Waits for the client's first bytes, and detects the protocol. Returns `None` if the
+    /// connection is to be closed instead.
+    async fn first_bytes(&self, stream: &TcpStream, takes_tls: bool) -> Option<Protocol> {
+        let Opening {
+            connection_info,
+            permit,
+            shutdown,
+            ..
+        } = self;
+        let timeout = if permit.for_peers() {
+            PEER_FIRST_BYTE_TIMEOUT
+        } else {
+            FIRST_BYTE_TIMEOUT
+        };
+        let silent = async {
+            tokio::time::sleep(PARK_AFTER).await;
+            permit.idle();
+            tokio::time::sleep(timeout.saturating_sub(PARK_AFTER)).await;
+        };
+        let given_up = async {
+            tokio::select! {
+                () = silent => {}
+                () = permit.asked_to_close() => {}
+                () = shutdown.stopping() => {}
+                () = async {
+                    shutdown.resumed(connection_info.opened_epoch).await;
+                    tokio::time::sleep(RESUMED_TIMEOUT).await
+                } => {}
+            }
+        };
+        let protocol = tokio::select! {
+            biased;
+            protocol = protocol::detect(stream, takes_tls) => protocol.ok(),
+            () = given_up => None,
+        };
+        if protocol.is_some() {
+            permit.busy();
+        }
+        protocol
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The response to plain HTTP has the right `Content-Length`.
+    #[test]
+    fn the_answer_to_plain_http_is_well_formed() {
+        let text = std::str::from_utf8(NEEDS_HTTPS).expect("ascii");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let length = format!("Content-Length: {}", body.len());
+        assert!(head.ends_with(&length), "{head}");
+    }
+}
