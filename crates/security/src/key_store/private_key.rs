@@ -26,7 +26,8 @@ pub(super) fn begins_as_pkcs8(plain: &[u8]) -> bool {
         [0x30, ..] => 2,
         _ => return false,
     };
-    plain.get(length..length + 3) == Some(&[INTEGER, 1, 0])
+    // The version, of which there are two (RFC 5958).
+    matches!(plain.get(length..), Some([INTEGER, 1, 0 | 1, ..]))
 }
 
 /// A private key whose certificate is looked for.
