@@ -18,6 +18,7 @@ pub use changed::Changer;
 use quorate::config::{parse_java, parse_launcher};
 use quorate::model::{Announcement, Inventory, StaticService};
 use quorate::registry::Registry;
+use quorate::security::{HttpsSettings, KeyStore, StorePasswords};
 
 /// A fuzz target.
 #[derive(Clone, Copy)]
@@ -49,7 +50,7 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     target("announcement", announcement, BODY),
     // The memory is for the registry with its indexes, events and lookups, and for a copy of it.
     target("applied", applied::applied, (1 << 20, 256)),
@@ -62,6 +63,7 @@ pub const TARGETS: [Target; 10] = [
     // The memory is for the frame, which the target encodes again in blocks of 4 KiB.
     target("log_frame", log_frame, (12 << 10, 16)),
     target("snapshot", snapshot, (4 << 10, 64)),
+    target("key_store", key_store, (64 << 10, 64)),
 ];
 
 /// Parses an announcement.
@@ -132,5 +134,26 @@ fn snapshot(bytes: &[u8]) {
             bytes,
             "the same state gives the same bytes"
         );
+    }
+}
+
+/// Reads a keystore, and builds the settings of the HTTPS listener of its keys. Its passwords are
+/// those of the corpus.
+fn key_store(file: &[u8]) {
+    // A store of the corpus takes up to 600, and no input may take long.
+    const ITERATIONS_MAX: u64 = 1_000;
+    for store in [Some("store-password"), None] {
+        let passwords = StorePasswords { store, key: None };
+        if let Ok(store) = KeyStore::read_within(file, &passwords, ITERATIONS_MAX) {
+            let settings = HttpsSettings {
+                key_store: &store,
+                trust_store: Some(&store),
+                included_ciphers: "",
+                excluded_ciphers: "",
+                session_timeout_s: 0,
+            };
+            // Most keys do not fit their certificates after a mutation.
+            let _ = settings.server_config();
+        }
     }
 }

@@ -5,14 +5,17 @@
 //! - [`EngineKeys`]: the check of the tokens of Presto's and Trino's engines.
 //! - [`AccessTokens`]: the list of the tokens of people and tools.
 //! - [`KeyStore`]: the private keys and certificates of a PEM file or of a store of Java.
+//! - [`AutomaticCertificate`]: the key and certificate that airlift derives from a secret.
 //! - [`HttpsSettings`]: the TLS settings of the HTTPS listener.
 //! - [`subject_alt_names`] and [`not_after_s`]: facts about a certificate.
 //!
 //! Nothing here does I/O or reads a clock.
 
 mod access_token;
+mod automatic_certificate;
 mod certificate;
 mod der;
+mod ec_private_key;
 mod engine_token;
 mod https;
 mod key_store;
@@ -24,6 +27,7 @@ pub use access_token::{
     ACCESS_TOKENS_MAX, AccessTokens, AccessTokensError, TOKEN_NAME_BYTES_MAX, TokenLineError,
     TokenNameError, TokenOwner, TokenRole, TokenRoleError, token_line, token_of,
 };
+pub use automatic_certificate::{AutomaticCertificate, AutomaticCertificateError};
 pub use certificate::{SubjectAltName, UnreadableCertificate, not_after_s, subject_alt_names};
 pub use engine_token::{EngineKeys, EngineTokenError, LEEWAY_S, TOKEN_BYTES_MAX};
 pub use https::{EXCLUDED_CIPHERS_DEFAULT, HTTPS_ALPN, HttpsError, HttpsSettings};

@@ -3,6 +3,7 @@
 use super::error::HttpsError;
 use crate::certificate::{CertificateFields, PublicKeyFields};
 use crate::der::{DerError, DerReader, INTEGER, SEQUENCE};
+use crate::ec_private_key::{EC_PUBLIC_KEY, P256};
 use crate::key_store::KeyEntry;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::sign::{CertifiedKey, SigningKey};
@@ -13,16 +14,14 @@ const RSA_BITS_MIN: usize = 2_048;
 const RSA_BITS_MAX: usize = 4_096;
 
 /// The object identifiers of algorithms (1.2.840.113549.1.1.1, 1.2.840.113549.1.1.10,
-/// 1.2.840.10045.2.1, 1.2.840.10040.4.1, 1.3.101.112, 1.3.101.113).
+/// 1.2.840.10040.4.1, 1.3.101.112, 1.3.101.113).
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
-const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 const ED448: &[u8] = &[0x2b, 0x65, 0x71];
 
-/// The object identifiers of curves (1.2.840.10045.3.1.7, 1.3.132.0.34, 1.3.132.0.35).
-const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+/// The object identifiers of curves (1.3.132.0.34, 1.3.132.0.35).
 const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 
@@ -76,9 +75,9 @@ fn unsupported_kind(public: &PublicKeyFields<'_>, rsa_bits: Option<usize>) -> Op
             let bits = rsa_bits.filter(|bits| *bits > RSA_BITS_MAX)?;
             return Some(format!("RSA with {bits} bits"));
         }
-        (EC, P256 | P384) | (ED25519, _) => return None,
-        (EC, P521) => "EC P-521",
-        (EC, _) => "EC on another curve",
+        (EC_PUBLIC_KEY, P256 | P384) | (ED25519, _) => return None,
+        (EC_PUBLIC_KEY, P521) => "EC P-521",
+        (EC_PUBLIC_KEY, _) => "EC on another curve",
         (RSA_PSS, _) => "RSASSA-PSS",
         (DSA, _) => "DSA",
         (ED448, _) => "Ed448",

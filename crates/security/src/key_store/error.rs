@@ -1,8 +1,7 @@
 //! The reasons why a store cannot be read.
 
 use super::limits::{
-    CERTIFICATES_MAX, CHAIN_BYTES_MAX, CHAIN_MAX, ITERATIONS_MAX, ITERATIONS_TOTAL_MAX, KEYS_MAX,
-    STORE_BYTES_MAX,
+    CERTIFICATES_MAX, CHAIN_BYTES_MAX, CHAIN_MAX, ITERATIONS_MAX, KEYS_MAX, STORE_BYTES_MAX,
 };
 use crate::der::DerError;
 use thiserror::Error;
@@ -14,7 +13,7 @@ pub enum KeyStoreError {
     /// The file is larger than any store.
     #[error("has {0} bytes; the limit is {STORE_BYTES_MAX}")]
     TooLarge(usize),
-    /// The file is none of the supported formats.
+    /// The file has another format than those that are supported.
     #[error("is neither PEM nor a JKS or PKCS #12 store")]
     UnknownFormat,
     /// The file is a store of Java's old type with a cipher of its own.
@@ -33,7 +32,7 @@ pub enum KeyStoreError {
     #[error("is damaged: {0}")]
     Damaged(&'static str),
     /// The password of the store is wrong. A file of which the password decrypts nothing may also
-    /// be damaged, which cannot be told from a wrong password.
+    /// be damaged, which cannot be distinguished from a wrong password.
     #[error("wrong password")]
     WrongPassword,
     /// The password of a private key is wrong, and that of the store is not known to be wrong.
@@ -63,8 +62,11 @@ pub enum KeyStoreError {
     #[error("uses {0} iterations; the limit is {ITERATIONS_MAX}")]
     TooManyIterations(u64),
     /// All keys together are derived with too many iterations.
-    #[error("uses more than {ITERATIONS_TOTAL_MAX} iterations in all")]
-    TooManyIterationsInAll,
+    #[error("uses more than {0} iterations in all")]
+    TooManyIterationsInAll(
+        /// The limit.
+        u64,
+    ),
     /// The file has more certificates than any store needs.
     #[error("holds more than {CERTIFICATES_MAX} certificates")]
     TooManyCertificates,

@@ -14,5 +14,5 @@ pub const CHAIN_BYTES_MAX: usize = 64 << 10;
 /// Maximum number of iterations with which one key is derived from a password. It is the limit of
 /// the JDK and of Bouncy Castle too.
 pub const ITERATIONS_MAX: u64 = 5_000_000;
-/// Maximum number of iterations for all keys that a store needs. It takes about 5 s.
+/// Maximum number of iterations for all keys that a store needs. They take about 10 s (2026-11-30).
 pub const ITERATIONS_TOTAL_MAX: u64 = 20_000_000;

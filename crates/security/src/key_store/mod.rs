@@ -7,9 +7,10 @@
 //! everything that the file chooses is limited (`limits.rs`): the number of keys and certificates,
 //! the length of a chain, and the iterations with which keys are derived from a password.
 //!
-//! PKCS #12 is decoded here and not by the crate p12-keystore 0.4.1, which would bring 51 crates. It
-//! decrypts keys by the password of the store only, does not tell a wrong password from a damaged
-//! file, refuses more than a million iterations, and limits them for each key but not for a store.
+//! PKCS #12 is decoded here and not by the crate p12-keystore 0.4.1, which would bring 51 crates.
+//! It decrypts keys by the password of the store only, does not distinguish a wrong password from a
+//! damaged file, refuses more than a million iterations, and limits them for each key but not for a
+//! store.
 
 mod alias;
 mod certificate_pool;
@@ -24,7 +25,9 @@ mod pkcs12;
 mod private_key;
 mod store;
 
+use encryption::IterationBudget;
 use jks::{JCEKS_MAGIC, JKS_MAGIC, read_jks};
+use limits::ITERATIONS_TOTAL_MAX;
 use pem::read_pem;
 use pem_sections::PEM_BEGIN;
 use pkcs12::{PKCS12_MAGIC, read_pkcs12};
@@ -41,6 +44,20 @@ impl KeyStore {
     /// Returns an error if a password is wrong or missing, if the file is damaged, or if it uses
     /// something that is not supported or exceeds a limit.
     pub fn read(bytes: &[u8], passwords: &StorePasswords<'_>) -> Result<KeyStore, KeyStoreError> {
+        KeyStore::read_within(bytes, passwords, ITERATIONS_TOTAL_MAX)
+    }
+
+    /// Reads a store like [`KeyStore::read`], but with another limit of the iterations for all keys
+    /// together, by which a caller chooses how long it may take.
+    ///
+    /// # Errors
+    /// Returns the errors of [`KeyStore::read`].
+    pub fn read_within(
+        bytes: &[u8],
+        passwords: &StorePasswords<'_>,
+        iterations_max: u64,
+    ) -> Result<KeyStore, KeyStoreError> {
+        let mut budget = IterationBudget::new(iterations_max);
         if bytes.len() > STORE_BYTES_MAX {
             return Err(KeyStoreError::TooLarge(bytes.len()));
         }
@@ -49,9 +66,9 @@ impl KeyStore {
         } else if bytes.starts_with(JCEKS_MAGIC) {
             Err(KeyStoreError::Jceks)
         } else if bytes.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN) {
-            read_pem(bytes, passwords)
+            read_pem(bytes, passwords, &mut budget)
         } else if bytes.starts_with(PKCS12_MAGIC) {
-            read_pkcs12(bytes, passwords)
+            read_pkcs12(bytes, passwords, &mut budget)
         } else {
             Err(KeyStoreError::UnknownFormat)
         }?;

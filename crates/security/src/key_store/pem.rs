@@ -17,6 +17,7 @@ const ALIAS: &str = "of the PEM file";
 pub(super) fn read_pem(
     text: &[u8],
     passwords: &StorePasswords<'_>,
+    budget: &mut IterationBudget,
 ) -> Result<KeyStore, KeyStoreError> {
     if passwords.key.is_some() {
         return Err(KeyStoreError::KeyPasswordForPem);
@@ -27,7 +28,7 @@ pub(super) fn read_pem(
     for section in &sections {
         if ["CERTIFICATE", "X509 CERTIFICATE"].contains(&section.label) {
             pool.add(&section.der)?;
-        } else if let Some(read) = private_key(section, passwords)? {
+        } else if let Some(read) = private_key(section, passwords, budget)? {
             if key.is_some() {
                 return Err(KeyStoreError::SeveralKeys);
             }
@@ -68,6 +69,7 @@ fn entry(key: KeyMatcher, pool: &CertificatePool<'_>) -> Result<KeyEntry, KeySto
 fn private_key(
     section: &PemSection<'_>,
     passwords: &StorePasswords<'_>,
+    budget: &mut IterationBudget,
 ) -> Result<Option<PrivateKeyDer<'static>>, KeyStoreError> {
     let der = section.der.clone();
     let kind = match section.label {
@@ -77,7 +79,7 @@ fn private_key(
                 .map(Some)
                 .map_err(|_| KeyStoreError::Damaged("a private key cannot be read"));
         }
-        "ENCRYPTED PRIVATE KEY" => return decrypted_key(&section.der, passwords).map(Some),
+        "ENCRYPTED PRIVATE KEY" => return decrypted_key(&section.der, passwords, budget).map(Some),
         "RSA PRIVATE KEY" => "PKCS#1",
         "EC PRIVATE KEY" => "SEC1",
         "DSA PRIVATE KEY" => return Err(KeyStoreError::UnsupportedKey("DSA")),
@@ -96,10 +98,11 @@ fn private_key(
 }
 
 /// Decrypts an `EncryptedPrivateKeyInfo` (RFC 5958). It has no integrity check, so damage to its
-/// first or last block cannot be told from a wrong password.
+/// first or last block cannot be distinguished from a wrong password.
 fn decrypted_key(
     der: &[u8],
     passwords: &StorePasswords<'_>,
+    budget: &mut IterationBudget,
 ) -> Result<PrivateKeyDer<'static>, KeyStoreError> {
     let mut outer = DerReader::new(der);
     let mut info = outer.enter(SEQUENCE)?;
@@ -107,7 +110,7 @@ fn decrypted_key(
     let encryption = Encryption::read(&mut info)?;
     let data = info.expect(OCTET_STRING)?;
     let password = passwords.store.ok_or(KeyStoreError::NoPassword)?;
-    let plain = encryption.decrypt(data, password, &mut IterationBudget::new())?;
+    let plain = encryption.decrypt(data, password, budget)?;
     let plain = plain.ok_or(KeyStoreError::WrongPassword)?;
     let begins_right = begins_as_pkcs8(&plain);
     pkcs8_key(plain).map_err(|_| match begins_right {

@@ -1,14 +1,10 @@
 //! Private keys: their structure, and whether they belong to a certificate.
 
 use crate::certificate::PublicKeyFields;
-use crate::der::{
-    BIT_STRING, DerError, DerReader, INTEGER, OCTET_STRING, OID, SEQUENCE, context, encoded,
-};
+use crate::der::{DerError, DerReader, INTEGER, OCTET_STRING, OID, SEQUENCE, context};
+use crate::ec_private_key::{EC_PUBLIC_KEY, ec_private_key};
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-
-/// The object identifier of keys on elliptic curves (1.2.840.10045.2.1).
-const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
 /// Checks that bytes have the structure of PKCS #8, and returns the key.
 pub(super) fn pkcs8_key(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, DerError> {
@@ -30,7 +26,8 @@ pub(super) fn begins_as_pkcs8(plain: &[u8]) -> bool {
         [0x30, ..] => 2,
         _ => return false,
     };
-    plain.get(length..length + 3) == Some(&[INTEGER, 1, 0])
+    // The version, of which there are two (RFC 5958).
+    matches!(plain.get(length..), Some([INTEGER, 1, 0 | 1, ..]))
 }
 
 /// A private key whose certificate is looked for.
@@ -114,32 +111,8 @@ fn lone_scalar(key: &PrivateKeyDer<'_>) -> Result<Option<Vec<u8>>, DerError> {
 
 /// Returns a PKCS #8 key of a secret number and a public key on an elliptic curve.
 fn joined(scalar: &[u8], public: &PublicKeyFields<'_>) -> Option<PrivateKeyDer<'static>> {
-    // A public key that is not compressed consists of the byte 4 and two coordinates.
-    let bytes = match public.key {
-        [4, coordinates @ ..] if public.algorithm == EC_PUBLIC_KEY => coordinates.len() / 2,
-        _ => return None,
-    };
-    // The number has the length of a coordinate, with zeros in front.
-    let zeros = scalar.iter().take_while(|byte| **byte == 0).count();
-    let digits = &scalar[zeros..];
-    let mut padded = vec![0; bytes.checked_sub(digits.len())?];
-    padded.extend(digits);
-
-    let bits = [&[0], public.key].concat();
-    let key = [
-        encoded(INTEGER, &[1]),
-        encoded(OCTET_STRING, &padded),
-        encoded(context(1), &encoded(BIT_STRING, &bits)),
-    ];
-    let algorithm = [
-        encoded(OID, public.algorithm),
-        encoded(OID, public.parameters),
-    ];
-    let info = [
-        encoded(INTEGER, &[0]),
-        encoded(SEQUENCE, &algorithm.concat()),
-        encoded(OCTET_STRING, &encoded(SEQUENCE, &key.concat())),
-    ];
-    let der = encoded(SEQUENCE, &info.concat());
-    Some(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der)))
+    match public.algorithm == EC_PUBLIC_KEY {
+        true => ec_private_key(scalar, public.parameters, public.key).map(PrivateKeyDer::Pkcs8),
+        false => None,
+    }
 }

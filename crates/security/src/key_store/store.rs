@@ -55,6 +55,19 @@ impl KeyStore {
         self.trusted.iter().chain(of_keys)
     }
 
+    /// Returns a store of one private key with its certificate.
+    pub(crate) fn of_one(
+        alias: String,
+        key: PrivateKeyDer<'static>,
+        certificate: CertificateDer<'static>,
+    ) -> KeyStore {
+        let chain = vec![certificate];
+        KeyStore {
+            entries: vec![KeyEntry { alias, key, chain }],
+            trusted: Vec::new(),
+        }
+    }
+
     pub(super) fn add_entry(&mut self, entry: KeyEntry) -> Result<(), KeyStoreError> {
         match self.entries.len() < KEYS_MAX {
             true => self.entries.push(entry),

@@ -25,7 +25,7 @@ fn clients_of_both_versions_are_served() {
 }
 
 /// The protocol is the first of the server's that the client offers. A client that offers only
-/// others is refused, and one that offers none is served.
+/// others is refused, and one that offers nothing is served.
 #[test]
 fn the_protocol_is_chosen() {
     let keys = ec();

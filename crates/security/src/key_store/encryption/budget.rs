@@ -1,7 +1,7 @@
 //! The number of iterations that may be spent on one store.
 
 use crate::key_store::error::KeyStoreError;
-use crate::key_store::limits::{ITERATIONS_MAX, ITERATIONS_TOTAL_MAX};
+use crate::key_store::limits::ITERATIONS_MAX;
 use std::num::NonZeroU32;
 
 /// Checks the number of iterations of one derivation, which the file chooses.
@@ -16,20 +16,20 @@ pub(crate) fn checked_iterations(iterations: u64) -> Result<NonZeroU32, KeyStore
 /// The iterations that are left for the keys of a store. A small file can contain thousands of
 /// encrypted keys, each with as many iterations as are allowed for one.
 pub(crate) struct IterationBudget {
+    limit: u64,
     left: u64,
 }
 
 impl IterationBudget {
-    pub(crate) fn new() -> IterationBudget {
-        IterationBudget {
-            left: ITERATIONS_TOTAL_MAX,
-        }
+    pub(crate) fn new(limit: u64) -> IterationBudget {
+        let left = limit;
+        IterationBudget { limit, left }
     }
 
     /// Takes the iterations of a derivation, before it begins.
     pub(crate) fn take(&mut self, iterations: NonZeroU32) -> Result<(), KeyStoreError> {
         let left = self.left.checked_sub(u64::from(iterations.get()));
-        self.left = left.ok_or(KeyStoreError::TooManyIterationsInAll)?;
+        self.left = left.ok_or(KeyStoreError::TooManyIterationsInAll(self.limit))?;
         Ok(())
     }
 }
@@ -47,11 +47,14 @@ mod tests {
             assert_eq!(refused, Err(KeyStoreError::TooManyIterations(iterations)));
         }
         assert!(checked_iterations(0).is_err());
-        let mut budget = IterationBudget::new();
-        for _ in 0..ITERATIONS_TOTAL_MAX / ITERATIONS_MAX {
+        let mut budget = IterationBudget::new(ITERATIONS_MAX * 2);
+        for _ in 0..2 {
             assert_eq!(budget.take(most), Ok(()));
         }
         let exhausted = budget.take(NonZeroU32::MIN);
-        assert_eq!(exhausted, Err(KeyStoreError::TooManyIterationsInAll));
+        assert_eq!(
+            exhausted,
+            Err(KeyStoreError::TooManyIterationsInAll(10_000_000))
+        );
     }
 }

@@ -29,6 +29,7 @@ const UNREADABLE_KEY: KeyStoreError = KeyStoreError::Damaged("a private key cann
 pub(super) fn read_pkcs12(
     bytes: &[u8],
     passwords: &StorePasswords<'_>,
+    budget: &mut IterationBudget,
 ) -> Result<KeyStore, KeyStoreError> {
     // In BER, an element may have no length.
     if bytes.starts_with(&[PKCS12_MAGIC[0], 0x80]) {
@@ -46,7 +47,7 @@ pub(super) fn read_pkcs12(
     }
     let mut opened = OpenedStore {
         passwords,
-        budget: IterationBudget::new(),
+        budget,
         is_password_right: false,
     };
     opened.check_mac(&file, &parts, &plain_bags)?;
@@ -62,7 +63,7 @@ pub(super) fn read_pkcs12(
 /// A store that is being decrypted.
 struct OpenedStore<'a> {
     passwords: &'a StorePasswords<'a>,
-    budget: IterationBudget,
+    budget: &'a mut IterationBudget,
     /// The MAC or a part has proved that the password of the store is right.
     is_password_right: bool,
 }
@@ -78,7 +79,7 @@ impl OpenedStore<'_> {
         let (Some(mac), Some(password)) = (&file.mac, self.passwords.store) else {
             return Ok(());
         };
-        self.is_password_right = mac.verify(file.content, password, &mut self.budget)?;
+        self.is_password_right = mac.verify(file.content, password, self.budget)?;
         if self.is_password_right {
             return Ok(());
         }
@@ -98,7 +99,7 @@ impl OpenedStore<'_> {
     ) -> Result<bool, KeyStoreError> {
         for part in parts {
             if let SafePart::Encrypted(encryption, data) = part
-                && decrypt_part(encryption, data, password, &mut self.budget)?.is_some()
+                && decrypt_part(encryption, data, password, self.budget)?.is_some()
             {
                 return Ok(true);
             }
@@ -110,7 +111,7 @@ impl OpenedStore<'_> {
         let Some((encryption, data)) = key else {
             return Ok(false);
         };
-        let plain = encryption.decrypt(data, password, &mut self.budget)?;
+        let plain = encryption.decrypt(data, password, self.budget)?;
         Ok(plain.is_some_and(|plain| begins_as_pkcs8(&plain)))
     }
 
@@ -122,7 +123,7 @@ impl OpenedStore<'_> {
                 continue;
             };
             let password = self.passwords.store.unwrap_or_default();
-            let plain = decrypt_part(encryption, data, password, &mut self.budget)?;
+            let plain = decrypt_part(encryption, data, password, self.budget)?;
             match plain {
                 Some(plain) => decrypted.push(plain),
                 None if self.passwords.store.is_none() => return Err(KeyStoreError::NoPassword),
@@ -187,7 +188,7 @@ impl OpenedStore<'_> {
             BagContent::EncryptedKey(encryption, data) => {
                 let password = self.passwords.of_keys();
                 let given = password.unwrap_or_default();
-                let plain = encryption.decrypt(data, given, &mut self.budget)?;
+                let plain = encryption.decrypt(data, given, self.budget)?;
                 let plain = plain.filter(|plain| begins_as_pkcs8(plain));
                 plain.ok_or_else(|| match password {
                     None => KeyStoreError::NoPassword,

@@ -30,15 +30,20 @@ fn is_slow(name: &str) -> bool {
     name.contains("default") || name.contains("million")
 }
 
-/// Reads bytes, which must end soon with any result, and returns the error.
+/// Reads bytes, which must end soon with any result, and returns the error. A busy machine may stop
+/// the test for a second, so a slow read is repeated.
 #[expect(clippy::disallowed_methods, reason = "the crate has no clock")]
 fn read_soon(bytes: &[u8], passwords: &StorePasswords<'_>, name: &str) -> Option<KeyStoreError> {
+    const TRIES: usize = 3;
     let soon = Duration::from_secs(if is_slow(name) { 10 } else { 1 });
-    let begun = Instant::now();
-    let read = KeyStore::read(bytes, passwords);
-    let took = begun.elapsed();
-    assert!(took < soon, "{name}: {took:?}");
-    read.err()
+    for _ in 0..TRIES {
+        let begun = Instant::now();
+        let read = KeyStore::read(bytes, passwords);
+        if begun.elapsed() < soon {
+            return read.err();
+        }
+    }
+    panic!("{name} takes more than {soon:?}");
 }
 
 /// No truncated store is read, and none causes a panic.

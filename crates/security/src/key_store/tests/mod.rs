@@ -195,8 +195,8 @@ fn refusal(bytes: &[u8], passwords: StorePasswords<'_>) -> String {
     }
 }
 
-/// A wrong and a missing password are told from each other and from anything else, for the store
-/// and for its keys.
+/// A wrong password of the store, a wrong password of its keys and a missing password are
+/// distinguished.
 #[test]
 fn passwords_are_checked() {
     for (name, passwords, keys, _) in READABLE {
@@ -296,6 +296,16 @@ fn other_files_are_refused() {
     let empty = "holds neither a private key nor a certificate";
     let section = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
     assert_eq!(refusal(section, NONE), empty);
+}
+
+/// All keys of a store together may take no more iterations than the caller allows.
+#[test]
+fn the_caller_limits_the_iterations() {
+    // The MAC, the certificates and the key take 100 iterations each.
+    let bytes = file("keytool.p12");
+    assert!(KeyStore::read_within(&bytes, &PASSWORD, 300).is_ok());
+    let refused = KeyStore::read_within(&bytes, &PASSWORD, 299).err();
+    assert_eq!(refused, Some(KeyStoreError::TooManyIterationsInAll(299)));
 }
 
 /// The numbers of certificates, keys and links of a chain are limited.
