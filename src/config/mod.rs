@@ -26,9 +26,9 @@ pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};
 pub use security::{
-    EngineAuthentication, HttpsFiles, HttpsFilesError, PeerAuthentication, PrivateFileError,
-    SecretsFileError, SecuritySettings, SharedSecrets, StoreBytes, StoreFile, TokensFile,
-    TokensFileError, read_secrets, read_tokens,
+    CertifiedNode, EngineAuthentication, HttpsFiles, HttpsFilesError, KeySource,
+    PeerAuthentication, PrivateFileError, SecretsFileError, SecuritySettings, SharedSecrets,
+    StoreBytes, StoreFile, TokensFile, TokensFileError, read_secrets, read_tokens,
 };
 pub use settings::{
     InternalAddressSource, LogFormat, LogLevel, LogSettings, RollingLogSettings, Settings, load,

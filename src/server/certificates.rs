@@ -1,10 +1,12 @@
 //! The TLS settings of HTTPS, which are made again when a store changes.
 
 use super::file_reload::FileReload;
-use crate::config::{HttpsFiles, StoreBytes};
+use super::own_address::interface_addresses;
+use crate::clock;
+use crate::config::{CertifiedNode, HttpsFiles, KeySource, StoreBytes};
 use anyhow::Context;
 use rustls::ServerConfig;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,24 +21,39 @@ const READS_PER_REFRESH: u32 = 3;
 /// When a store cannot be used.
 pub(super) async fn https_config(
     files: &HttpsFiles,
+    environment: &str,
 ) -> anyhow::Result<watch::Receiver<Arc<ServerConfig>>> {
-    let first = files.clone();
+    let (first, environment) = (files.clone(), environment.to_owned());
+    let make = move |stores: &StoreBytes| {
+        let node = CertifiedNode {
+            environment: environment.clone(),
+            addresses: interface_addresses(),
+            now_ms: clock::wall_ms(),
+        };
+        first.server_config(stores, &node)
+    };
+    let reading = files.clone();
     let made = tokio::task::spawn_blocking(move || {
-        let stores = first.read_stores()?;
-        let config = first.server_config(&stores)?;
-        anyhow::Ok((stores, config))
+        let stores = reading.read_stores()?;
+        let config = make(&stores)?;
+        anyhow::Ok((stores, config, make))
     });
-    let (stores, config) = made
+    let (stores, config, make) = made
         .await
         .context("HTTPS cannot be set up")?
-        .map_err(|error| anyhow::anyhow!("HTTPS cannot be set up: {error}"))?;
+        .context("HTTPS cannot be set up")?;
     let (sender, configs) = watch::channel(config);
-    let (reading, making) = (files.clone(), files.clone());
+    let path = match (&files.key_source, &files.trust_store) {
+        (KeySource::Store(store), _) => store.path.clone(),
+        (KeySource::Automatic(_), Some(store)) => store.path.clone(),
+        (KeySource::Automatic(_), None) => PathBuf::new(),
+    };
+    let reading = files.clone();
     let reload = FileReload {
-        path: files.key_store.path.clone(),
+        path,
         interval: Duration::from_millis(files.refresh_ms) / READS_PER_REFRESH,
         read: move |_: &Path| Ok(reading.read_stores()?),
-        derive: move |stores: &StoreBytes| Ok(making.server_config(stores)?),
+        derive: move |stores: &StoreBytes| Ok(make(stores)?),
         changed: |_: &StoreBytes| "the certificate of HTTPS has changed".to_owned(),
         unchanged: "the last certificate stays valid",
     };

@@ -106,7 +106,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         .await
         .context("the keys of the peers cannot be derived")??;
     let https = match &settings.security.https {
-        Some(files) => Some(certificates::https_config(files).await?),
+        Some(files) => Some(certificates::https_config(files, &settings.environment).await?),
         None => None,
     };
     let sockets = listen::listen(settings)?;

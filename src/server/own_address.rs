@@ -55,11 +55,7 @@ pub(super) async fn find(
 /// Discovers the host of this machine, of the kind that `node.internal-address-source` selects.
 async fn discovered(settings: &Settings) -> Host {
     let machine = machine_name();
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!("the addresses of this machine cannot be read: {error}");
-        Vec::new()
-    });
-    let mut candidates = usable(&interfaces);
+    let mut candidates = usable(&interfaces());
     candidates.retain(|ip| takes(settings.bind_ip, *ip));
     let named = match settings.internal_address_source {
         InternalAddressSource::Hostname => machine.parse().ok(),
@@ -79,6 +75,24 @@ async fn discovered(settings: &Settings) -> Host {
         InternalAddressSource::IpEncodedAsHostname => encoded(ip),
         _ => Host::from(ip),
     }
+}
+
+fn interfaces() -> Vec<if_addrs::Interface> {
+    if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::warn!("the addresses of this machine cannot be read: {error}");
+        Vec::new()
+    })
+}
+
+/// Returns the addresses that an automatic certificate is for. As in airlift, these are all
+/// addresses of this machine, except for link-local and multicast ones.
+pub(super) fn interface_addresses() -> Vec<IpAddr> {
+    let interfaces = interfaces();
+    let addresses = interfaces.iter().filter(|it| !it.is_link_local());
+    let addresses = addresses.map(|interface| interface.ip());
+    addresses
+        .filter(|ip| !ip.is_unspecified() && !ip.is_multicast())
+        .collect()
 }
 
 /// Returns the addresses that other machines may reach: those of interfaces that are up and not

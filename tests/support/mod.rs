@@ -14,7 +14,7 @@ pub mod wait;
 
 pub use clients::{
     engine_tokens, engines_secret, events, http, http2, many_clients, peer_wire, recorded, rivals,
-    traffic, workers,
+    tls, traffic, workers,
 };
 #[cfg(target_os = "linux")]
 pub use machine::{

@@ -62,23 +62,32 @@ pub fn cases(json: &str) -> Vec<Case> {
         .cases
 }
 
+/// The server of a replay, and what its clients add to each case.
+pub struct ReplayTarget<'a> {
+    pub server: SocketAddr,
+    /// The scheme of the server's addresses.
+    pub scheme: &'a str,
+    /// Additional header lines. Each line includes its line end.
+    pub headers: &'a str,
+}
+
 /// Runs the cases in order, and returns one line for each difference to the expected answers.
-pub fn replay(server: SocketAddr, cases: &[Case]) -> Vec<String> {
+pub fn replay(target: &ReplayTarget<'_>, cases: &[Case]) -> Vec<String> {
     let mut drawn_ids = BTreeMap::new();
     let mut differences = Vec::new();
     for case in cases {
-        let answer = ask(server, &request(server, case));
-        if let Err(difference) = compare(server, case, &answer, &mut drawn_ids) {
+        let answer = ask(target.server, &request(target, case));
+        if let Err(difference) = compare(target, case, &answer, &mut drawn_ids) {
             differences.push(format!("{}: {difference}; {answer:?}", case.name));
         }
     }
     differences
 }
 
-fn request(server: SocketAddr, case: &Case) -> Vec<u8> {
+fn request(target: &ReplayTarget<'_>, case: &Case) -> Vec<u8> {
     let mut head = format!(
-        "{} {} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n",
-        case.method, case.path
+        "{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{}",
+        case.method, case.path, target.server, target.headers
     );
     for (name, value) in &case.headers {
         head += &format!("{name}: {value}\r\n");
@@ -141,7 +150,7 @@ pub fn parse(bytes: &[u8]) -> Answer {
 }
 
 fn compare(
-    server: SocketAddr,
+    target: &ReplayTarget<'_>,
     case: &Case,
     answer: &Answer,
     drawn_ids: &mut BTreeMap<String, String>,
@@ -203,7 +212,7 @@ fn compare(
             .replace(&recorded, &drawn);
         same(
             "location",
-            &Some(format!("http://{server}/v1/{path}")),
+            &Some(format!("{}://{}/v1/{path}", target.scheme, target.server)),
             &header("location"),
         )?;
         drawn_ids.insert(recorded, drawn);

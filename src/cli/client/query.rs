@@ -4,15 +4,18 @@
 use anyhow::{Context, bail};
 use quorate::config;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{ClientBuilder, Url};
+use reqwest::{Certificate, ClientBuilder, Url};
 use std::fs::File;
 use std::io::Read;
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Maximum size of a file with a token in bytes.
 const TOKEN_FILE_BYTES_MAX: u64 = 4_096;
+
+/// Maximum size of a file with certificate authorities in bytes.
+const CA_FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The servers to ask, the same for every command.
 #[derive(Debug, clap::Args)]
@@ -30,16 +33,24 @@ pub struct ServerList {
     /// File with a token for the servers, made by `quorate token`.
     #[arg(long, env = "QUORATE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// PEM file with certificate authorities to trust, besides those of the system.
+    #[arg(long, env = "QUORATE_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
 }
 
 impl ServerList {
-    /// Returns the builder of the HTTP client, which sends the token with each request.
+    /// Returns the builder of the HTTP client, which sends the token with each request and trusts
+    /// the given authorities.
     ///
     /// # Errors
-    /// Fails when the file with the token cannot be used.
+    /// Fails when the file with the token or the file with the authorities cannot be used.
     pub fn client_builder(&self) -> anyhow::Result<ClientBuilder> {
         let headers = self.authorization()?.map(|value| (AUTHORIZATION, value));
-        Ok(config::http_client_builder().default_headers(HeaderMap::from_iter(headers)))
+        let builder = config::http_client_builder().default_headers(HeaderMap::from_iter(headers));
+        Ok(match &self.ca_file {
+            None => builder,
+            Some(path) => builder.tls_certs_merge(authorities(path)?),
+        })
     }
 
     /// Returns the `Authorization` header with the token, if there is one.
@@ -66,6 +77,20 @@ impl ServerList {
         value.set_sensitive(true);
         Ok(Some(value))
     }
+}
+
+/// Reads the certificates of a PEM file.
+fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
+    let named = || format!("--ca-file={}", path.display());
+    let mut pem = Vec::new();
+    let file = File::open(path).with_context(named)?;
+    let read = file.take(CA_FILE_BYTES_MAX).read_to_end(&mut pem);
+    read.with_context(named)?;
+    let certificates = Certificate::from_pem_bundle(&pem).with_context(named)?;
+    if certificates.is_empty() {
+        bail!("{}: it contains no certificate in PEM", named());
+    }
+    Ok(certificates)
 }
 
 /// Parses a server, given as `host:port` or as a URL. A URL consists of `http` or `https`, a host

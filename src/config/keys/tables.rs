@@ -51,6 +51,7 @@ pub(super) const ACTING: &[&str] = &[
     "http-server.http.port",
     "http-server.https.enabled",
     "http-server.https.port",
+    "http-server.https.automatic-shared-secret",
     "http-server.https.keystore.path",
     "http-server.https.keystore.key",
     "http-server.https.keymanager.password",
@@ -108,18 +109,12 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
 ];
 
 /// Keys that are refused if the value enables them ([`super::KeyEffect::Refused`]).
-pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
-    (
-        "http-server.https.automatic-shared-secret",
-        ValueKind::Text,
-        "automatic certificates are not supported yet: set http-server.https.keystore.path",
-    ),
-    (
-        "http-server.auth.users-file",
-        ValueKind::Text,
-        "authentication is not supported, and the server does not fall back to open access",
-    ),
-];
+pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[(
+    "http-server.auth.users-file",
+    ValueKind::Text,
+    "engines cannot send a password, and the server does not fall back to open access; people have \
+         cluster.tokens-file",
+)];
 
 /// Keys that both airlift and this server refuse ([`super::KeyEffect::Defunct`]).
 pub(super) const DEFUNCT: &[&str] = &[

@@ -5,16 +5,19 @@ use crate::config::paths::Paths;
 use crate::config::sources::Sources;
 use crate::config::values;
 use crate::security::{
-    EXCLUDED_CIPHERS_DEFAULT, HttpsError, HttpsSettings, KeyStore, KeyStoreError, StorePasswords,
+    AutomaticCertificate, AutomaticCertificateError, EXCLUDED_CIPHERS_DEFAULT, HttpsError,
+    HttpsSettings, KeyStore, KeyStoreError, Secret, StorePasswords,
 };
 use rustls::ServerConfig;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The configuration key that enables HTTPS.
 pub(in crate::config) const HTTPS_ENABLED: &str = "http-server.https.enabled";
 const PORT: &str = "http-server.https.port";
+const AUTOMATIC_SECRET: &str = "http-server.https.automatic-shared-secret";
 const KEY_STORE: &str = "http-server.https.keystore.path";
 const KEY_STORE_PASSWORD: &str = "http-server.https.keystore.key";
 const KEY_PASSWORD: &str = "http-server.https.keymanager.password";
@@ -46,13 +49,34 @@ pub struct HttpsFiles {
     /// `http-server.https.ssl-context.refresh-time`: maximum time after which a changed store is
     /// used.
     pub refresh_ms: u64,
-    /// The store with the private key and its certificates.
-    pub key_store: StoreFile,
+    /// The source of the private key and its certificates.
+    pub key_source: KeySource,
     /// The store with the certificates by which those of clients are verified.
     pub trust_store: Option<StoreFile>,
     included_ciphers: String,
     excluded_ciphers: String,
     session_timeout_s: u32,
+}
+
+/// The source of the private key of HTTPS and its certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// `http-server.https.keystore.path`
+    Store(StoreFile),
+    /// `http-server.https.automatic-shared-secret`: a key that each node and engine derives from
+    /// this secret. Each node makes a certificate of the key for its own addresses.
+    Automatic(Secret),
+}
+
+/// The facts about a node that its automatic certificate contains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertifiedNode {
+    /// `node.environment`
+    pub environment: String,
+    /// The addresses of this node.
+    pub addresses: Vec<IpAddr>,
+    /// The current time in milliseconds since 1970.
+    pub now_ms: u64,
 }
 
 /// A store, and its passwords.
@@ -71,6 +95,7 @@ struct Password(String);
 /// The bytes of the stores, from which the TLS settings are made.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreBytes {
+    /// Empty if there is no key store.
     key_store: Vec<u8>,
     trust_store: Option<Vec<u8>>,
 }
@@ -100,6 +125,9 @@ pub enum HttpsFilesError {
         /// The key of the password in parentheses, if the password is wrong or missing.
         password_hint: String,
     },
+    /// No automatic certificate can be made.
+    #[error("{0}")]
+    Automatic(#[from] AutomaticCertificateError),
     /// A setting does not fit the stores.
     #[error("{path}{source}")]
     Setting {
@@ -125,7 +153,10 @@ impl HttpsFiles {
         };
         let trust_store = self.trust_store.as_ref();
         Ok(StoreBytes {
-            key_store: read(KEY_STORE, &self.key_store)?,
+            key_store: match &self.key_source {
+                KeySource::Store(store) => read(KEY_STORE, store)?,
+                KeySource::Automatic(_) => Vec::new(),
+            },
             trust_store: trust_store
                 .map(|store| read(TRUST_STORE, store))
                 .transpose()?,
@@ -137,8 +168,21 @@ impl HttpsFiles {
     ///
     /// # Errors
     /// When a store or its password cannot be used, or when a setting does not fit the stores.
-    pub fn server_config(&self, bytes: &StoreBytes) -> Result<Arc<ServerConfig>, HttpsFilesError> {
-        let key_store = self.key_store.parse(KEY_STORE, &bytes.key_store)?;
+    pub fn server_config(
+        &self,
+        bytes: &StoreBytes,
+        node: &CertifiedNode,
+    ) -> Result<Arc<ServerConfig>, HttpsFilesError> {
+        let key_store = match &self.key_source {
+            KeySource::Store(store) => store.parse(KEY_STORE, &bytes.key_store)?,
+            KeySource::Automatic(secret) => AutomaticCertificate {
+                secret,
+                environment: &node.environment,
+                addresses: &node.addresses,
+                now_ms: node.now_ms,
+            }
+            .key_store()?,
+        };
         let trust_store = match (&self.trust_store, &bytes.trust_store) {
             (Some(file), Some(bytes)) => Some(file.parse(TRUST_STORE, bytes)?),
             _ => None,
@@ -151,9 +195,9 @@ impl HttpsFiles {
             session_timeout_s: self.session_timeout_s,
         };
         settings.server_config().map_err(|source| {
-            let store = match source.setting() {
-                KEY_STORE => Some(&self.key_store),
-                TRUST_STORE => self.trust_store.as_ref(),
+            let store = match (source.setting(), &self.key_source) {
+                (KEY_STORE, KeySource::Store(store)) => Some(store),
+                (TRUST_STORE, _) => self.trust_store.as_ref(),
                 _ => None,
             };
             let path = store.map_or_else(String::new, |store| format!("{} ", store.path.display()));
@@ -199,6 +243,7 @@ impl HttpsFilesError {
     pub fn key(&self) -> &'static str {
         match self {
             HttpsFilesError::File { key, .. } | HttpsFilesError::Store { key, .. } => key,
+            HttpsFilesError::Automatic(_) => AUTOMATIC_SECRET,
             HttpsFilesError::Setting { source, .. } => source.setting(),
         }
     }
@@ -226,6 +271,11 @@ pub(in crate::config) fn read(sources: &mut Sources, paths: &Paths) -> Option<Ht
     let key_store = store_file(sources, paths, KEY_STORE, KEY_STORE_PASSWORD);
     let trust_store = store_file(sources, paths, TRUST_STORE, TRUST_STORE_PASSWORD);
     let key_password = password(sources, KEY_PASSWORD);
+    let automatic = sources.read(AUTOMATIC_SECRET, None, |text| {
+        Secret::parse(text)
+            .map(Some)
+            .map_err(|error| error.to_string())
+    });
     let included_ciphers = text(sources, INCLUDED_CIPHERS, "");
     let excluded_ciphers = text(sources, EXCLUDED_CIPHERS, EXCLUDED_CIPHERS_DEFAULT);
     let refresh_ms = sources.read(REFRESH_TIME, 60_000, |text| {
@@ -237,32 +287,53 @@ pub(in crate::config) fn read(sources: &mut Sources, paths: &Paths) -> Option<Ht
     if !is_enabled {
         return None;
     }
-    let Some(key_store) = key_store else {
-        // airlift's words, except that automatic certificates are not built yet.
-        sources.invalid(
-            HTTPS_ENABLED,
-            &format!("Keystore path must be provided when HTTPS is enabled: set {KEY_STORE}"),
-        );
-        return None;
+    let key_source = match (key_store, automatic) {
+        (Some(store), None) => KeySource::Store(StoreFile {
+            key_password,
+            ..store
+        }),
+        (None, Some(secret)) => KeySource::Automatic(secret),
+        (Some(_), Some(_)) => {
+            let both = format!("cannot be set beside {KEY_STORE}: name one of them");
+            sources.invalid(AUTOMATIC_SECRET, &both);
+            return None;
+        }
+        (None, None) => {
+            // airlift's words.
+            sources.invalid(
+                HTTPS_ENABLED,
+                "Keystore path or automatic HTTPS shared secret must be provided when HTTPS is \
+                 enabled",
+            );
+            return None;
+        }
     };
     let files = HttpsFiles {
         port,
         refresh_ms,
-        key_store: StoreFile {
-            key_password,
-            ..key_store
-        },
+        key_source,
         trust_store,
         included_ciphers,
         excluded_ciphers,
         session_timeout_s: u32::try_from(timeout_ms / 1_000).unwrap_or(u32::MAX),
     };
+    // The addresses of the node are not known yet, and do not matter for this check.
+    let node = CertifiedNode {
+        environment: sources
+            .text("node.environment")
+            .unwrap_or_default()
+            .to_owned(),
+        addresses: Vec::new(),
+        now_ms: 0,
+    };
     let checked = files
         .read_stores()
-        .and_then(|bytes| files.server_config(&bytes));
+        .and_then(|bytes| files.server_config(&bytes, &node));
     match checked {
         Ok(_) => {
-            warn_of_readers(sources, &files.key_store.path, "the private key");
+            if let KeySource::Store(store) = &files.key_source {
+                warn_of_readers(sources, &store.path, "the private key");
+            }
             Some(files)
         }
         Err(error) => {

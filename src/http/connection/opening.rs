@@ -88,8 +88,7 @@ impl<D: Backend> Opening<'_, D> {
             };
         }
         if configs.clients.is_some() {
-            // Best effort: the response must not wait for a client that does not read.
-            let _ = stream.try_write(NEEDS_HTTPS);
+            refuse_plain(&stream);
             self.refuse(PLAIN_HTTP);
             return None;
         }
@@ -189,6 +188,16 @@ impl<D: Backend> Opening<'_, D> {
         }
         protocol
     }
+}
+
+/// Answers plain HTTP on the port for HTTPS. Best effort: the response waits neither for a client
+/// that does not read nor for the rest of a request.
+fn refuse_plain(stream: &TcpStream) {
+    // The kernel would reset a connection that is closed with unread bytes, and the client might
+    // lose the response.
+    let mut request = [0; 4096];
+    while matches!(stream.try_read(&mut request), Ok(1..)) {}
+    let _ = stream.try_write(NEEDS_HTTPS);
 }
 
 #[cfg(test)]

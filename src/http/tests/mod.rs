@@ -26,8 +26,14 @@ async fn the_recorded_answers_are_given() {
     ] {
         let server = TestServer::start().await;
         let address = server.address;
-        let replayed =
-            tokio::task::spawn_blocking(move || replay::replay(address, &replay::cases(file)));
+        let replayed = tokio::task::spawn_blocking(move || {
+            let target = replay::ReplayTarget {
+                server: address,
+                scheme: "http",
+                headers: "",
+            };
+            replay::replay(&target, &replay::cases(file))
+        });
         let differences = replayed.await.expect("the replay ends");
         assert!(
             differences.is_empty(),

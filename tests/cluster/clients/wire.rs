@@ -1,6 +1,6 @@
 //! Tests of whole answers, byte by byte where it matters, on a leader and on a follower.
 
-use crate::replay::{cases, replay};
+use crate::replay::{ReplayTarget, cases, replay};
 use crate::support::http::send_with;
 use crate::support::node::PATIENCE;
 use crate::support::{Cluster, Options};
@@ -22,7 +22,12 @@ fn a_leader_and_a_follower_give_the_recorded_answers() {
             include_str!("../../wire/airlift-wire.json"),
             include_str!("../../wire/rules.json"),
         ] {
-            let differences = replay(cluster.nodes[taker].address(), &cases(file));
+            let target = ReplayTarget {
+                server: cluster.nodes[taker].address(),
+                scheme: "http",
+                headers: "",
+            };
+            let differences = replay(&target, &cases(file));
             assert!(
                 differences.is_empty(),
                 "through the leader: {through_leader}, {} differences:\n{}",

@@ -3,6 +3,7 @@
 
 mod engines;
 mod handshakes;
+mod https;
 mod impostors;
 mod peers;
 mod policy;

@@ -1,15 +1,19 @@
 //! Tests of the policy by real processes: every route, method and spelling of a path against every
 //! kind of client.
 
+use super::https::enable_https;
 use super::secrets::{OTHER_SECRET, RELOADED_WITHIN, SECRET};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::engine_tokens::TokenOf;
 use crate::support::engines_secret::token_line;
 use crate::support::etc::write;
 use crate::support::node::{Node, PATIENCE, announcement};
+use crate::support::tls::{TlsTunnel, request_h2};
 use crate::support::{Cluster, Options, http, until};
+use http_body_util::Full;
+use hyper::body::Bytes;
 use quorate::clock::wall_ms;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
 /// The address of the clients that need no token.
@@ -59,6 +63,8 @@ const CLIENTS: [ClientKind; 10] = [
     ClientKind::Writer,
     ClientKind::Admin,
 ];
+
+const TRANSPORTS: [Transport; 3] = [Transport::Http, Transport::Https1, Transport::Https2];
 
 const ROUTES: [(&str, &str, Needs); 25] = [
     ("PUT", "/v1/announcement/w1", Needs::OwnNode),
@@ -156,7 +162,7 @@ fn spellings(node: &Node, path: &str) -> Vec<String> {
 }
 
 /// Makes a token, and returns it and its line for the file.
-fn make_token(name: &str, role: &str) -> (String, String) {
+pub fn make_token(name: &str, role: &str) -> (String, String) {
     let made = Command::new(env!("CARGO_BIN_EXE_quorate"))
         .args(["token", name, "--role", role])
         .output();
@@ -170,8 +176,25 @@ fn make_token(name: &str, role: &str) -> (String, String) {
     (token, line)
 }
 
+/// The way in which a client reaches the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Http,
+    /// HTTPS with HTTP/1.1, through a tunnel.
+    Https1,
+    /// HTTPS with HTTP/2.
+    Https2,
+}
+
+/// The addresses of the node for each transport.
+struct Addresses {
+    http: SocketAddr,
+    https: SocketAddr,
+    tunnel: TlsTunnel,
+}
+
 /// Starts one node that demands every proof. Lookups need one if `closed`.
-fn start(closed: bool) -> (Cluster, PersonTokens) {
+fn start(closed: bool) -> (Cluster, PersonTokens, Addresses) {
     let mut cluster = Cluster::prepare(1, Options::max_age("10m"));
     let node = &mut cluster.nodes[0];
     let made = ["read", "write", "admin"].map(|role| make_token(&format!("a-{role}"), role));
@@ -189,30 +212,65 @@ fn start(closed: bool) -> (Cluster, PersonTokens) {
     if closed {
         node.set("discovery.read-authentication", "require");
     }
+    let https = enable_https(node);
+    let http = node.address();
     cluster.start_all();
     let [(read, _), (write, _), (admin, _)] = made;
     let people = PersonTokens { read, write, admin };
     cluster.nodes[0].wait_ready(FORM_LIMIT);
-    (cluster, people)
+    let tunnel = TlsTunnel::to(https);
+    let addresses = Addresses {
+        http,
+        https,
+        tunnel,
+    };
+    (cluster, people, addresses)
 }
 
-/// Sends a request of a client and returns the response.
-fn send(
-    node: &Node,
-    client: ClientKind,
-    headers: &str,
-    method: &str,
-    path: &str,
-) -> http::Response {
-    let body = matches!(method, "PUT" | "POST").then(|| announcement("presto", "w1", 1));
-    let source = match client {
-        ClientKind::TrustedAddress => TRUSTED,
-        _ => Ipv4Addr::LOCALHOST,
-    };
-    let to = node.address();
-    let sent = http::send_from(source, to, method, path, headers, body.as_deref(), PATIENCE);
-    sent.and_then(http::Pending::answer)
-        .unwrap_or_else(|error| panic!("{client:?} {method} {path}: {error}"))
+impl Addresses {
+    /// Sends a request of a client, and returns the status and the body of the response.
+    fn send(
+        &self,
+        transport: Transport,
+        client: ClientKind,
+        headers: &str,
+        method: &str,
+        path: &str,
+    ) -> (u16, String) {
+        let body = matches!(method, "PUT" | "POST").then(|| announcement("presto", "w1", 1));
+        let source = match client {
+            ClientKind::TrustedAddress => TRUSTED,
+            _ => Ipv4Addr::LOCALHOST,
+        };
+        let over_h1 = |to| {
+            let sent =
+                http::send_from(source, to, method, path, headers, body.as_deref(), PATIENCE);
+            let answer = sent.and_then(http::Pending::answer)?;
+            Ok((answer.status, answer.body))
+        };
+        let answered = match transport {
+            Transport::Http => over_h1(self.http),
+            Transport::Https1 => over_h1(self.tunnel.address),
+            Transport::Https2 => {
+                let path = path.strip_prefix("http://").map_or(path, |absolute| {
+                    absolute.find('/').map_or("/", |at| &absolute[at..])
+                });
+                let mut request = ::http::Request::builder()
+                    .method(method)
+                    .uri(format!("https://{}{path}", self.https))
+                    .header("content-type", "application/json");
+                for line in headers.lines() {
+                    let (name, value) = line.split_once(": ").expect("a header");
+                    request = request.header(name, value);
+                }
+                let body = Full::new(Bytes::from(body.unwrap_or_default()));
+                let request = request.body(body).expect("a request");
+                self.tunnel
+                    .block_on(request_h2(source, self.https, request, PATIENCE))
+            }
+        };
+        answered.unwrap_or_else(|error| panic!("{transport:?} {client:?} {method} {path}: {error}"))
+    }
 }
 
 /// Each client is refused on each route that demands a proof which the client does not give, for
@@ -221,20 +279,22 @@ fn send(
 #[test]
 fn every_route_demands_its_proof_of_every_client() {
     for closed in [false, true] {
-        let (cluster, people) = start(closed);
+        let (cluster, people, addresses) = start(closed);
         let node = &cluster.nodes[0];
-        for (method, path, needs) in ROUTES {
-            for client in CLIENTS {
-                let headers = client.headers(&people);
+        let clients = CLIENTS
+            .into_iter()
+            .flat_map(|client| TRANSPORTS.map(|transport| (client, transport)));
+        for (client, transport) in clients {
+            let headers = client.headers(&people);
+            for (method, path, needs) in ROUTES {
                 for spelling in spellings(node, path) {
-                    let answer = send(node, client, &headers, method, &spelling);
-                    let refused = [401, 403, 426]
-                        .contains(&answer.status)
-                        .then_some(answer.status);
+                    let (status, body) =
+                        addresses.send(transport, client, &headers, method, &spelling);
+                    let refused = [401, 403, 426].contains(&status).then_some(status);
                     assert_eq!(
                         refused,
                         client.refusal(needs, closed),
-                        "{client:?} {method} {spelling}, closed={closed}: {answer:?}"
+                        "{transport:?} {client:?} {method} {spelling}, closed={closed}: {body}"
                     );
                 }
             }
@@ -272,14 +332,21 @@ fn every_route_demands_its_proof_of_every_client() {
 /// removed. A file that cannot be read changes nothing.
 #[test]
 fn tokens_are_reloaded() {
-    let (cluster, people) = start(true);
+    let (cluster, people, addresses) = start(true);
     let node = &cluster.nodes[0];
     let file = node.etc.etc_dir().join("tokens");
     let (next, line) = make_token("next", "write");
     let accepts = |token: &str| {
         let headers = format!("Authorization: Bearer {token}\r\n");
         let path = "/v1/announcement/static/7";
-        send(node, ClientKind::Writer, &headers, "DELETE", path).status == 204
+        let sent = addresses.send(
+            Transport::Http,
+            ClientKind::Writer,
+            &headers,
+            "DELETE",
+            path,
+        );
+        sent.0 == 204
     };
     assert!(accepts(&people.write) && !accepts(&next));
     write(&file, "ops superuser sha256:0");

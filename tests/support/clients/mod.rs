@@ -9,5 +9,6 @@ pub mod many_clients;
 pub mod peer_wire;
 pub mod recorded;
 pub mod rivals;
+pub mod tls;
 pub mod traffic;
 pub mod workers;

@@ -1,0 +1,268 @@
+//! Tests of HTTPS: the answers, the reload of the certificate, and many clients at once.
+
+use super::policy::make_token;
+use super::secrets::{RELOADED_WITHIN, SECRET, assert_no_secret_logged};
+use crate::replay::{ReplayTarget, cases, replay};
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::etc::write;
+use crate::support::many_clients::{raise_descriptors, runtime};
+use crate::support::node::{Node, PATIENCE};
+use crate::support::tls::{TlsTunnel, client_config, connect, key_store_pem};
+use crate::support::{Cluster, Options, http, ports, until};
+use quorate::clock;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::client::TlsStream;
+
+/// Number of clients that reconnect at once.
+const CLIENTS: usize = 10_000;
+/// Maximum time until all of them are served.
+const SERVED_WITHIN: Duration = Duration::from_secs(15);
+/// Maximum growth of a node's memory by as many idle clients.
+const GROWTH_LIMIT_KB: u64 = 110_000;
+/// Maximum duration of a handshake that the client does not finish, from the start of its
+/// connection.
+const CUT_WITHIN: Duration = Duration::from_secs(10);
+/// The beginning of a TLS handshake: a record of 512 bytes, whose message is a ClientHello.
+const BEGINNING: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+const REQUEST: &[u8] = b"GET /v1/service/none HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// Configures a node to serve HTTPS too, and returns the address of that port.
+pub fn enable_https(node: &mut Node) -> SocketAddr {
+    let port = ports::free();
+    write(&node.etc.etc_dir().join("https.pem"), &key_store_pem("ec"));
+    node.set("http-server.https.enabled", "true");
+    node.set("http-server.https.port", &port.to_string());
+    node.set("http-server.https.keystore.path", "etc/https.pem");
+    node.set("http-server.https.ssl-context.refresh-time", "2s");
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Starts one node with HTTPS, and returns the address of that port.
+fn one_node() -> (Cluster, SocketAddr) {
+    let mut cluster = Cluster::prepare(1, Options::max_age("10m"));
+    let address = enable_https(&mut cluster.nodes[0]);
+    cluster.start_all();
+    cluster.nodes[0].wait_ready(FORM_LIMIT);
+    (cluster, address)
+}
+
+/// The answers that airlift's server gave are given over HTTPS too, to a client with a token, while
+/// every proof is demanded.
+#[test]
+fn the_recorded_answers_are_given_over_https_with_tokens() {
+    for file in [
+        include_str!("../../wire/airlift-wire.json"),
+        include_str!("../../wire/rules.json"),
+    ] {
+        let mut cluster = Cluster::prepare(1, Options::max_age("10m"));
+        let node = &mut cluster.nodes[0];
+        let (token, line) = make_token("replay", "write");
+        let tokens = node.etc.etc_dir().join("tokens");
+        write(&tokens, &line);
+        node.set("internal-communication.shared-secret", SECRET);
+        node.set("cluster.tokens-file", &tokens.display().to_string());
+        node.set("discovery.read-authentication", "require");
+        let address = enable_https(node);
+        cluster.start_all();
+        cluster.nodes[0].wait_ready(FORM_LIMIT);
+        let tunnel = TlsTunnel::to(address);
+        let target = ReplayTarget {
+            server: tunnel.address,
+            scheme: "https",
+            headers: &format!("Authorization: Bearer {token}\r\n"),
+        };
+        let differences = replay(&target, &cases(file));
+        assert!(
+            differences.is_empty(),
+            "{} differences:\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
+        assert_no_secret_logged(&cluster.nodes);
+    }
+}
+
+/// A new certificate is shown to new connections soon after its file has changed. Connections with
+/// the old one stay open. A file that cannot be used changes nothing.
+#[test]
+fn a_certificate_is_replaced_while_clients_are_connected() {
+    let (cluster, address) = one_node();
+    let node = &cluster.nodes[0];
+    let file = node.etc.etc_dir().join("https.pem");
+    let runtime = runtime();
+    let open = || connect(Ipv4Addr::LOCALHOST, address, client_config(&[b"http/1.1"]));
+    let mut kept = runtime
+        .block_on(open())
+        .expect("the certificate is trusted");
+    runtime.block_on(ask(&mut kept));
+
+    write(&file, "-----BEGIN CERTIFICATE-----\nbroken\n");
+    let said = "the last certificate stays valid";
+    until(said, RELOADED_WITHIN, || {
+        node.log().contains(said).then_some(())
+    });
+    runtime.block_on(open()).expect("the old certificate stays");
+
+    // The other certificate is for another name, so the clients of this test refuse it.
+    write(&file, &key_store_pem("rsa"));
+    until("the new certificate", RELOADED_WITHIN, || {
+        let refused = runtime.block_on(open()).err()?;
+        refused
+            .to_string()
+            .contains("not valid for name")
+            .then_some(())
+    });
+    runtime.block_on(ask(&mut kept));
+    write(&file, &key_store_pem("ec"));
+    until("the old certificate again", RELOADED_WITHIN, || {
+        runtime.block_on(open()).ok().map(|_| ())
+    });
+    runtime.block_on(ask(&mut kept));
+    assert!(node.log().contains("the certificate of HTTPS has changed"));
+}
+
+/// The port for HTTPS refuses plain HTTP with a reason. Handshakes that are silent, half or in
+/// pieces are cut within 10 s, and harm neither other clients nor the leader.
+#[test]
+fn unfinished_https_handshakes_harm_nobody() {
+    const EACH: usize = 300;
+    let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
+    let addresses: Vec<_> = cluster.nodes.iter_mut().map(enable_https).collect();
+    cluster.start_all();
+    cluster.wait_serving();
+    let leader = cluster.leader();
+    let node = &cluster.nodes[leader];
+    let term = || node.status().expect("a status")["term"].clone();
+    let before = term();
+    let plain = http::request(addresses[leader], "GET", "/v1/service", None, PATIENCE);
+    let plain = plain.expect("an answer");
+    assert_eq!(
+        (plain.status, plain.body.as_str()),
+        (400, "This port is only for HTTPS.\n")
+    );
+    let runtime = runtime();
+    runtime.block_on(async {
+        let began = clock::now();
+        let mut unfinished = JoinSet::new();
+        for i in 0..3 * EACH {
+            let address = addresses[leader];
+            unfinished.spawn(async move {
+                let mut stream = TcpStream::connect(address).await.expect("it accepts");
+                let pieces: Vec<&[u8]> = match i % 3 {
+                    0 => Vec::new(),
+                    1 => vec![BEGINNING],
+                    _ => BEGINNING.chunks(1).collect(),
+                };
+                for piece in pieces {
+                    if stream.write_all(piece).await.is_err() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                let mut rest = Vec::new();
+                let read = tokio::time::timeout(CUT_WITHIN, stream.read_to_end(&mut rest)).await;
+                assert!(read.is_ok(), "client {i} is not cut");
+            });
+        }
+        for _ in 0..20 {
+            let client = connect(
+                Ipv4Addr::LOCALHOST,
+                addresses[leader],
+                client_config(&[b"http/1.1"]),
+            );
+            ask(&mut client.await.expect("others are served")).await;
+        }
+        while let Some(ended) = unfinished.join_next().await {
+            ended.expect("it is cut");
+        }
+        let took = clock::now().duration_since(began);
+        println!("{} handshakes were cut within {took:?}", 3 * EACH);
+        assert!(took < CUT_WITHIN + Duration::from_secs(1), "{took:?}");
+    });
+    assert_eq!(term(), before, "a leader was lost");
+}
+
+/// 10,000 clients that connect at once are all served within 15 s. Meanwhile no leader is lost, and
+/// other clients are served. The connections then take at most 110 MB while they are idle.
+#[cfg(target_os = "linux")]
+#[test]
+fn ten_thousand_clients_connect_at_once() {
+    raise_descriptors();
+    let mut cluster = Cluster::prepare(3, Options::max_age("10m").alone());
+    let addresses: Vec<_> = cluster.nodes.iter_mut().map(enable_https).collect();
+    cluster.start_all();
+    cluster.wait_serving();
+    let leader = cluster.leader();
+    let node = &cluster.nodes[leader];
+    let term = || node.status().expect("a status")["term"].clone();
+    let (before, before_kb) = (term(), node.resident_kb());
+    let (address, config) = (addresses[leader], client_config(&[b"http/1.1"]));
+    let runtime = runtime();
+    let began = clock::now();
+    let connecting = runtime.spawn(connected(address, config, CLIENTS));
+    let mut took = Vec::new();
+    while !connecting.is_finished() {
+        let sent = clock::now();
+        let answer = http::request(node.address(), "GET", "/v1/service/none", None, PATIENCE);
+        assert_eq!(answer.expect("others are served").status, 200);
+        took.push(sent.elapsed());
+    }
+    let served_within = began.elapsed();
+    let clients = runtime.block_on(connecting).expect("no panic");
+    took.sort();
+    let p99 = took[took.len() * 99 / 100];
+    let grown_kb = until("the buffers are given back", FORM_LIMIT, || {
+        let grown_kb = node.resident_kb().saturating_sub(before_kb);
+        (grown_kb <= GROWTH_LIMIT_KB).then_some(grown_kb)
+    });
+    println!(
+        "{CLIENTS} TLS clients: served within {served_within:?}, p99 of {} others {p99:?}, \
+         {grown_kb} kB",
+        took.len()
+    );
+    assert!(served_within < SERVED_WITHIN, "{served_within:?}");
+    assert_eq!(term(), before, "a leader was lost");
+    runtime.block_on(async {
+        for mut client in clients {
+            ask(&mut client).await;
+        }
+    });
+}
+
+/// Connects this many clients at once. Each client sends one request and reads the answer.
+async fn connected(
+    node: SocketAddr,
+    config: Arc<rustls::ClientConfig>,
+    clients: usize,
+) -> Vec<TlsStream<TcpStream>> {
+    let mut connecting = JoinSet::new();
+    for i in 0..clients {
+        let config = config.clone();
+        // More addresses, because a node limits the connections of one address that have not sent
+        // a request yet.
+        let source = Ipv4Addr::new(127, 0, 1, (i % 50) as u8 + 1);
+        connecting.spawn(async move {
+            let mut client = connect(source, node, config).await.expect("it is served");
+            ask(&mut client).await;
+            client
+        });
+    }
+    connecting.join_all().await
+}
+
+/// Sends a request and reads the answer.
+async fn ask(client: &mut TlsStream<TcpStream>) {
+    client.write_all(REQUEST).await.expect("the node reads");
+    let mut answer = Vec::new();
+    // The body is a JSON object on a single line, so the answer ends with these bytes.
+    while !answer.ends_with(b"]}") {
+        let read = client.read_buf(&mut answer).await.expect("an answer");
+        assert!(read > 0, "cut: {}", String::from_utf8_lossy(&answer));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
