@@ -9,7 +9,11 @@ declare -A engine_pids=()
 
 # Ways for an engine to find the cluster: one fixed node, nginx, or a member chosen from an
 # inventory.
-front_url() { printf 'http://127.0.0.1:%s' "$((port + 7))"; }
+front_url() {
+  local front=7
+  [[ $protocol == HTTP/1.1 ]] || front=8
+  printf 'http://127.0.0.1:%s' "$((port + front))"
+}
 at_node() { printf 'discovery.uri=%s' "$(node_url "$1")"; }
 at_front() { printf 'discovery.uri=%s' "$(front_url)"; }
 by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
@@ -17,8 +21,9 @@ by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
 # start_engine NAME SLOT DISCOVERY: starts an engine node on the port of the slot; slots 1 and 2 are
 # workers, 0 and 3 coordinators.
 start_engine() {
-  local name=$1 slot=$2 dir=$work/$1 coordinator=false heap=768M
-  ((slot % 3 > 0)) || { coordinator=true heap=1G; }
+  local name=$1 slot=$2 dir=$work/$1
+  local coordinator=false heap=768M further=()
+  ((slot % 3 > 0)) || { coordinator=true heap=1G further=("${coordinator_settings[@]}"); }
   mkdir -p "$dir/etc/catalog" "$dir/plugin"
   ln -sfn "$home/plugin/tpch" "$dir/plugin/tpch"
   echo connector.name=tpch >"$dir/etc/catalog/tpch.properties"
@@ -27,7 +32,8 @@ start_engine() {
     discovery.http-client.log.enabled=true discovery.http-client.log.flush-interval=1s \
     node-scheduler.include-coordinator=false query.max-memory=400MB \
     query.max-memory-per-node=200MB \
-    memory.heap-headroom-per-node=200MB "${settings[@]}" >"$dir/etc/config.properties"
+    memory.heap-headroom-per-node=200MB "${settings[@]}" "${further[@]}" \
+    >"$dir/etc/config.properties"
   # The engine is started without its launcher, which forks: a process that is not a child of this
   # shell cannot be ended with certainty.
   (
@@ -41,6 +47,9 @@ start_engine() {
   # Killing the engine is part of the test, so bash must not report it.
   disown "$!"
 }
+
+# Removes the colors from an engine's log on stdin.
+without_colors() { sed 's/\x1b\[[0-9;]*m//g'; }
 
 # end_engine NAME SIGNAL SECONDS: fails when the process has not ended after that time.
 end_engine() {
@@ -105,6 +114,13 @@ sees_workers() { [[ $(workers_seen) == "[[$1]]" ]]; }
 # ---- The cluster ----------------------------------------------------------------------------
 
 cluster() { "$repo/scripts/cluster.sh" "$@" --dir "$work/cluster"; }
+
+# Prints the access log of node $1 (1, 2 or 3), or of all nodes if $1 is "*". For a request of
+# HTTP/2 the log has the whole URI; only the path is printed.
+access_log() {
+  # shellcheck disable=SC2086
+  cat "$work"/cluster/node-$1/data/var/log/http-request.log | sed 's|\thttp://[^/\t]*/|\t/|'
+}
 
 is_ready() { curl -sf -m 3 -o /dev/null "$(node_url "$1")/v1/cluster/ready"; }
 all_ready() { is_ready 0 && is_ready 1 && is_ready 2; }
