@@ -5,6 +5,7 @@
 
 node_url() { printf 'http://127.0.0.1:%s' "$((port + $1))"; }
 slot_url() { printf 'http://127.0.0.1:%s' "$((port + 3 + $1))"; }
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$((port + 3 + $1))") 2>/dev/null; }
 declare -A engine_pids=()
 
 # Ways for an engine to find the cluster: one fixed node, nginx, or a member chosen from an
