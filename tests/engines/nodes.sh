@@ -33,7 +33,7 @@ start_engine() {
     discovery.http-client.log.enabled=true discovery.http-client.log.flush-interval=1s \
     node-scheduler.include-coordinator=false query.max-memory=400MB \
     query.max-memory-per-node=200MB \
-    memory.heap-headroom-per-node=200MB "${settings[@]}" "${further[@]}" \
+    memory.heap-headroom-per-node=200MB "${settings[@]}" "${further[@]}" "${engine_secret[@]}" \
     >"$dir/etc/config.properties"
   # The engine is started without its launcher, which forks: a process that is not a child of this
   # shell cannot be ended with certainty.

@@ -82,12 +82,14 @@ check_protocol() {
 # Announces a service without the engine's version. The engine's discovery client receives it, but
 # the engine's list of nodes omits it.
 announce() {
-  curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' \
+  curl -sf -m 5 -o /dev/null -X PUT -H "$(proof "$1")" -H 'Content-Type: application/json' \
     "$(node_url 1)/v1/announcement/$1" -d \
     '{"environment":"engines","nodeId":"'"$1"'","pool":"general","location":"/'"$1"'","services":[
       {"id":"00000000-0000-4000-9000-000000000001","type":"'"$type"'","properties":{}}]}'
 }
-withdraw() { curl -sf -m 5 -o /dev/null -X DELETE "$(node_url 1)/v1/announcement/$1"; }
+withdraw() {
+  curl -sf -m 5 -o /dev/null -X DELETE -H "$(proof "$1")" "$(node_url 1)/v1/announcement/$1"
+}
 
 # Makes many small changes, each while the coordinator's lookup is held. After every fourth change,
 # it makes one more within the client's pause.

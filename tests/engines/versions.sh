@@ -11,10 +11,14 @@ readonly ENGINES="trino, presto, trino-483 or presto-0.296"
 #   protocol             of the engine's requests to the cluster
 #   settings             lines of every node's config.properties
 #   coordinator_settings further lines of a coordinator
+#   secret_settings      further lines of a node that has the shared secret
+#   unproved             the reason with which the cluster refuses a node that has no secret
 #   hangs                1 if SIGTERM does not always end a node
 choose_engine() {
   lookers="coordinator worker1 worker2" protocol=HTTP/1.1 java_program=java
-  settings=() coordinator_settings=() hangs=0
+  settings=() coordinator_settings=() secret_settings=() hangs=0
+  unproved="it is signed with the name of the environment, so the engine has no"
+  unproved+=" internal-communication.shared-secret"
   case $1 in
     trino)
       artifact=io.trino:trino-server:476:tar.gz main=io.trino.server.TrinoServer
@@ -57,6 +61,9 @@ choose_engine() {
       jvm_flags+=(--add-opens=java.security.jgss/sun.security.krb5=ALL-UNNAMED)
       settings=(query.max-total-memory-per-node=300MB)
       coordinator_settings=(discovery-server.enabled=false)
+      # Presto sends no token unless this is set.
+      secret_settings=(internal-communication.jwt.enabled=true)
+      unproved="An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer"
       # Its HTTP client, Jetty's, can wait forever in ManagedSelector.doStop. The node is then
       # neither withdrawn nor ended.
       hangs=1 ;;
