@@ -45,6 +45,6 @@ bench *ARGS:
 soak *MINUTES:
     scripts/soak {{ MINUTES }}
 
-# A real engine: trino or presto
+# A real engine: trino, trino-483, presto or presto-0.296; --secured
 engines *ARGS:
     tests/engines/run {{ ARGS }}

@@ -3,81 +3,18 @@
 
 # ---- The engine -----------------------------------------------------------------------------
 
-# fetch ARTIFACT DIRECTORY: copies the artifact there, or prints Maven's output and fails.
-fetch() {
-  need_maven || exit 2
-  echo "fetching $1"
-  timeout --foreground 3600 mvn -q -B -ntp \
-    org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-    -Dartifact="$1" -DoutputDirectory="$2" >"$2/fetch.log" 2>&1 || {
-    tail -n 20 "$2/fetch.log" >&2
-    return 1
-  }
-}
-
-# Downloads the engine into the cache, without unused plugins. The download is renamed into its
-# place when it is complete, so an interrupted download is not used.
-fetch_engine() {
-  home=$cache/$server-$version
-  [[ ! -d $home/lib || ! -d $home/plugin/tpch ]] || return 0
-  local part
-  part=$(new_part) || exit 2
-  if fetch "$artifact" "$part" && tar -xzf "$part/$server-$version.tar.gz" -C "$part"; then
-    # Plugins are deleted only after unpacking, because jars that several plugins share are hard
-    # links in the archive.
-    find "$part/$server-$version/plugin" -mindepth 1 -maxdepth 1 ! -name tpch -exec rm -rf {} +
-    rm -rf "$home" && mv "$part/$server-$version" "$home" && rm -rf "$part"
-  else
-    rm -rf "$part"
-    die "could not fetch $artifact"
-  fi
-}
-
-# Downloads the engine's command line into the cache, and its Python client into a virtual
-# environment there.
-fetch_clients() {
-  local part
-  cli=$cache/$cli_jar python=$cache/python-${python_client%%=*}
-  [[ -s $cli && -x $python/bin/python ]] && return 0
-  part=$(new_part) || exit 2
-  if [[ ! -s $cli ]]; then
-    { fetch "$cli_artifact" "$part" && mv "$part/$cli_jar" "$cli"; } || {
-      rm -rf "$part"
-      die "could not fetch $cli_artifact"
-    }
-  fi
-  if [[ ! -x $python/bin/python ]]; then
-    echo "fetching $python_client for Python"
-    rm -rf "$python"
-    # The virtual environment is built in its final place, because its programs contain its path.
-    # `python` is linked last, so that an incomplete environment is not used.
-    { make_venv &&
-      timeout 300 "$python/bin/pip" install -q "$python_client" >"$part/pip.log" 2>&1; } || {
-      cat "$part/pip.log" >&2
-      rm -rf "$part" "$python"
-      die "could not install $python_client with pip"
-    }
-  fi
-  rm -rf "$part"
-}
-
-make_venv() {
-  python3 -m venv "$python" >/dev/null 2>&1 ||
-    { apt_install python3-venv && python3 -m venv "$python"; }
-}
-
-new_part() {
-  { mkdir -p "$cache" && mktemp -d "$cache/part.XXXXXX"; } ||
-    die "cannot write to $cache: choose another directory with --cache"
-}
-
 node_url() { printf 'http://127.0.0.1:%s' "$((port + $1))"; }
 slot_url() { printf 'http://127.0.0.1:%s' "$((port + 3 + $1))"; }
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$((port + 3 + $1))") 2>/dev/null; }
 declare -A engine_pids=()
 
 # Ways for an engine to find the cluster: one fixed node, nginx, or a member chosen from an
 # inventory.
-front_url() { printf 'http://127.0.0.1:%s' "$((port + 7))"; }
+front_url() {
+  local front=7
+  [[ $protocol == HTTP/1.1 ]] || front=8
+  printf 'http://127.0.0.1:%s' "$((port + front))"
+}
 at_node() { printf 'discovery.uri=%s' "$(node_url "$1")"; }
 at_front() { printf 'discovery.uri=%s' "$(front_url)"; }
 by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
@@ -85,8 +22,9 @@ by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
 # start_engine NAME SLOT DISCOVERY: starts an engine node on the port of the slot; slots 1 and 2 are
 # workers, 0 and 3 coordinators.
 start_engine() {
-  local name=$1 slot=$2 dir=$work/$1 coordinator=false heap=768M
-  ((slot % 3 > 0)) || { coordinator=true heap=1G; }
+  local name=$1 slot=$2 dir=$work/$1
+  local coordinator=false heap=768M further=()
+  ((slot % 3 > 0)) || { coordinator=true heap=1G further=("${coordinator_settings[@]}"); }
   mkdir -p "$dir/etc/catalog" "$dir/plugin"
   ln -sfn "$home/plugin/tpch" "$dir/plugin/tpch"
   echo connector.name=tpch >"$dir/etc/catalog/tpch.properties"
@@ -95,7 +33,8 @@ start_engine() {
     discovery.http-client.log.enabled=true discovery.http-client.log.flush-interval=1s \
     node-scheduler.include-coordinator=false query.max-memory=400MB \
     query.max-memory-per-node=200MB \
-    memory.heap-headroom-per-node=200MB "${settings[@]}" >"$dir/etc/config.properties"
+    memory.heap-headroom-per-node=200MB "${settings[@]}" "${further[@]}" "${engine_secret[@]}" \
+    >"$dir/etc/config.properties"
   # The engine is started without its launcher, which forks: a process that is not a child of this
   # shell cannot be ended with certainty.
   (
@@ -109,6 +48,9 @@ start_engine() {
   # Killing the engine is part of the test, so bash must not report it.
   disown "$!"
 }
+
+# Removes the colors from an engine's log on stdin.
+without_colors() { sed 's/\x1b\[[0-9;]*m//g'; }
 
 # end_engine NAME SIGNAL SECONDS: fails when the process has not ended after that time.
 end_engine() {
@@ -173,6 +115,13 @@ sees_workers() { [[ $(workers_seen) == "[[$1]]" ]]; }
 # ---- The cluster ----------------------------------------------------------------------------
 
 cluster() { "$repo/scripts/cluster.sh" "$@" --dir "$work/cluster"; }
+
+# Prints the access log of node $1 (1, 2 or 3), or of all nodes if $1 is "*". For a request of
+# HTTP/2 the log has the whole URI; only the path is printed.
+access_log() {
+  # shellcheck disable=SC2086
+  cat "$work"/cluster/node-$1/data/var/log/http-request.log | sed 's|\thttp://[^/\t]*/|\t/|'
+}
 
 is_ready() { curl -sf -m 3 -o /dev/null "$(node_url "$1")/v1/cluster/ready"; }
 all_ready() { is_ready 0 && is_ready 1 && is_ready 2; }

@@ -26,9 +26,8 @@ with_ms() {
 # Prints the writes of node $2 that the cluster accepted from time $3 on: announcements if $1 is
 # PUT, withdrawals if it is DELETE. Each is "start end" in ms, in order.
 writes_of() {
-  awk -F'\t' -v method="$1" -v path="/v1/announcement/$2" \
-    '$3 == method && $4 == path && $7 ~ /^20/ { print $1 "\t" $10 }' \
-    "$work"/cluster/node-*/data/var/log/http-request.log | with_ms |
+  access_log "*" | awk -F'\t' -v method="$1" -v path="/v1/announcement/$2" \
+    '$3 == method && $4 == path && $7 ~ /^20/ { print $1 "\t" $10 }' | with_ms |
     awk -F'\t' -v from="$3" '$1 >= from { printf "%s %.0f\n", $1, $1 + $2 }' | sort -n
 }
 
@@ -49,14 +48,14 @@ settle_logs() { sleep 2.5; }
 
 check_idle() {
   local title="an engine node sends one lookup every 20 s to an idle cluster"
-  local from_ms name log counts="" wrong=0 count
+  local from_ms name log counts="" wrong=0 count path="/v1/service/$type/general"
   title+=", not every 10 s: lookups in $IDLE_S s"
   from_ms=$(now_ms)
   sleep "$IDLE_S"
   settle_logs
-  for name in coordinator worker1 worker2; do
-    log=$(cat "$work"/cluster/node-*/data/var/log/http-request.log |
-      awk -F'\t' -v name="$name" '$3 == "GET" && $4 ~ "^/v1/service" && $6 == name {
+  for name in $lookers; do
+    log=$(access_log "*" |
+      awk -F'\t' -v name="$name" -v path="$path" '$3 == "GET" && $4 == path && $6 == name {
         print $1 "\t" $4 "\t" $7 "\t" $10 }' |
       with_ms | awk -F'\t' -v from="$from_ms" '$1 >= from && $1 < from + 1000 * '"$IDLE_S")
     count=$(grep -c . <<<"$log")
@@ -67,15 +66,30 @@ check_idle() {
   check "$title:${counts%;}" test "$wrong" = 0
 }
 
+# Checks the protocol of the engine's requests to the nodes, and that its lookups are held, by the
+# access logs: a lookup that nothing changes is answered with 304 after discovery.hold-time.
+check_protocol() {
+  local requests others held
+  requests=$(access_log "*" | awk -F'\t' '$6 ~ /^(coordinator|worker[12])$/')
+  others=$(awk -F'\t' -v protocol="$protocol" '$12 != protocol' <<<"$requests" | wc -l)
+  held=$(awk -F'\t' '$3 == "GET" && $7 == 304 { print $10 }' <<<"$requests" | sort -n)
+  check "the engine nodes use $protocol: $(wc -l <<<"$requests") requests, $others of them not" \
+    test "$others" = 0
+  check "lookups without a change were held: 304 after $(median_and_most <<<"$held") ms" \
+    test "$(head -n 1 <<<"$held" | cut -d. -f1)" -ge 19000
+}
+
 # Announces a service without the engine's version. The engine's discovery client receives it, but
 # the engine's list of nodes omits it.
 announce() {
-  curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' \
+  curl -sf -m 5 -o /dev/null -X PUT -H "$(proof "$1")" -H 'Content-Type: application/json' \
     "$(node_url 1)/v1/announcement/$1" -d \
     '{"environment":"engines","nodeId":"'"$1"'","pool":"general","location":"/'"$1"'","services":[
       {"id":"00000000-0000-4000-9000-000000000001","type":"'"$type"'","properties":{}}]}'
 }
-withdraw() { curl -sf -m 5 -o /dev/null -X DELETE "$(node_url 1)/v1/announcement/$1"; }
+withdraw() {
+  curl -sf -m 5 -o /dev/null -X DELETE -H "$(proof "$1")" "$(node_url 1)/v1/announcement/$1"
+}
 
 # Makes many small changes, each while the coordinator's lookup is held. After every fourth change,
 # it makes one more within the client's pause.
@@ -118,21 +132,42 @@ report_push() {
 # ---- Real workers ---------------------------------------------------------------------------
 
 # Records that a real worker starts or stops, as a line of $work/events: "start|stop name since-ms".
-note_event() { echo "$1 $2 $(now_ms)" >>"$work/events"; }
+note_event() { echo "$*" >>"$work/events"; }
 
 start_worker() {
-  note_event start "$1"
+  note_event start "$1" "$(now_ms)"
   start_engine "$@"
+}
+
+# Stops worker2 cleanly and records the stop. If worker2 does not end, it is killed and the stop is
+# not recorded, because worker2 may not have withdrawn itself. This is a failure unless the engine
+# is known to hang.
+stop_worker2() {
+  local since
+  since=$(now_ms)
+  if end_engine worker2 TERM 60; then
+    note_event stop worker2 "$since"
+    return 0
+  fi
+  end_engine worker2 KILL 5
+  if ((hangs == 1)); then
+    echo "SKIP  worker2 has not ended 60 s after SIGTERM, as this engine does at times"
+  else
+    fail "worker2 ends within 60 s of SIGTERM"
+  fi
+  return 1
 }
 
 lists_all() { [[ $(listed 0) == "$everyone" ]]; }
 
 # Prints the time in ms, from the coordinator's log, at which the coordinator itself last noticed
-# that worker2 is missing. Until then a query could be scheduled on the lost worker and hang.
+# that worker2 is missing. Until then a query could be scheduled on the lost worker and hang. Trino
+# 483 logs the address of a node instead of its id, and colors its log.
 missed_worker2() {
   local line
-  line=$(grep 'Previously active node is missing: worker2 ' "$work/coordinator.log" |
-    tail -n 1 | cut -f1)
+  line=$(grep -E "Previously active node is missing: (worker2 |$(slot_url 2))" \
+    "$work/coordinator.log" |
+    tail -n 1 | without_colors | cut -f1)
   [[ -n $line ]] && date -d "$line" +%s%3N
 }
 missed_since() { local at; at=$(missed_worker2) && ((at >= $1)); }
@@ -140,15 +175,18 @@ missed_since() { local at; at=$(missed_worker2) && ((at >= $1)); }
 check_workers_come_and_go() {
   local i stopped noticed=()
   for i in 1 2; do
-    note_event stop worker2
     stopped=$(now_ms)
-    end_engine worker2 TERM 60 || fail "worker2 ends"
-    within 15 missed_since "$stopped" && noticed+=($(($(missed_worker2) - stopped)))
+    # Trino 483 takes half a minute. A worker that had to be killed is listed until max-age.
+    if stop_worker2; then
+      within 45 missed_since "$stopped" && noticed+=($(($(missed_worker2) - stopped)))
+    else
+      within 45 missed_since "$stopped"
+    fi
     start_worker worker2 2 "$(by_inventory "$(node_url 0)")"
     within 120 lists_all || fail "worker2 is listed again"
     within 60 sees_workers 2 || fail "the coordinator sees worker2 again"
   done
-  echo "      the engine's own list of nodes, refreshed every 5 s, no longer had the worker" \
+  echo "      the engine's own list of nodes no longer had the worker" \
     "${noticed[*]:-(never)} ms after SIGTERM"
 }
 

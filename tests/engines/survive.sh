@@ -105,9 +105,8 @@ gone() {
 # the access logs.
 last_renewal() {
   local line
-  line=$(awk -F'\t' -v path="/v1/announcement/$1" \
-    '$3 == "PUT" && $4 == path && $7 == 202 { print $1, $10 }' \
-    "$work"/cluster/node-*/data/var/log/http-request.log | sort | tail -n 1)
+  line=$(access_log "*" | awk -F'\t' -v path="/v1/announcement/$1" \
+    '$3 == "PUT" && $4 == path && $7 == 202 { print $1, $10 }' | sort | tail -n 1)
   [[ -n $line ]] || return 1
   local start_ms
   start_ms=$(date -d "${line% *}" +%s%3N) && echo "$start_ms $((start_ms + ${line#* }))"
@@ -146,12 +145,7 @@ check_worker_killed() {
 check_worker_stopped() {
   local from_ms i left=0
   from_ms=$(now_ms)
-  note_event stop worker2
-  if ! end_engine worker2 TERM 60; then
-    fail "a worker stopped cleanly is gone at once: it has not ended after 60 s"
-    end_engine worker2 KILL 5
-    return
-  fi
+  stop_worker2 || return 0
   # The worker must be absent from the first lookup on each node; the lookup is not repeated.
   for i in 0 1 2; do gone worker2 "$i" || left=1; done
   local took_ms=$(($(now_ms) - from_ms))

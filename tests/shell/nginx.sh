@@ -10,10 +10,10 @@ need_nginx() {
   command -v nginx >/dev/null || apt_install nginx-light
 }
 
-# start_front P Q: starts nginx on port Q, in front of nodes on ports P to P+2. The log of nginx
-# names every node that it tried for a request.
+# start_front P Q [R]: starts nginx on port Q, in front of nodes on ports P to P+2, and on port R
+# for clients of HTTP/2. The log of nginx names every node that it tried for a request.
 start_front() {
-  write_front "$1" "$2" || return 1
+  write_front "$@" || return 1
   nginx -p "$work/front" -e "$work/front/error.log" -c "$work/front/nginx.conf" \
     >>"$work/front/console.log" 2>&1 &
   front_pid=$!
@@ -38,12 +38,14 @@ ended() { ! kill -0 "$1" 2>/dev/null; }
 # Writes nginx.conf to a directory of the test, for the calling user, so that the system's nginx is
 # not touched.
 write_front() {
-  local user=""
+  local user="" listen="listen 127.0.0.1:$2;"
+  # nginx before 1.25.1 accepts only one of the two protocols on a port.
+  [[ -z ${3:-} ]] || listen+=" listen 127.0.0.1:$3 http2;"
   [[ $(id -u) != 0 ]] || user="user $(id -un) $(id -gn);"
   mkdir -p "$work/front"
   sed -e "s/172\.17\.31\.245:8411/127.0.0.1:$1/" \
     -e "s/172\.17\.31\.246:8411/127.0.0.1:$(($1 + 1))/" \
-    -e "s/172\.17\.31\.247:8411/127.0.0.1:$(($1 + 2))/" -e "s/listen 8411;/listen 127.0.0.1:$2;/" \
+    -e "s/172\.17\.31\.247:8411/127.0.0.1:$(($1 + 2))/" -e "s/listen 8411;/$listen/" \
     "$repo/etc/nginx.conf" >"$work/front/quorate.conf"
   [[ $(grep -c "127\.0\.0\.1:" "$work/front/quorate.conf") == 4 ]] || {
     echo "etc/nginx.conf has addresses that this script does not replace" >&2

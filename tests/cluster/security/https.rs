@@ -24,6 +24,9 @@ const CLIENTS: usize = 10_000;
 const SERVED_WITHIN: Duration = Duration::from_secs(15);
 /// Maximum growth of a node's memory by as many idle clients.
 const GROWTH_LIMIT_KB: u64 = 110_000;
+/// Maximum time until freed memory is returned to the system. The allocator returns it over some
+/// seconds.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 /// Maximum duration of a handshake that the client does not finish, from the start of its
 /// connection.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
@@ -216,15 +219,17 @@ fn ten_thousand_clients_connect_at_once() {
     let clients = runtime.block_on(connecting).expect("no panic");
     took.sort();
     let p99 = took[took.len() * 99 / 100];
-    let grown_kb = until("the buffers are given back", FORM_LIMIT, || {
-        let grown_kb = node.resident_kb().saturating_sub(before_kb);
-        (grown_kb <= GROWTH_LIMIT_KB).then_some(grown_kb)
-    });
+    let grown_kb = || node.resident_kb().saturating_sub(before_kb);
     println!(
         "{CLIENTS} TLS clients: served within {served_within:?}, p99 of {} others {p99:?}, \
-         {grown_kb} kB",
-        took.len()
+         {} kB at first",
+        took.len(),
+        grown_kb()
     );
+    let left_kb = until("the buffers are given back", GIVEN_BACK_WITHIN, || {
+        (grown_kb() <= GROWTH_LIMIT_KB).then(grown_kb)
+    });
+    println!("{left_kb} kB left");
     assert!(served_within < SERVED_WITHIN, "{served_within:?}");
     assert_eq!(term(), before, "a leader was lost");
     runtime.block_on(async {
@@ -260,7 +265,7 @@ async fn ask(client: &mut TlsStream<TcpStream>) {
     client.write_all(REQUEST).await.expect("the node reads");
     let mut answer = Vec::new();
     // The body is a JSON object on a single line, so the answer ends with these bytes.
-    while !answer.ends_with(b"]}") {
+    while !answer.ends_with(b"]}\n") {
         let read = client.read_buf(&mut answer).await.expect("an answer");
         assert!(read > 0, "cut: {}", String::from_utf8_lossy(&answer));
     }
