@@ -26,7 +26,7 @@ pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};
 pub use security::{
-    CertifiedNode, EngineAuthentication, HttpsFiles, HttpsFilesError, KeySource,
+    CertificateOwner, EngineAuthentication, HttpsFiles, HttpsFilesError, KeySource,
     PeerAuthentication, PrivateFileError, SecretsFileError, SecuritySettings, SharedSecrets,
     StoreBytes, StoreFile, TokensFile, TokensFileError, read_secrets, read_tokens,
 };

@@ -3,7 +3,7 @@
 use super::file_reload::FileReload;
 use super::own_address::interface_addresses;
 use crate::clock;
-use crate::config::{CertifiedNode, HttpsFiles, KeySource, StoreBytes};
+use crate::config::{CertificateOwner, HttpsFiles, KeySource, StoreBytes};
 use anyhow::Context;
 use rustls::ServerConfig;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) async fn https_config(
 ) -> anyhow::Result<watch::Receiver<Arc<ServerConfig>>> {
     let (first, environment) = (files.clone(), environment.to_owned());
     let make = move |stores: &StoreBytes| {
-        let node = CertifiedNode {
+        let node = CertificateOwner {
             environment: environment.clone(),
             addresses: interface_addresses(),
             now_ms: clock::wall_ms(),

@@ -16,7 +16,7 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
             "storage", "security", "registry", "model", "audit", "clock", "planted", "locks",
         ],
         "http" => &[
-            "raft", "security", "registry", "model", "audit", "clock", "locks",
+            "raft", "security", "registry", "model", "audit", "clock", "planted", "locks",
         ],
         "telemetry" => &["config", "audit", "clock", "locks"],
         "server" => &[

@@ -51,6 +51,26 @@ pub enum Bug {
     PermissiveForever,
     /// The debug output of a secret contains the secret.
     SecretInLog,
+    /// The shortcuts past the router are taken before the client is checked.
+    FastWayUnchecked,
+    /// Clients are checked only on the listener for HTTPS.
+    PlainListenerUnchecked,
+    /// An engine's token is accepted for every node id.
+    SubjectUnchecked,
+    /// A token whose header names no algorithm needs no signature.
+    AlgNone,
+    /// Only the first of several secrets is accepted from engines.
+    FirstSecretOnly,
+    /// A token never expires.
+    ExpiryIgnored,
+    /// A client is at the address that a header names.
+    ForwardedForTrusted,
+    /// A session is resumed although the trusted certificates have changed.
+    TicketOutlivesTrust,
+    /// Any number of TLS handshakes computes at the same time.
+    UnlimitedHandshakes,
+    /// A handshake keeps its turn while it waits for the client.
+    PermitHeldWhileWaiting,
 }
 
 /// Returns whether this build has the bug. Without the feature `planted`, no build has a planted

@@ -70,7 +70,7 @@ pub enum KeySource {
 
 /// The facts about a node that its automatic certificate contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertifiedNode {
+pub struct CertificateOwner {
     /// `node.environment`
     pub environment: String,
     /// The addresses of this node.
@@ -171,7 +171,7 @@ impl HttpsFiles {
     pub fn server_config(
         &self,
         bytes: &StoreBytes,
-        node: &CertifiedNode,
+        node: &CertificateOwner,
     ) -> Result<Arc<ServerConfig>, HttpsFilesError> {
         let key_store = match &self.key_source {
             KeySource::Store(store) => store.parse(KEY_STORE, &bytes.key_store)?,
@@ -318,7 +318,7 @@ pub(in crate::config) fn read(sources: &mut Sources, paths: &Paths) -> Option<Ht
         session_timeout_s: u32::try_from(timeout_ms / 1_000).unwrap_or(u32::MAX),
     };
     // The addresses of the node are not known yet, and do not matter for this check.
-    let node = CertifiedNode {
+    let node = CertificateOwner {
         environment: sources
             .text("node.environment")
             .unwrap_or_default()

@@ -9,7 +9,7 @@ mod trusted_addresses;
 
 pub use access_tokens::{TokensFile, TokensFileError, read_tokens};
 pub(super) use https::HTTPS_ENABLED;
-pub use https::{CertifiedNode, HttpsFiles, HttpsFilesError, KeySource, StoreBytes, StoreFile};
+pub use https::{CertificateOwner, HttpsFiles, HttpsFilesError, KeySource, StoreBytes, StoreFile};
 pub use private_file::PrivateFileError;
 pub use shared_secrets::{SecretsFileError, SharedSecrets, read_secrets};
 

@@ -5,6 +5,7 @@ use crate::clock::wall_ms;
 use crate::http::error::ApiError;
 use crate::http::limited_log::LimitedLog;
 use crate::model::shown;
+use crate::planted::{Bug, is_planted};
 use crate::security::{EngineKeys, EngineTokenError};
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -106,7 +107,7 @@ impl EngineCheck {
         let node_id = path.strip_prefix(ANNOUNCEMENT).unwrap_or_default();
         let node_id = percent_decode_str(node_id).decode_utf8_lossy();
         if let Some(subject) = self.subject(headers)? {
-            return match subject == node_id {
+            return match subject == node_id || is_planted(Bug::SubjectUnchecked) {
                 true => Ok(Principal::Engine(subject)),
                 false => Err(ApiError::Forbidden(format!(
                     "The token is of node {}, not of {}",
@@ -115,7 +116,10 @@ impl EngineCheck {
                 ))),
             };
         }
-        let address = address.to_canonical();
+        let named = is_planted(Bug::ForwardedForTrusted)
+            .then(|| headers.get(X_FORWARDED_FOR)?.to_str().ok()?.parse().ok())
+            .flatten();
+        let address = named.unwrap_or(address).to_canonical();
         let trusted = trusted_addresses
             .iter()
             .find(|network| network.contains(&address));

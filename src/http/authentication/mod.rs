@@ -18,6 +18,7 @@ use super::backend::Backend;
 use super::error::ApiError;
 use super::state::{AppState, ConnectionInfo};
 use crate::model::shown;
+use crate::planted::{Bug, is_planted};
 use crate::security::TokenRole;
 use http::{HeaderMap, HeaderName, Request};
 use person::Scheme;
@@ -36,6 +37,12 @@ pub(super) fn check<D: Backend, B>(
     connection_info: ConnectionInfo,
     request: &Request<B>,
 ) -> Result<Principal, ApiError> {
+    let is_shortcut = || request.uri().path().starts_with("/v1/announcement/w");
+    if is_planted(Bug::PlainListenerUnchecked) && !connection_info.is_https
+        || is_planted(Bug::FastWayUnchecked) && is_shortcut()
+    {
+        return Ok(Principal::Anonymous);
+    }
     let checked = match rule {
         Rule::Open => Ok(Principal::Anonymous),
         Rule::Peer => match app.backend.accepts_plain_peers() {

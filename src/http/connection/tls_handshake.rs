@@ -2,6 +2,7 @@
 
 use super::stream::PeekableStream;
 use crate::clock::now;
+use crate::planted::{Bug, is_planted};
 use crate::security::PEER_ALPN;
 use futures_util::future::poll_immediate;
 use rustls::server::Acceptor;
@@ -9,22 +10,22 @@ use rustls::{AlertDescription, CertificateError, Error, ServerConfig};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Maximum number of handshakes of clients whose next step is running or is ready to run. Each step
-/// takes up to a few milliseconds, so a thousand steps in the run queue would delay heartbeats by an
-/// election timeout. A handshake that waits for its client does not count, so that silent clients
-/// do not block others.
+/// Maximum number of handshakes of clients whose next step is running or is ready to run. A step
+/// takes up to a few milliseconds, so a thousand steps in the run queue would delay heartbeats by
+/// an election timeout. A handshake that waits for its client does not count, so that silent
+/// clients do not block others.
 static COMPUTING_CLIENTS: Semaphore = Semaphore::const_new(2);
 
 /// Like [`COMPUTING_CLIENTS`], for handshakes of peers, which must not queue behind thousands of
 /// clients.
 static COMPUTING_PEERS: Semaphore = Semaphore::const_new(2);
 
-/// Maximum number of steps of a handshake. A client takes two to four. A client that sends its bytes
-/// one by one would cause one step for each byte.
+/// Maximum number of steps of a handshake. A client takes two to four. A client that sends its
+/// bytes one by one would cause one step for each byte.
 const STEPS_MAX: usize = 16;
 
 /// The reason for refusing a client that asks for HTTPS where there is none.
@@ -70,14 +71,16 @@ pub(super) async fn accept(
             return Err(io::Error::new(io::ErrorKind::Unsupported, ONLY_PEERS));
         }
     };
-    let mut computing = computing_slots.acquire().await.map_err(io::Error::other)?;
+    let mut computing = turn(computing_slots).await?;
     // This call is the first step, which computes a signature. The client's answer contains a
     // signature that a later step checks, and may require this node to sign again.
     let mut accepting = start.into_stream(config);
     for _ in 0..STEPS_MAX {
         let done = poll_immediate(&mut accepting).await;
         tokio::task::yield_now().await;
-        drop(computing);
+        if !is_planted(Bug::PermitHeldWhileWaiting) {
+            drop(computing.take());
+        }
         if let Some(done) = done {
             return Ok(match is_peer {
                 true => SecuredStream::Peer(done?),
@@ -91,9 +94,19 @@ pub(super) async fn accept(
             };
             waits.during(readable).await?;
         }
-        computing = computing_slots.acquire().await.map_err(io::Error::other)?;
+        if !is_planted(Bug::PermitHeldWhileWaiting) {
+            computing = turn(computing_slots).await?;
+        }
     }
     Err(io::Error::other("the client sends it in too many pieces"))
+}
+
+/// Waits until the next step of a handshake may run.
+async fn turn(slots: &'static Semaphore) -> io::Result<Option<SemaphorePermit<'static>>> {
+    if is_planted(Bug::UnlimitedHandshakes) {
+        return Ok(None);
+    }
+    slots.acquire().await.map(Some).map_err(io::Error::other)
 }
 
 /// The time for which this node still waits for the client.

@@ -62,19 +62,16 @@ fn https_addresses<D: Backend>(app: &App<D>) -> BTreeMap<String, String> {
     let lookup: Value = serde_json::from_slice(found.rendered.json()).unwrap_or_default();
     let services = lookup["services"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    services
-        .filter_map(|service| {
-            Some((
-                text(&service["nodeId"])?,
-                text(&service["properties"]["https"])?,
-            ))
-        })
-        .collect()
+    let address = |service: &Value| {
+        let node_id = text(&service["nodeId"])?;
+        Some((node_id, text(&service["properties"]["https"])?))
+    };
+    services.filter_map(address).collect()
 }
 
 /// Returns the inventory of the members that this node reaches, and of this node if `itself` is
-/// true. A member has its address in `https` if there is one. Otherwise, it has the address at which
-/// other members reach it.
+/// true. A member has its address in `https` if there is one. Otherwise, it has the address at
+/// which other members reach it.
 fn of(status: &Status, itself: bool, https: &BTreeMap<String, String>, environment: &str) -> Value {
     let services: Vec<Value> = status
         .members

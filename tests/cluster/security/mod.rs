@@ -2,6 +2,7 @@
 //! demand proofs while it serves.
 
 mod engines;
+mod fixtures;
 mod handshakes;
 mod https;
 mod impostors;

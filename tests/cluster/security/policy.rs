@@ -1,7 +1,7 @@
 //! Tests of the policy by real processes: every route, method and spelling of a path against every
 //! kind of client.
 
-use super::https::enable_https;
+use super::fixtures::{enable_https, make_token};
 use super::secrets::{OTHER_SECRET, RELOADED_WITHIN, SECRET};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::engine_tokens::TokenOf;
@@ -14,7 +14,6 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use quorate::clock::wall_ms;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
 
 /// The address of the clients that need no token.
 const TRUSTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -159,21 +158,6 @@ fn spellings(node: &Node, path: &str) -> Vec<String> {
         spellings.extend(begin.map(|begin| format!("{begin}{encoded}")));
     }
     spellings
-}
-
-/// Makes a token, and returns it and its line for the file.
-pub fn make_token(name: &str, role: &str) -> (String, String) {
-    let made = Command::new(env!("CARGO_BIN_EXE_quorate"))
-        .args(["token", name, "--role", role])
-        .output();
-    let made = made.expect("the command runs");
-    assert!(made.status.success(), "{made:?}");
-    let text = String::from_utf8(made.stdout).expect("text");
-    let mut lines = text.lines().map(str::to_owned);
-    let [Some(token), Some(line), None] = [lines.next(), lines.next(), lines.next()] else {
-        panic!("expected two lines: {text}");
-    };
-    (token, line)
 }
 
 /// The way in which a client reaches the node.

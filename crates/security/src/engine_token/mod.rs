@@ -9,6 +9,7 @@
 use crate::secret_list::SecretList;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use quorate_planted::{Bug, is_planted};
 use ring::{digest, hkdf, hmac};
 use serde::Deserialize;
 use std::fmt;
@@ -96,6 +97,10 @@ impl EngineKeys {
         EngineKeys {
             keys: secrets
                 .iter()
+                .take(match is_planted(Bug::FirstSecretOnly) {
+                    true => 1,
+                    false => usize::MAX,
+                })
                 .flat_map(|secret| keys_of(secret.bytes()))
                 .collect(),
             environment: keys_of(environment.as_bytes()),
@@ -117,14 +122,16 @@ impl EngineKeys {
         let signature = decode(signature)?;
         let is_signed_by =
             |key: &hmac::Key| hmac::verify(key, signed.as_bytes(), &signature).is_ok();
-        if !self.keys.iter().any(is_signed_by) {
+        let names_none = || json::<Header>(header).is_ok_and(|header| header.alg == "none");
+        let is_unsigned = is_planted(Bug::AlgNone) && names_none();
+        if !is_unsigned && !self.keys.iter().any(is_signed_by) {
             return Err(match self.environment.iter().any(is_signed_by) {
                 true => EngineTokenError::NoSecret,
                 false => EngineTokenError::WrongSecret,
             });
         }
         let header: Header = json(header)?;
-        if header.alg != "HS256" || header.crit.is_some() {
+        if !is_unsigned && (header.alg != "HS256" || header.crit.is_some()) {
             return Err(EngineTokenError::Algorithm);
         }
         let claims: Claims = json(claims)?;
@@ -147,7 +154,7 @@ impl Claims {
         let now = now_s as f64;
         let leeway = LEEWAY_S as f64;
         let expiry = self.exp.ok_or(EngineTokenError::NoExpiry)?;
-        if now >= expiry + leeway {
+        if now >= expiry + leeway && !is_planted(Bug::ExpiryIgnored) {
             let ago_s = (now - expiry) as u64;
             return Err(EngineTokenError::Expired { ago_s });
         }

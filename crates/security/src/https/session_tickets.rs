@@ -8,12 +8,13 @@
 //! without verifying it again, even if it has expired since. That costs nothing with a P-256 key,
 //! where a whole handshake is as fast as a resumed one; with RSA it takes four times as long.
 
+use quorate_planted::{Bug, is_planted};
 use rustls::TicketRotator;
 use rustls::crypto::GetRandomFailed;
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::{Error, ServerConfig};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Sets how sessions are resumed. A timeout of zero disables it, and one of more than 12 hours is
 /// 12 hours, the lifetime of the keys that rustls makes.
@@ -24,6 +25,12 @@ pub(super) fn set_resumption(
 ) -> Result<(), Error> {
     // Sessions in memory have no timeout in rustls.
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    if is_planted(Bug::TicketOutlivesTrust) {
+        static OF_ALL: OnceLock<Arc<dyn ProducesTickets>> = OnceLock::new();
+        let shared = ticketer(timeout_s.max(1))?;
+        config.ticketer = OF_ALL.get_or_init(|| shared).clone();
+        return Ok(());
+    }
     match timeout_s > 0 && !verifies_clients {
         true => config.ticketer = ticketer(timeout_s)?,
         false => config.send_tls13_tickets = 0,
