@@ -5,6 +5,7 @@ use quorate::config::{CommandLine, LogLevel, exit_code, inventory_source, load};
 use std::fs;
 use std::path::Path;
 
+mod https;
 mod installation;
 mod security;
 mod values;
@@ -464,7 +465,7 @@ fn relations() {
     );
     assert!(
         refused("http-server.auth.users-file=users")
-            .contains("http-server.auth.users-file=users: authentication")
+            .contains("http-server.auth.users-file=users: engines cannot send a password")
     );
 }
 

@@ -299,12 +299,15 @@ pub(in crate::config) fn read(sources: &mut Sources, paths: &Paths) -> Option<Ht
             return None;
         }
         (None, None) => {
-            // airlift's words.
-            sources.invalid(
-                HTTPS_ENABLED,
-                "Keystore path or automatic HTTPS shared secret must be provided when HTTPS is \
-                 enabled",
-            );
+            // A bad value of either key is reported already.
+            if sources.text(KEY_STORE).is_none() && sources.text(AUTOMATIC_SECRET).is_none() {
+                // airlift's words.
+                sources.invalid(
+                    HTTPS_ENABLED,
+                    "Keystore path or automatic HTTPS shared secret must be provided when HTTPS \
+                     is enabled",
+                );
+            }
             return None;
         }
     };

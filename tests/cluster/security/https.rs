@@ -190,7 +190,7 @@ fn unfinished_https_handshakes_harm_nobody() {
     assert_eq!(term(), before, "a leader was lost");
 }
 
-/// The first messages of 2,000 handshakes that arrive at the same moment do not delay other clients.
+/// The first messages of 2,000 handshakes that arrive at once do not delay other clients.
 #[test]
 fn a_burst_of_handshakes_delays_nobody() {
     const BURST: usize = 2_000;
