@@ -15,7 +15,7 @@ use quorate::security::{TokenRole, TokenRoleError, token_line, token_of};
 pub struct TokenArguments {
     /// Name of the person or the tool, which appears in the audit log.
     name: String,
-    /// Rights of the token: read, write (announcements too) or admin (the cluster itself too).
+    /// Rights of the token: read, write (announcements too) or admin (today the same as write).
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: TokenRole,
 }

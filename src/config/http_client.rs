@@ -1,14 +1,22 @@
 //! The HTTP client that fetches an inventory, and that commands use to query servers.
 
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Certificate, Client, ClientBuilder};
 use std::time::Duration;
 
-/// Creates a client for single requests, at start or in a command.
+/// Creates a client for single requests, which trusts these authorities besides those of the
+/// system.
 ///
 /// # Errors
 /// Fails when the system's certificates cannot be read.
-pub fn http_client(time_limit: Duration) -> reqwest::Result<Client> {
-    http_client_builder().timeout(time_limit).build()
+pub(super) fn http_client(
+    time_limit: Duration,
+    authorities: Vec<Certificate>,
+) -> reqwest::Result<Client> {
+    let builder = http_client_builder().timeout(time_limit);
+    match authorities.is_empty() {
+        true => builder.build(),
+        false => builder.tls_certs_merge(authorities).build(),
+    }
 }
 
 /// Returns the builder for every HTTP client. It sets no timeout.

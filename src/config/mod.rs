@@ -21,12 +21,12 @@ mod sources;
 mod values;
 
 pub use error::{ConfigError, ConfigErrors, SourceLocation};
-pub use http_client::{http_client, http_client_builder, innermost_cause};
+pub use http_client::{http_client_builder, innermost_cause};
 pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};
 pub use security::{
-    CertificateOwner, EngineAuthentication, HttpsFiles, HttpsFilesError, KeySource,
+    CertificateOwner, EngineAuthentication, HttpsFiles, HttpsFilesError, KeySource, MadeConfig,
     PeerAuthentication, PrivateFileError, SecretsFileError, SecuritySettings, SharedSecrets,
     StoreBytes, StoreFile, TokensFile, TokensFileError, read_secrets, read_tokens,
 };

@@ -89,6 +89,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send;
 
+    /// See [`Node::announced_property`].
+    fn announced_property(&self, node_id: &str, name: &str) -> Option<String>;
+
     /// See [`Node::status`].
     fn status(&self) -> Status;
 
@@ -183,6 +186,10 @@ impl Backend for Node {
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send {
         Node::remove_static(self, id, deadline)
+    }
+
+    fn announced_property(&self, node_id: &str, name: &str) -> Option<String> {
+        Node::announced_property(self, node_id, name)
     }
 
     fn status(&self) -> Status {

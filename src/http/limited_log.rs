@@ -63,50 +63,76 @@ impl LimitedLog {
     /// Counts an occurrence of a reason at an address, and logs a line if one is due. `request` is
     /// the method and the path of the request, or empty if there is none.
     pub(super) fn note(&self, address: IpAddr, request: &str, reason: &str) {
-        if let Some((line, count)) = self.line(address, reason, now()) {
-            tracing::warn!(target: "quorate::http::clients", "{line}");
-            if self.done == REFUSED {
-                tracing::info!(
-                    target: AUDIT_TARGET,
-                    %address,
-                    request,
-                    outcome = "refused",
-                    reason,
-                    count,
-                    "{REFUSAL}"
-                );
-            }
+        let Some(line) = self.line(address, reason, now()) else {
+            return;
+        };
+        tracing::warn!(target: "quorate::http::clients", "{}", line.text);
+        if self.done != REFUSED {
+            return;
         }
+        // A line about several addresses and reasons names only the last one in its text.
+        let address = line.is_of_one.then(|| tracing::field::display(address));
+        let request = line.is_of_one.then_some(request);
+        let reason = match line.is_of_one {
+            true => reason,
+            false => "others, which are not listed one by one",
+        };
+        tracing::info!(
+            target: AUDIT_TARGET,
+            address,
+            request,
+            outcome = "refused",
+            reason,
+            count = line.count,
+            "{REFUSAL}"
+        );
     }
 
-    /// Counts an occurrence, and returns the line to log and the number of its occurrences, if a
-    /// line is due.
-    fn line(&self, address: IpAddr, reason: &str, at: Instant) -> Option<(String, u64)> {
+    /// Counts an occurrence, and returns the line to log, if one is due.
+    fn line(&self, address: IpAddr, reason: &str, at: Instant) -> Option<DueLine> {
         let done = self.done;
         let mut recent = lock(&self.recent);
         let pair = (address, without_seconds(reason));
         if !recent.pairs.contains_key(&pair) && recent.is_full(address) {
             recent.prune(at);
             if recent.is_full(address) {
-                let unlogged = due(&mut recent.others, at)?;
-                let line = format!(
-                    "{done} {unlogged} more, which are not listed one by one; the last one is \
+                let count = due(&mut recent.others, at)?;
+                let text = format!(
+                    "{done} {count} more, which are not listed one by one; the last one is \
                      {address}: {reason}"
                 );
-                return Some((line, unlogged));
+                let is_of_one = false;
+                return Some(DueLine {
+                    text,
+                    count,
+                    is_of_one,
+                });
             }
         }
-        let mut count = recent.pairs.remove(&pair);
-        let unlogged = due(&mut count, at);
-        recent.pairs.extend(count.map(|count| (pair, count)));
-        unlogged.map(|unlogged| match unlogged {
-            1 => (format!("{done} {address}: {reason}"), 1),
-            more => {
-                let times = format!("({more} times since the last line)");
-                (format!("{done} {address}: {reason} {times}"), more)
-            }
+        let mut reasons = recent.pairs.remove(&pair);
+        let count = due(&mut reasons, at);
+        recent.pairs.extend(reasons.map(|count| (pair, count)));
+        let count = count?;
+        let times = match count {
+            1 => String::new(),
+            more => format!(" ({more} times since the last line)"),
+        };
+        Some(DueLine {
+            text: format!("{done} {address}: {reason}{times}"),
+            count,
+            is_of_one: true,
         })
     }
+}
+
+/// A line that is due.
+#[derive(Debug, PartialEq, Eq)]
+struct DueLine {
+    text: String,
+    /// The number of occurrences that it stands for.
+    count: u64,
+    /// Whether all of them are of the same address and reason.
+    is_of_one: bool,
 }
 
 impl RecentReasons {
@@ -169,8 +195,10 @@ mod tests {
     fn refusals_are_counted() {
         let (refusals, start) = (LimitedLog::new("refused"), now());
         let address = IpAddr::from([10, 0, 0, 7]);
-        let note =
-            |seconds, reason| refusals.line(address, reason, start + Duration::from_secs(seconds));
+        let note = |seconds, reason| {
+            let line = refusals.line(address, reason, start + Duration::from_secs(seconds))?;
+            Some((line.text, line.count))
+        };
         assert_eq!(
             note(0, "no token"),
             Some(("refused 10.0.0.7: no token".to_owned(), 1))
@@ -208,8 +236,11 @@ mod tests {
             assert!(refusals.line(address, "x", start).is_some());
         }
         let mut lines = (0..100).filter_map(|i| refusals.line([10, 0, 1, i].into(), "x", start));
-        let (line, _) = lines.next().expect("the first is logged");
-        assert!(line.starts_with("refused 1 more"), "{line}");
+        let line = lines.next().expect("the first is logged");
+        assert!(
+            line.text.starts_with("refused 1 more") && !line.is_of_one,
+            "{line:?}"
+        );
         assert_eq!(lines.count(), 0);
         assert_eq!(lock(&refusals.recent).pairs.len(), PAIRS_MAX);
         let later = start + LOG_INTERVAL;

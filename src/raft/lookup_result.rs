@@ -45,6 +45,15 @@ pub(super) fn look_up(group: &Group, lookup: &Lookup) -> LookupResult {
     }
 }
 
+/// Returns a property of the services that a node has announced, as this node's registry has it. If
+/// several services have the property, returns that of the first one.
+pub(super) fn announced_property(group: &Group, node_id: &str, name: &str) -> Option<String> {
+    let announcement = group.replica.registry().held(node_id)?.announcement();
+    let services = announcement.services.iter();
+    let mut values = services.filter_map(|service| service.properties.get(name));
+    values.next().map(str::to_owned)
+}
+
 /// Returns the coordinators in this node's registry, with its applied index.
 pub(super) fn coordinators(group: &Group, query: &CoordinatorQuery) -> (Coordinators, u64) {
     let registry = group.replica.registry();

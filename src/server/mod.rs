@@ -285,7 +285,7 @@ async fn inventory(
     let is_member = store
         .identity()
         .is_some_and(|identity| identity.group.is_some());
-    match fetch(uri).await {
+    match fetch(uri, &settings.security.authorities).await {
         Ok(inventory) => {
             check_inventory(settings, uri, &inventory, node_id)?;
             Ok(Some(inventory))
@@ -315,10 +315,20 @@ fn check_inventory(
             inventory.environment, settings.environment
         )));
     }
-    inventory
+    let own = inventory
         .own(node_id)
-        .map(|_| ())
-        .map_err(|error| ServerError::Inventory(error.to_string()))
+        .map_err(|error| ServerError::Inventory(error.to_string()))?;
+    let is_https = own.address.starts_with("https:");
+    if is_https == settings.http_enabled {
+        let (listed, enabled) = match is_https {
+            true => ("properties.https", "http-server.http.enabled is true"),
+            false => ("properties.http", "http-server.http.enabled is false"),
+        };
+        return Err(ServerError::Inventory(format!(
+            "{uri}: the entry of this node has {listed}, but {enabled}"
+        )));
+    }
+    Ok(())
 }
 
 /// Returns an error if peers would not find this node, and otherwise never returns. Peers would not

@@ -63,7 +63,7 @@ async fn an_airlift_directory_loads() {
     );
     assert_eq!(settings.notices, Vec::<String>::new());
 
-    let inventory = inventory_source::fetch(&settings.inventory_uri.expect("given"))
+    let inventory = inventory_source::fetch(&settings.inventory_uri.expect("given"), &[])
         .await
         .expect("valid");
     inventory
@@ -485,7 +485,7 @@ async fn the_example_works() {
             ..CommandLine::default()
         };
         let settings = load(&options).unwrap_or_else(|errors| panic!("{errors}"));
-        let inventory = inventory_source::fetch(&settings.inventory_uri.expect("given"))
+        let inventory = inventory_source::fetch(&settings.inventory_uri.expect("given"), &[])
             .await
             .expect("valid");
         inventory

@@ -64,8 +64,16 @@ impl ServerList {
         let named = || format!("--token-file={}", path.display());
         let mut text = String::new();
         let file = File::open(path).with_context(named)?;
-        let read = file.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut text);
+        let read = file
+            .take(TOKEN_FILE_BYTES_MAX + 1)
+            .read_to_string(&mut text);
         read.with_context(named)?;
+        if text.len() as u64 > TOKEN_FILE_BYTES_MAX {
+            bail!(
+                "{}: it is larger than {TOKEN_FILE_BYTES_MAX} bytes",
+                named()
+            );
+        }
         let mut words = text.split_ascii_whitespace();
         let (Some(token), None) = (words.next(), words.next()) else {
             bail!("{}: expected one token and nothing else", named());
@@ -84,8 +92,11 @@ fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
     let named = || format!("--ca-file={}", path.display());
     let mut pem = Vec::new();
     let file = File::open(path).with_context(named)?;
-    let read = file.take(CA_FILE_BYTES_MAX).read_to_end(&mut pem);
+    let read = file.take(CA_FILE_BYTES_MAX + 1).read_to_end(&mut pem);
     read.with_context(named)?;
+    if pem.len() as u64 > CA_FILE_BYTES_MAX {
+        bail!("{}: it is larger than {CA_FILE_BYTES_MAX} bytes", named());
+    }
     let certificates = Certificate::from_pem_bundle(&pem).with_context(named)?;
     if certificates.is_empty() {
         bail!("{}: it contains no certificate in PEM", named());
@@ -97,7 +108,7 @@ fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
 /// and a port. A URL with any other part, such as a path, does not belong to a quorate server, and
 /// is refused.
 fn server(text: &str) -> Result<String, String> {
-    const EXAMPLE: &str = "expected http://host:port";
+    const EXAMPLE: &str = "expected http://host:port or https://host:port";
     let wrong = |what: &str| Err(format!("{what}; {EXAMPLE}"));
     let text = text.trim();
     if text.is_empty() {
@@ -113,7 +124,7 @@ fn server(text: &str) -> Result<String, String> {
         Err(_) => format!("http://{text}"),
     };
     if url.contains('@') {
-        return wrong("it contains a user name, but servers have no authentication");
+        return wrong("it contains a user name; servers take a token (--token-file)");
     }
     if url.contains('?') {
         return wrong("it contains a query");
@@ -276,7 +287,7 @@ mod tests {
         ] {
             let refused = server(typed).expect_err(typed);
             assert!(refused.contains(why), "{typed}: {refused}");
-            assert!(refused.ends_with("http://host:port"), "{typed}: {refused}");
+            assert!(refused.ends_with("https://host:port"), "{typed}: {refused}");
         }
     }
 

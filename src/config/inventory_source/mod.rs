@@ -7,8 +7,9 @@ use super::http_client::{http_client, innermost_cause};
 use crate::model::{BadInventory, INVENTORY_BYTES_MAX, Inventory};
 use content_encoding::{Coding, inflate};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use reqwest::Url;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
+use reqwest::{Certificate, Url};
+use rustls::pki_types::CertificateDer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,17 +43,20 @@ pub enum InventoryError {
 }
 
 /// Fetches the inventory from a URI that [`super::load`] returned: from a file, or over HTTP within
-/// 5 s.
+/// 5 s. HTTPS servers are trusted by the authorities of the system and by `authorities`.
 ///
 /// # Errors
 /// Fails when the inventory cannot be read, or is invalid.
-pub async fn fetch(uri: &str) -> Result<Inventory, InventoryError> {
+pub async fn fetch(
+    uri: &str,
+    authorities: &[CertificateDer<'static>],
+) -> Result<Inventory, InventoryError> {
     let bytes = match uri.strip_prefix("file:") {
         Some(path) => read_file(path).map_err(|error| InventoryError::File {
             uri: uri.to_owned(),
             error,
         })?,
-        None => get(uri)
+        None => get(uri, authorities)
             .await
             .map_err(|reason| InventoryError::Unreachable {
                 uri: uri.to_owned(),
@@ -73,8 +77,12 @@ fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
 }
 
 /// Fetches the inventory over HTTP.
-async fn get(uri: &str) -> Result<Vec<u8>, String> {
-    let client = http_client(FETCH_TIME_LIMIT).map_err(|error| innermost_cause(&error))?;
+async fn get(uri: &str, authorities: &[CertificateDer<'static>]) -> Result<Vec<u8>, String> {
+    let certificates = authorities.iter().map(|der| Certificate::from_der(der));
+    let client = certificates
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|certificates| http_client(FETCH_TIME_LIMIT, certificates))
+        .map_err(|error| innermost_cause(&error))?;
     let mut answer = client
         .get(uri)
         .header(ACCEPT, "application/json")

@@ -75,10 +75,14 @@ async fn files_are_read() {
     let path = dir.path().join("my inventory.json");
     std::fs::write(&path, INVENTORY).expect("writes");
     assert_eq!(
-        fetch(&file_uri(&path)).await.expect("valid").entries.len(),
+        fetch(&file_uri(&path), &[])
+            .await
+            .expect("valid")
+            .entries
+            .len(),
         1
     );
-    let error = fetch("file:/nowhere/x.json")
+    let error = fetch("file:/nowhere/x.json", &[])
         .await
         .expect_err("missing")
         .to_string();
@@ -88,7 +92,7 @@ async fn files_are_read() {
     );
     std::fs::write(&path, "{").expect("writes");
     assert!(matches!(
-        fetch(&file_uri(&path)).await,
+        fetch(&file_uri(&path), &[]).await,
         Err(InventoryError::Bad(_))
     ));
 }
@@ -98,17 +102,17 @@ async fn files_are_read() {
 #[tokio::test]
 async fn servers_are_asked() {
     let uri = serve(answer("200 OK", INVENTORY.as_bytes()));
-    assert_eq!(fetch(&uri).await.expect("valid").environment, "test");
+    assert_eq!(fetch(&uri, &[]).await.expect("valid").environment, "test");
 
     let uri = serve(answer("404 Not Found", b""));
-    let error = fetch(&uri).await.expect_err("not there").to_string();
+    let error = fetch(&uri, &[]).await.expect_err("not there").to_string();
     assert_eq!(
         error,
         format!("{uri}: cannot be fetched: the server answered 404 Not Found")
     );
 
     let uri = serve(answer("200 OK", &vec![b' '; INVENTORY_BYTES_MAX + 100_000]));
-    let error = fetch(&uri).await.expect_err("too large").to_string();
+    let error = fetch(&uri, &[]).await.expect_err("too large").to_string();
     assert_eq!(
         error,
         format!("{uri}: is larger than {INVENTORY_BYTES_MAX} bytes")
@@ -118,7 +122,7 @@ async fn servers_are_asked() {
         .expect("a free port")
         .local_addr()
         .expect("bound");
-    let error = fetch(&format!("http://{closed}/"))
+    let error = fetch(&format!("http://{closed}/"), &[])
         .await
         .expect_err("nobody listens");
     assert!(
@@ -142,10 +146,10 @@ async fn marks_and_gzip_are_taken() {
     let path = dir.path().join("inventory.json");
     for bytes in [marked.clone().into_bytes(), gzip(marked.as_bytes())] {
         std::fs::write(&path, &bytes).expect("writes");
-        let inventory = fetch(&file_uri(&path)).await.expect("valid");
+        let inventory = fetch(&file_uri(&path), &[]).await.expect("valid");
         assert_eq!(inventory.entries.len(), 1);
         let uri = serve(answer("200 OK", &bytes));
-        assert_eq!(fetch(&uri).await.expect("valid").environment, "test");
+        assert_eq!(fetch(&uri, &[]).await.expect("valid").environment, "test");
     }
     let coded = |coding: &str, body: &[u8]| {
         serve(answer(
@@ -155,10 +159,10 @@ async fn marks_and_gzip_are_taken() {
     };
     for coding in ["gzip", "x-gzip", "GZIP"] {
         let uri = coded(coding, &gzip(marked.as_bytes()));
-        assert_eq!(fetch(&uri).await.expect("valid").entries.len(), 1);
+        assert_eq!(fetch(&uri, &[]).await.expect("valid").entries.len(), 1);
     }
     let uri = coded("br", b"x");
-    let error = fetch(&uri).await.expect_err("unknown").to_string();
+    let error = fetch(&uri, &[]).await.expect_err("unknown").to_string();
     assert_eq!(
         error,
         format!(
@@ -167,13 +171,13 @@ async fn marks_and_gzip_are_taken() {
         )
     );
     let uri = coded("gzip", b"{}");
-    let error = fetch(&uri).await.expect_err("no gzip").to_string();
+    let error = fetch(&uri, &[]).await.expect_err("no gzip").to_string();
     assert!(
         error.starts_with(&format!("{uri}: cannot be fetched: it is not valid gzip")),
         "{error}"
     );
     let uri = coded("gzip", &gzip(&vec![b' '; 50 * INVENTORY_BYTES_MAX]));
-    let error = fetch(&uri).await.expect_err("too large").to_string();
+    let error = fetch(&uri, &[]).await.expect_err("too large").to_string();
     assert_eq!(
         error,
         format!("{uri}: is larger than {INVENTORY_BYTES_MAX} bytes")

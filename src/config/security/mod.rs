@@ -9,7 +9,9 @@ mod trusted_addresses;
 
 pub use access_tokens::{TokensFile, TokensFileError, read_tokens};
 pub(super) use https::HTTPS_ENABLED;
-pub use https::{CertificateOwner, HttpsFiles, HttpsFilesError, KeySource, StoreBytes, StoreFile};
+pub use https::{
+    CertificateOwner, HttpsFiles, HttpsFilesError, KeySource, MadeConfig, StoreBytes, StoreFile,
+};
 pub use private_file::PrivateFileError;
 pub use shared_secrets::{SecretsFileError, SharedSecrets, read_secrets};
 
@@ -18,6 +20,7 @@ use super::sources::Sources;
 use super::values;
 use access_tokens::{TOKENS_FILE, tokens_file};
 use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
 use shared_secrets::shared_secrets;
 use trusted_addresses::trusted_addresses;
 
@@ -48,6 +51,9 @@ pub struct SecuritySettings {
     pub trusted_addresses: Vec<IpNet>,
     /// `http-server.https.*`, if HTTPS is enabled.
     pub https: Option<HttpsFiles>,
+    /// The certificates in `http-server.https.truststore.path`, by which the server of the
+    /// inventory is verified too, besides those of the system.
+    pub authorities: Vec<CertificateDer<'static>>,
     /// `cluster.tokens-file`: the tokens of people and tools.
     pub tokens: Option<TokensFile>,
     /// `discovery.read-authentication=require`: whether clients must prove who they are when they
@@ -138,13 +144,15 @@ pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
             ),
         );
     }
+    let (https, authorities) = https::read(sources, paths);
     SecuritySettings {
         peers,
         peer_secrets: own.or_else(|| engine_secrets.clone()),
         engines,
         engine_secrets,
         trusted_addresses,
-        https: https::read(sources, paths),
+        https,
+        authorities,
         tokens,
         reads_need_proof,
     }

@@ -5,7 +5,7 @@ use crate::config::sources::Sources;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Maximum size of a file with secrets.
 const PRIVATE_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -62,5 +62,20 @@ pub(super) fn warn_of_readers(sources: &mut Sources, path: &Path, content: &str)
             "{}: other users of this machine may read {content} in it; `chmod 600` the file",
             path.display()
         ));
+    }
+}
+
+/// Adds a notice if other users of the machine may read the value of a key: in its file, or in the
+/// list of processes if it is a command-line option. `content` names the value, for example `the
+/// shared secret`.
+pub(super) fn warn_of_exposed_value(sources: &mut Sources, key: &str, content: &str) {
+    if sources.text(key).is_none() {
+        return;
+    }
+    match sources.file_of(key).map(PathBuf::from) {
+        Some(path) => warn_of_readers(sources, &path, content),
+        None => sources.notices.push(format!(
+            "{key}: every user of this machine can see {content} in the list of processes"
+        )),
     }
 }

@@ -167,16 +167,19 @@ fn admit<D: Backend>(
             ))
         }
         Err(limit) => {
-            reject(&stream, limit);
+            reject(&stream, limit, https.is_some());
             None
         }
     }
 }
 
-/// Rejects a connection with 503.
-fn reject(stream: &TcpStream, limit: LimitReached) {
-    // Best effort: the acceptor must not wait for a client that does not read.
-    let _ = stream.try_write(LIMIT_RESPONSE);
+/// Rejects a connection, with 503 if it is plain.
+fn reject(stream: &TcpStream, limit: LimitReached, is_https: bool) {
+    // Best effort: the acceptor must not wait for a client that does not read. A client that
+    // expects TLS could not read the response.
+    if !is_https {
+        let _ = stream.try_write(LIMIT_RESPONSE);
+    }
     tracing::debug!(target: "quorate::http::accept", full = ?limit, "a connection was turned away");
 }
 

@@ -53,9 +53,30 @@ pub(super) async fn run<D: Backend>(
         shared: &shared,
         shutdown: &shutdown,
     };
-    let Some((stream, protocol)) = opening.open(stream).await else {
+    let Some((mut stream, protocol)) = opening.open(stream).await else {
         return;
     };
+    serve_client(
+        stream.clone(),
+        protocol,
+        connection_info,
+        permit,
+        shared,
+        shutdown,
+    )
+    .await;
+    stream.end();
+}
+
+/// Serves an open connection until it ends.
+async fn serve_client<D: Backend>(
+    stream: ClientStream,
+    protocol: Protocol,
+    connection_info: ConnectionInfo,
+    permit: ConnectionPermit,
+    shared: Arc<ServerContext<D>>,
+    shutdown: Shutdown,
+) {
     let state = Arc::new(ConnectionState::new(now(), shared.parked_after, protocol));
     let max_head_bytes = shared.max_head_bytes;
     let (of_service, of_requests) = (state.clone(), permit.clone());
@@ -97,11 +118,13 @@ pub(super) async fn run<D: Backend>(
     }
     let mut unread = Bytes::new();
     loop {
-        let mut connection = http1(max_head_bytes)
+        let connection = http1(max_head_bytes)
             .serve_connection(io(unread), service.clone())
             .with_upgrades();
+        // Boxed, so that a parked connection does not keep the memory of hyper's connection.
+        let mut connection = Box::new(connection);
         let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
-        let step = serve(Pin::new(&mut connection), shut_down, tracked, &mut ended).await;
+        let step = serve(Pin::new(&mut *connection), shut_down, tracked, &mut ended).await;
         unread = match (step, connection.into_parts()) {
             (Step::Parked, Some(parts)) => parts.read_buf,
             _ => return,

@@ -44,6 +44,9 @@ const NEEDS_HTTPS: &[u8] =
     Quorate-Applied: no\r\nConnection: close\r\nContent-Length: 29\r\n\r\n\
     This port is only for HTTPS.\n";
 
+/// Maximum number of reads of a plain request on the port for HTTPS.
+const PLAIN_READS_MAX: usize = 16;
+
 /// The reason for refusing plain HTTP on the port for HTTPS.
 const PLAIN_HTTP: &str = "plain HTTP on the port for HTTPS";
 
@@ -88,8 +91,10 @@ impl<D: Backend> Opening<'_, D> {
             };
         }
         if configs.clients.is_some() {
-            refuse_plain(&stream);
-            self.refuse(PLAIN_HTTP);
+            // A health check may open and close a connection without sending anything.
+            if refuse_plain(&stream) {
+                self.refuse(PLAIN_HTTP);
+            }
             return None;
         }
         Some((ClientStream::Plain(PeekableStream::new(stream)), protocol))
@@ -102,9 +107,9 @@ impl<D: Backend> Opening<'_, D> {
         configs: TlsConfigs,
         began: Instant,
     ) -> Option<(ClientStream, Protocol)> {
-        let client_time = match configs.clients {
-            Some(_) => OPENING_TIMEOUT.saturating_sub(now().duration_since(began)),
-            None => PEER_HANDSHAKE_TIMEOUT,
+        let client_time = match (&configs.clients, self.permit.for_peers()) {
+            (Some(_), false) => OPENING_TIMEOUT.saturating_sub(now().duration_since(began)),
+            _ => PEER_HANDSHAKE_TIMEOUT,
         };
         match tls_handshake::accept(stream, &configs, client_time).await {
             Ok(SecuredStream::Client(stream)) => {
@@ -112,6 +117,8 @@ impl<D: Backend> Opening<'_, D> {
                     Some(b"h2") => Protocol::Http2,
                     _ => Protocol::Http1,
                 };
+                // Until the first request, the connection can make room for another one.
+                self.permit.idle();
                 Some((ClientStream::tls(stream), protocol))
             }
             Ok(SecuredStream::Peer(stream)) => {
@@ -191,13 +198,21 @@ impl<D: Backend> Opening<'_, D> {
 }
 
 /// Answers plain HTTP on the port for HTTPS. Best effort: the response waits neither for a client
-/// that does not read nor for the rest of a request.
-fn refuse_plain(stream: &TcpStream) {
+/// that does not read nor for the rest of a request. Returns whether the client has sent anything.
+fn refuse_plain(stream: &TcpStream) -> bool {
     // The kernel would reset a connection that is closed with unread bytes, and the client might
-    // lose the response.
+    // lose the response. The number of reads is limited, because a client could always send more.
     let mut request = [0; 4096];
-    while matches!(stream.try_read(&mut request), Ok(1..)) {}
-    let _ = stream.try_write(NEEDS_HTTPS);
+    let has_bytes = matches!(stream.try_read(&mut request), Ok(1..));
+    for _ in 0..PLAIN_READS_MAX {
+        if !matches!(stream.try_read(&mut request), Ok(1..)) {
+            break;
+        }
+    }
+    if has_bytes {
+        let _ = stream.try_write(NEEDS_HTTPS);
+    }
+    has_bytes
 }
 
 #[cfg(test)]

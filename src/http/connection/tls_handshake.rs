@@ -31,6 +31,9 @@ const STEPS_MAX: usize = 16;
 /// The reason for refusing a client that asks for HTTPS where there is none.
 const ONLY_PEERS: &str = "TLS is only for peers";
 
+/// The reason for refusing a peer that proves a secret to a node that has none.
+const NO_PROOFS: &str = "a peer with a shared secret, and cluster.peer-authentication is off here";
+
 /// The settings of the handshakes on a port.
 pub(super) struct TlsConfigs {
     /// For peers. `None` if peers prove nothing.
@@ -67,7 +70,10 @@ pub(super) async fn accept(
     let (config, computing_slots) = match (is_peer, &configs.peers, &configs.clients) {
         (true, Some(config), _) => (config.clone(), &COMPUTING_PEERS),
         (false, _, Some(config)) => (config.clone(), &COMPUTING_CLIENTS),
-        (true, None, _) | (false, _, None) => {
+        (true, None, _) => {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, NO_PROOFS));
+        }
+        (false, _, None) => {
             return Err(io::Error::new(io::ErrorKind::Unsupported, ONLY_PEERS));
         }
     };
@@ -133,8 +139,12 @@ pub(super) fn reason(error: &io::Error) -> String {
             | Error::AlertReceived(AlertDescription::AccessDenied),
         ) => "a peer with another shared secret".to_owned(),
         Some(Error::NoCertificatesPresented) => "a peer that shows no key".to_owned(),
+        // The client chooses the number, which would make each refusal a reason of its own.
+        Some(Error::AlertReceived(AlertDescription::Unknown(_))) => {
+            "a TLS handshake that failed: received an unknown alert".to_owned()
+        }
         Some(other) => format!("a TLS handshake that failed: {other}"),
-        None if error.kind() == io::ErrorKind::Unsupported => ONLY_PEERS.to_owned(),
+        None if error.kind() == io::ErrorKind::Unsupported => error.to_string(),
         None => format!("a TLS handshake that failed: {error}"),
     }
 }

@@ -77,9 +77,16 @@ async fn put<D: Backend>(
             (digest, Some(announcement))
         }
     };
-    let mut is_renewal = true;
+    let environment = &app.settings.environment;
+    let change = RequestedChange::new(
+        client,
+        "PUT /v1/announcement/{node_id}",
+        node_id,
+        environment,
+    );
+    // The whole announcement is needed only if it differs from the registered one.
     let whole = || {
-        is_renewal = false;
+        change.begin();
         announcement.take().map_or_else(parse, Ok)
     };
     let written = app
@@ -88,14 +95,7 @@ async fn put<D: Backend>(
                 .renew_or_announce(node_id, digest, whole, deadline)
         })
         .await;
-    if !is_renewal {
-        let change = RequestedChange {
-            route: "PUT /v1/announcement/{node_id}",
-            id: node_id,
-            environment: &app.settings.environment,
-        };
-        change.log(client, &written);
-    }
+    change.end(&written);
     let index = written?;
     let mut response = acknowledged(StatusCode::ACCEPTED, index).into_response();
     if let Some(seconds) = app.settings.announce_interval_s
@@ -115,17 +115,16 @@ pub(in crate::http) async fn withdraw<D: Backend>(
     Path(node_id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     check_name("node id", &node_id).map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    let environment = &app.settings.environment;
+    let route = "DELETE /v1/announcement/{node_id}";
+    let change = RequestedChange::new(&client, route, &node_id, environment);
+    change.begin();
     let written = app
         .write(client.connection_info, |deadline| {
             app.backend.withdraw(node_id.clone(), deadline)
         })
         .await;
-    let change = RequestedChange {
-        route: "DELETE /v1/announcement/{node_id}",
-        id: &node_id,
-        environment: &app.settings.environment,
-    };
-    change.log(&client, &written);
+    change.end(&written);
     Ok(acknowledged(StatusCode::NO_CONTENT, written?))
 }
 

@@ -5,22 +5,23 @@ use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::query::Parameters;
 use crate::http::state::{App, ConnectionInfo};
-use crate::model::{Lookup, client_address, uuid_of};
-use crate::raft::Status;
+use crate::model::{client_address, uuid_of};
+use crate::raft::{MemberStatus, Status};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Uri};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// Returns the inventory in the format of airlift's `service-inventory.uri`, which airlift reads
 /// every 10 s. The response is immediate, even without a quorum. airlift picks a random entry of
 /// type `discovery` that is `RUNNING`, so the inventory contains only such entries.
 ///
-/// A client that asks over HTTPS trusts the certificates of the nodes, and gets their addresses for
-/// HTTPS. airlift's client would prefer these, so another client gets only the ones for HTTP.
+/// A client that asks over HTTPS trusts the certificates of the nodes, and gets only their
+/// addresses for HTTPS, so that it never sends a token in plain text. Another client gets only the
+/// ones for HTTP, because airlift's client would prefer those for HTTPS, and may not trust the
+/// certificates.
 ///
 /// Unless `?all` is given, a node omits itself while it reaches other members. Otherwise, an engine
 /// could use one node for its inventory and as its discovery server. If that node failed, the
@@ -37,12 +38,12 @@ pub(in crate::http) async fn inventory<D: Backend>(
         .any(|member| member.node != status.node && member.reachable);
     let lists_itself = Parameters::of(&uri)?.switch("all")? || !reaches_others;
     let ready = app.backend.ready().is_ok();
-    let https = match connection_info.is_https {
-        true => https_addresses(&app),
-        false => BTreeMap::new(),
-    };
     let itself = lists_itself && ready;
-    let inventory = of(&status, itself, &https, &app.settings.environment);
+    let address = |member: &MemberStatus| match connection_info.is_https {
+        true => https_address(&app, member),
+        false => client_address(&member.address).ok(),
+    };
+    let inventory = of(&status, itself, address, &app.settings.environment);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(JSON)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -50,29 +51,25 @@ pub(in crate::http) async fn inventory<D: Backend>(
     Ok((headers, format!("{inventory}\n")).into_response())
 }
 
-/// Returns the HTTPS address that each node has announced for itself. Returns no addresses if there
-/// are so many announcements of type `discovery` that other programs must have made most of them.
-fn https_addresses<D: Backend>(app: &App<D>) -> BTreeMap<String, String> {
-    let found = app
-        .backend
-        .lookup_stale(&Lookup::Type("discovery".to_owned()));
-    let Some(found) = found.ok().filter(|found| !found.rendered.takes_long(false)) else {
-        return BTreeMap::new();
-    };
-    let lookup: Value = serde_json::from_slice(found.rendered.json()).unwrap_or_default();
-    let services = lookup["services"].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let address = |service: &Value| {
-        let node_id = text(&service["nodeId"])?;
-        Some((node_id, text(&service["properties"]["https"])?))
-    };
-    services.filter_map(address).collect()
+/// Returns the address for HTTPS that a member has announced for itself, or `None` if it has none.
+/// The host must be the one at which other members reach the member, because a client could have
+/// announced another one in the name of the member.
+fn https_address<D: Backend>(app: &App<D>, member: &MemberStatus) -> Option<String> {
+    let host = |address: &str| Some(address.parse::<Uri>().ok()?.host()?.to_owned());
+    let announced = app.backend.announced_property(&member.node, "https")?;
+    let address = client_address(&announced).ok()?;
+    let is_own = address.starts_with("https:") && host(&address)? == host(&member.address)?;
+    is_own.then_some(address)
 }
 
 /// Returns the inventory of the members that this node reaches, and of this node if `itself` is
-/// true. A member has its address in `https` if there is one. Otherwise, it has the address at
-/// which other members reach it.
-fn of(status: &Status, itself: bool, https: &BTreeMap<String, String>, environment: &str) -> Value {
+/// true. A member without an address is not listed.
+fn of(
+    status: &Status,
+    itself: bool,
+    address: impl Fn(&MemberStatus) -> Option<String>,
+    environment: &str,
+) -> Value {
     let services: Vec<Value> = status
         .members
         .iter()
@@ -84,8 +81,7 @@ fn of(status: &Status, itself: bool, https: &BTreeMap<String, String>, environme
             }
         })
         .filter_map(|member| {
-            let address = https.get(&member.node).unwrap_or(&member.address);
-            let address = client_address(address).ok()?;
+            let address = address(member)?;
             let (scheme, _) = address.split_once(':')?;
             Some(json!({
                 "id": uuid_of(&member.node),
@@ -104,7 +100,7 @@ fn of(status: &Status, itself: bool, https: &BTreeMap<String, String>, environme
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raft::{GroupState, MemberStatus, Role, SecurityStatus};
+    use crate::raft::{GroupState, Role, SecurityStatus};
 
     /// The inventory lists only members that are reachable and have a usable address, because a
     /// Java node does not check the health of an entry before it uses the entry.
@@ -135,7 +131,12 @@ mod tests {
             group: GroupState::default(),
         };
         let listed = |ready| {
-            let inventory = of(&status, ready, &BTreeMap::new(), "test");
+            let inventory = of(
+                &status,
+                ready,
+                |it| client_address(&it.address).ok(),
+                "test",
+            );
             let services = inventory["services"].as_array().cloned();
             let services = services.unwrap_or_default();
             services
@@ -149,11 +150,5 @@ mod tests {
         );
         assert_eq!(listed(true), [q1, q2.clone()]);
         assert_eq!(listed(false), [q2]);
-
-        let https = BTreeMap::from([("q2".to_owned(), "https://q2:8443".to_owned())]);
-        let inventory = of(&status, true, &https, "test");
-        let properties = |i: usize| inventory["services"][i]["properties"].clone();
-        assert_eq!(properties(0), json!({"http": "http://q1:8411"}));
-        assert_eq!(properties(1), json!({"https": "https://q2:8443"}));
     }
 }

@@ -45,17 +45,16 @@ pub(in crate::http) async fn add<D: Backend>(
     let location = location(&uri, &headers, client.connection_info.is_https, &service.id);
     let created = service.to_json();
     let id = service.id.clone();
+    let environment = &app.settings.environment;
+    let route = "POST /v1/announcement/static";
+    let change = RequestedChange::new(&client, route, &id, environment);
+    change.begin();
     let written = app
         .write(client.connection_info, |deadline| {
             app.backend.add_static(service, deadline)
         })
         .await;
-    let change = RequestedChange {
-        route: "POST /v1/announcement/static",
-        id: &id,
-        environment: &app.settings.environment,
-    };
-    change.log(&client, &written);
+    change.end(&written);
     let index = written?;
     let fixed = HeaderValue::from_static;
     let headers = [
@@ -72,17 +71,16 @@ pub(in crate::http) async fn remove<D: Backend>(
     Extension(client): Extension<WriteClient>,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
+    let environment = &app.settings.environment;
+    let route = "DELETE /v1/announcement/static/{id}";
+    let change = RequestedChange::new(&client, route, &id, environment);
+    change.begin();
     let written = app
         .write(client.connection_info, |deadline| {
             app.backend.remove_static(id.clone(), deadline)
         })
         .await;
-    let change = RequestedChange {
-        route: "DELETE /v1/announcement/static/{id}",
-        id: &id,
-        environment: &app.settings.environment,
-    };
-    change.log(&client, &written);
+    change.end(&written);
     Ok(acknowledged(StatusCode::NO_CONTENT, written?))
 }
 

@@ -238,6 +238,13 @@ impl Backend for FakeBackend {
         self.write(deadline, |_| Command::RemoveStatic { id }).await
     }
 
+    fn announced_property(&self, node_id: &str, name: &str) -> Option<String> {
+        let registry = self.registry();
+        let announcement = registry.held(node_id)?.announcement();
+        let mut services = announcement.services.iter();
+        services.find_map(|service| service.properties.get(name).map(str::to_owned))
+    }
+
     fn status(&self) -> Status {
         Status {
             node: "lone".to_owned(),

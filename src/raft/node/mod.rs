@@ -5,7 +5,7 @@ use super::consensus::ordered_write::{self, RequestedWrite};
 use super::error::{RaftError, Unavailable, WriteError};
 use super::group::Group;
 use super::health::{explain, unavailable_reason};
-use super::lookup_result::{LookupProgress, LookupResult, coordinators, look_up};
+use super::lookup_result::{self, LookupProgress, LookupResult, coordinators, look_up};
 use super::membership::transfer_leadership;
 use super::options::Options;
 use super::peer_service::RaftPeerService;
@@ -215,6 +215,11 @@ impl Node {
     /// The errors of [`Node::announce`].
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
         self.write(Command::RemoveStatic { id }, deadline).await
+    }
+
+    /// Returns a property that a node has announced, from this node's own state.
+    pub fn announced_property(&self, node_id: &str, name: &str) -> Option<String> {
+        lookup_result::announced_property(&*self.service.group()?, node_id, name)
     }
 
     /// Returns this node's knowledge of the group, without waiting and even without a quorum.

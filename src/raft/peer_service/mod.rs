@@ -219,7 +219,9 @@ impl PeerService for RaftPeerService {
             Rejection::Refused(reason) => (reason, false),
             Rejection::Fatal(reason) => (reason, true),
         };
-        self.bootstrap.rejections.log(&hello.from.name, &reason);
+        self.bootstrap
+            .rejections
+            .log(&hello.from.name, proof, &reason);
         (HelloReply::Refused { reason, fatal }, None)
     }
 

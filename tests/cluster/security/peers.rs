@@ -3,12 +3,15 @@
 
 use super::secrets::{OTHER_SECRET, SECRET, SHARED_SECRET, assert_no_secret_logged, with_secret};
 use crate::support::cluster::FORM_LIMIT;
-use crate::support::node::Node;
+use crate::support::node::{Node, PATIENCE};
 use crate::support::peer_wire::{Hello, PeerIdentity, PeerWire};
 use crate::support::{Cluster, Options, until};
 use quorate::security::{PEER_ALPN, PeerKeys, Secret, SecretList};
 use rustls::crypto::ring::default_provider;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 
 /// Returns the TLS settings of a peer with a secret.
@@ -105,6 +108,25 @@ fn the_forged_member_is_refused() {
         "peers prove who they are, and engines do not"
     );
     assert_no_secret_logged(&cluster.nodes);
+}
+
+/// A connection of the peer protocol carries no HTTP, not even for a process with the secret.
+/// Otherwise, such a connection would be a way past the rules of the routes.
+#[test]
+fn http_inside_a_connection_of_peers_is_not_served() {
+    let cluster = Cluster::start(1, with_secret());
+    let address = cluster.nodes[0].address();
+    let name = ServerName::from(Ipv4Addr::LOCALHOST);
+    let client = ClientConnection::new(peer_tls(SECRET, "test"), name).expect("a client");
+    let stream = TcpStream::connect(address).expect("the node accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    let mut tls = StreamOwned::new(client, stream);
+    tls.write_all(b"DELETE /v1/announcement/static/7 HTTP/1.1\r\nHost: h\r\n\r\n")
+        .expect("the handshake succeeds");
+    let mut answer = Vec::new();
+    // The node may close the connection without an end of TLS.
+    let _ = tls.read_to_end(&mut answer);
+    assert_eq!(String::from_utf8_lossy(&answer), "");
 }
 
 /// A node with another secret, and one without a secret, do not become members. Both say why. The

@@ -226,7 +226,13 @@ impl Addresses {
             ClientKind::TrustedAddress => TRUSTED,
             _ => Ipv4Addr::LOCALHOST,
         };
+        // Without this, the route answers 426 to every client.
+        let upgrade = match path.ends_with("peer") {
+            true => "Connection: upgrade\r\nUpgrade: quorate-peer/1\r\n",
+            false => "",
+        };
         let over_h1 = |to| {
+            let headers = &format!("{headers}{upgrade}");
             let sent =
                 http::send_from(source, to, method, path, headers, body.as_deref(), PATIENCE);
             let answer = sent.and_then(http::Pending::answer)?;

@@ -5,9 +5,21 @@ use crate::locks::lock;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
+
+/// Maximum number of bytes that wait in the TLS connection for the socket. Only bytes that the TLS
+/// connection takes count as progress of the client, so few may wait there.
+const UNSENT_BYTES_MAX: usize = 16 << 10;
+
+/// Interval at which a socket with unread bytes is checked for a close by the client. A wait for
+/// readiness would return immediately, because unread bytes keep the socket readable.
+const RECHECK_AFTER: Duration = Duration::from_secs(10);
+
+/// Like [`RECHECK_AFTER`], for a connection with TLS.
+const TLS_RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 /// A client's connection. Clones share it, so that a connection outlives the hyper connection on
 /// it, which is dropped while the client is idle.
@@ -29,16 +41,32 @@ pub(in crate::http::connection) struct TlsConnection {
 
 impl ClientStream {
     /// Creates the stream of a connection whose handshake is complete.
-    pub(in crate::http::connection) fn tls(stream: TlsStream<PeekableStream>) -> ClientStream {
+    pub(in crate::http::connection) fn tls(mut stream: TlsStream<PeekableStream>) -> ClientStream {
+        stream.get_mut().1.set_buffer_limit(Some(UNSENT_BYTES_MAX));
         ClientStream::Tls(TlsConnection {
             socket: stream.get_ref().0.clone(),
             tls: Arc::new(Mutex::new(stream)),
         })
     }
 
-    /// Waits until the client has closed the connection (see [`PeekableStream::closed`]).
+    /// Waits until the client has closed the connection (see [`PeekableStream::closed`]). The end
+    /// of TLS, which a client sends before it closes, stays unread, so the close is checked more
+    /// often than without TLS.
     pub(in crate::http::connection) async fn closed(&self) {
-        self.socket().closed().await;
+        let recheck_after = match self {
+            ClientStream::Plain(_) => RECHECK_AFTER,
+            ClientStream::Tls(_) => TLS_RECHECK_AFTER,
+        };
+        self.socket().closed(recheck_after).await;
+    }
+
+    /// Tells the client that the connection ends, if it uses TLS. Best effort: nothing waits for a
+    /// client that does not read.
+    pub(in crate::http::connection) fn end(&mut self) {
+        if let ClientStream::Tls(connection) = self {
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = Pin::new(&mut *lock(&connection.tls)).poll_shutdown(&mut cx);
+        }
     }
 
     /// Waits until there is something to read (see [`PeekableStream::readable`]). With TLS, this

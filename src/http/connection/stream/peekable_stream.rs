@@ -11,10 +11,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Interval at which a socket with unread bytes is checked for a close by the client. A wait for
-/// readiness would return immediately, because unread bytes keep the socket readable.
-const RECHECK_AFTER: Duration = Duration::from_secs(10);
-
 /// A handle of a shared socket. Supports one reader and one writer at a time.
 #[derive(Debug, Clone)]
 pub(in crate::http::connection) struct PeekableStream(Arc<TcpStream>);
@@ -25,13 +21,13 @@ impl PeekableStream {
     }
 
     /// Waits until the client has closed the connection, or at least its sending half. While there
-    /// are unread bytes, a close is noticed only by a check at intervals of [`RECHECK_AFTER`].
+    /// are unread bytes, a close is noticed only by a check at intervals of `recheck_after`.
     ///
     /// Must be awaited by the task that reads, because a socket stores the waker of only one
     /// reader.
-    pub(in crate::http::connection) async fn closed(&self) {
+    pub(in crate::http::connection) async fn closed(&self, recheck_after: Duration) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
-            tokio::time::sleep(RECHECK_AFTER).await;
+            tokio::time::sleep(recheck_after).await;
             if self.is_half_closed() {
                 return;
             }

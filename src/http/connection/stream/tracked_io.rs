@@ -87,9 +87,11 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TrackedIo<IO> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.io).poll_flush(cx);
-        // hyper flushes after it has written all output.
-        if poll.is_ready() {
-            self.state.flushed();
+        // hyper flushes after it has written all output. With TLS, the output may then still wait
+        // in the buffer of the TLS connection.
+        match poll.is_ready() {
+            true => self.state.flushed(),
+            false => self.state.write_must_wait(now()),
         }
         poll
     }

@@ -1,32 +1,31 @@
 //! The settings of HTTPS, `http-server.https.*`, with the meaning that they have in airlift.
 
-use super::private_file::{PrivateFileError, read_private, warn_of_readers};
+mod error;
+mod keys;
+mod store_file;
+
+pub use error::HttpsFilesError;
+pub(in crate::config) use keys::HTTPS_ENABLED;
+pub use store_file::StoreFile;
+
+use super::private_file::{warn_of_exposed_value, warn_of_readers};
 use crate::config::paths::Paths;
 use crate::config::sources::Sources;
 use crate::config::values;
 use crate::security::{
-    AutomaticCertificate, AutomaticCertificateError, EXCLUDED_CIPHERS_DEFAULT, HttpsError,
-    HttpsSettings, KeyStore, KeyStoreError, Secret, StorePasswords,
+    AutomaticCertificate, EXCLUDED_CIPHERS_DEFAULT, HttpsSettings, SECRET_BYTES_ADVISED, Secret,
+    not_after_s,
+};
+use keys::{
+    AUTOMATIC_SECRET, EXCLUDED_CIPHERS, INCLUDED_CIPHERS, KEY_PASSWORD, KEY_STORE,
+    KEY_STORE_PASSWORD, PORT, REFRESH_TIME, SESSION_TIMEOUT, TRUST_STORE, TRUST_STORE_PASSWORD,
 };
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// The configuration key that enables HTTPS.
-pub(in crate::config) const HTTPS_ENABLED: &str = "http-server.https.enabled";
-const PORT: &str = "http-server.https.port";
-const AUTOMATIC_SECRET: &str = "http-server.https.automatic-shared-secret";
-const KEY_STORE: &str = "http-server.https.keystore.path";
-const KEY_STORE_PASSWORD: &str = "http-server.https.keystore.key";
-const KEY_PASSWORD: &str = "http-server.https.keymanager.password";
-const TRUST_STORE: &str = "http-server.https.truststore.path";
-const TRUST_STORE_PASSWORD: &str = "http-server.https.truststore.key";
-const INCLUDED_CIPHERS: &str = "http-server.https.included-cipher";
-const EXCLUDED_CIPHERS: &str = "http-server.https.excluded-cipher";
-const REFRESH_TIME: &str = "http-server.https.ssl-context.refresh-time";
-const SESSION_TIMEOUT: &str = "http-server.https.ssl-session-timeout";
+use store_file::{password, store_file};
 
 /// Default of `http-server.https.port`.
 const PORT_DEFAULT: u16 = 8443;
@@ -79,19 +78,6 @@ pub struct CertificateOwner {
     pub now_ms: u64,
 }
 
-/// A store, and its passwords.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreFile {
-    /// The file.
-    pub path: PathBuf,
-    password: Option<Password>,
-    key_password: Option<Password>,
-}
-
-/// A password. The `Debug` output does not show it.
-#[derive(Clone, PartialEq, Eq)]
-struct Password(String);
-
 /// The bytes of the stores, from which the TLS settings are made.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreBytes {
@@ -100,42 +86,13 @@ pub struct StoreBytes {
     trust_store: Option<Vec<u8>>,
 }
 
-/// The reason why HTTPS cannot be served. The reason never contains a password.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpsFilesError {
-    /// A store cannot be read.
-    #[error("{path} {source}")]
-    File {
-        /// The key of the configuration with the path of the store.
-        key: &'static str,
-        /// The path of the store.
-        path: String,
-        /// The problem with the file.
-        source: PrivateFileError,
-    },
-    /// The content of a store cannot be used.
-    #[error("{path} {source}{password_hint}")]
-    Store {
-        /// The key of the configuration with the path of the store.
-        key: &'static str,
-        /// The path of the store.
-        path: String,
-        /// The problem with the content.
-        source: KeyStoreError,
-        /// The key of the password in parentheses, if the password is wrong or missing.
-        password_hint: String,
-    },
-    /// No automatic certificate can be made.
-    #[error("{0}")]
-    Automatic(#[from] AutomaticCertificateError),
-    /// A setting does not fit the stores.
-    #[error("{path}{source}")]
-    Setting {
-        /// The path of the store and a space, if the problem is in a store.
-        path: String,
-        /// The problem.
-        source: HttpsError,
-    },
+/// The TLS settings of HTTPS.
+#[derive(Debug, Clone)]
+pub struct MadeConfig {
+    /// The settings.
+    pub config: Arc<ServerConfig>,
+    /// The time after which the first certificate is not valid, in seconds since 1970.
+    pub expires_s: Option<i64>,
 }
 
 impl HttpsFiles {
@@ -144,27 +101,21 @@ impl HttpsFiles {
     /// # Errors
     /// When a store cannot be read.
     pub fn read_stores(&self) -> Result<StoreBytes, HttpsFilesError> {
-        let read = |key: &'static str, store: &StoreFile| {
-            read_private(&store.path).map_err(|source| HttpsFilesError::File {
-                key,
-                path: store.path.display().to_string(),
-                source,
-            })
-        };
         let trust_store = self.trust_store.as_ref();
         Ok(StoreBytes {
             key_store: match &self.key_source {
-                KeySource::Store(store) => read(KEY_STORE, store)?,
+                KeySource::Store(store) => store.read(KEY_STORE)?,
                 KeySource::Automatic(_) => Vec::new(),
             },
             trust_store: trust_store
-                .map(|store| read(TRUST_STORE, store))
+                .map(|store| store.read(TRUST_STORE))
                 .transpose()?,
         })
     }
 
-    /// Makes the TLS settings of the stores. This may take a second, because a password is made
-    /// expensive to guess.
+    /// Makes the TLS settings of the stores, and returns them with the time after which the first
+    /// certificate is not valid. This may take a second, because a password is made expensive to
+    /// guess.
     ///
     /// # Errors
     /// When a store or its password cannot be used, or when a setting does not fit the stores.
@@ -172,7 +123,7 @@ impl HttpsFiles {
         &self,
         bytes: &StoreBytes,
         node: &CertificateOwner,
-    ) -> Result<Arc<ServerConfig>, HttpsFilesError> {
+    ) -> Result<MadeConfig, HttpsFilesError> {
         let key_store = match &self.key_source {
             KeySource::Store(store) => store.parse(KEY_STORE, &bytes.key_store)?,
             KeySource::Automatic(secret) => AutomaticCertificate {
@@ -194,7 +145,7 @@ impl HttpsFiles {
             excluded_ciphers: &self.excluded_ciphers,
             session_timeout_s: self.session_timeout_s,
         };
-        settings.server_config().map_err(|source| {
+        let config = settings.server_config().map_err(|source| {
             let store = match (source.setting(), &self.key_source) {
                 (KEY_STORE, KeySource::Store(store)) => Some(store),
                 (TRUST_STORE, _) => self.trust_store.as_ref(),
@@ -202,56 +153,13 @@ impl HttpsFiles {
             };
             let path = store.map_or_else(String::new, |store| format!("{} ", store.path.display()));
             HttpsFilesError::Setting { path, source }
-        })
-    }
-}
-
-impl StoreFile {
-    /// Parses the content of the store. `key` is the configuration key with its path.
-    fn parse(&self, key: &'static str, bytes: &[u8]) -> Result<KeyStore, HttpsFilesError> {
-        let text = |password: &'_ Option<Password>| password.as_ref().map(|it| it.0.clone());
-        let (store, key_password) = (text(&self.password), text(&self.key_password));
-        let passwords = StorePasswords {
-            store: store.as_deref(),
-            key: key_password.as_deref(),
-        };
-        KeyStore::read(bytes, &passwords).map_err(|source| {
-            let password_key = match (&source, key) {
-                (KeyStoreError::WrongPassword | KeyStoreError::NoPassword, TRUST_STORE) => {
-                    Some(TRUST_STORE_PASSWORD)
-                }
-                (KeyStoreError::WrongPassword | KeyStoreError::NoPassword, _) => {
-                    Some(KEY_STORE_PASSWORD)
-                }
-                (KeyStoreError::WrongKeyPassword { .. } | KeyStoreError::KeyPasswordForPem, _) => {
-                    Some(KEY_PASSWORD)
-                }
-                _ => None,
-            };
-            HttpsFilesError::Store {
-                key,
-                path: self.path.display().to_string(),
-                source,
-                password_hint: password_key.map_or_else(String::new, |key| format!(" ({key})")),
-            }
-        })
-    }
-}
-
-impl HttpsFilesError {
-    /// Returns the key of the configuration that must be changed.
-    pub fn key(&self) -> &'static str {
-        match self {
-            HttpsFilesError::File { key, .. } | HttpsFilesError::Store { key, .. } => key,
-            HttpsFilesError::Automatic(_) => AUTOMATIC_SECRET,
-            HttpsFilesError::Setting { source, .. } => source.setting(),
-        }
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(hidden)")
+        })?;
+        let leaves = key_store
+            .entries()
+            .iter()
+            .filter_map(|entry| entry.chain().first());
+        let expires_s = leaves.filter_map(|leaf| not_after_s(leaf).ok()).min();
+        Ok(MadeConfig { config, expires_s })
     }
 }
 
@@ -261,15 +169,35 @@ impl fmt::Debug for StoreBytes {
     }
 }
 
-/// Reads the settings of HTTPS, and checks that the stores can be used. Returns `None` if HTTPS is
-/// not enabled.
-pub(in crate::config) fn read(sources: &mut Sources, paths: &Paths) -> Option<HttpsFiles> {
+/// Reads the settings of HTTPS, and checks that the stores can be used. Returns no settings if
+/// HTTPS is not enabled. Also returns the certificates of the trust store.
+pub(super) fn read(
+    sources: &mut Sources,
+    paths: &Paths,
+) -> (Option<HttpsFiles>, Vec<CertificateDer<'static>>) {
+    let trust_store = store_file(sources, paths, TRUST_STORE, TRUST_STORE_PASSWORD);
+    let authorities = match trust_store.as_ref().map(StoreFile::authorities) {
+        None => Vec::new(),
+        Some(Ok(authorities)) => authorities,
+        Some(Err(error)) => {
+            sources.invalid(error.key(), &error.to_string());
+            return (None, Vec::new());
+        }
+    };
+    (read_files(sources, paths, trust_store), authorities)
+}
+
+/// Reads the settings of HTTPS. Returns `None` if HTTPS is not enabled.
+fn read_files(
+    sources: &mut Sources,
+    paths: &Paths,
+    trust_store: Option<StoreFile>,
+) -> Option<HttpsFiles> {
     let is_enabled = sources.read(HTTPS_ENABLED, false, values::boolean);
     let port = sources.read(PORT, PORT_DEFAULT, |text| {
         values::integer(text, 0, u64::from(u16::MAX)).map(|port| port as u16)
     });
     let key_store = store_file(sources, paths, KEY_STORE, KEY_STORE_PASSWORD);
-    let trust_store = store_file(sources, paths, TRUST_STORE, TRUST_STORE_PASSWORD);
     let key_password = password(sources, KEY_PASSWORD);
     let automatic = sources.read(AUTOMATIC_SECRET, None, |text| {
         Secret::parse(text)
@@ -334,8 +262,21 @@ pub(in crate::config) fn read(sources: &mut Sources, paths: &Paths) -> Option<Ht
         .and_then(|bytes| files.server_config(&bytes, &node));
     match checked {
         Ok(_) => {
-            if let KeySource::Store(store) = &files.key_source {
-                warn_of_readers(sources, &store.path, "the private key");
+            match &files.key_source {
+                KeySource::Store(store) => {
+                    warn_of_readers(sources, &store.path, "the private key");
+                    warn_of_exposed_value(sources, KEY_STORE_PASSWORD, "the password of the store");
+                    warn_of_exposed_value(sources, KEY_PASSWORD, "the password of the key");
+                }
+                KeySource::Automatic(secret) => {
+                    warn_of_exposed_value(sources, AUTOMATIC_SECRET, "the shared secret");
+                    if secret.is_weak() {
+                        sources.notices.push(format!(
+                            "{AUTOMATIC_SECRET}: a secret of fewer than {SECRET_BYTES_ADVISED} \
+                             bytes may be guessed by everyone who sees the certificate"
+                        ));
+                    }
+                }
             }
             Some(files)
         }
@@ -344,26 +285,6 @@ pub(in crate::config) fn read(sources: &mut Sources, paths: &Paths) -> Option<Ht
             None
         }
     }
-}
-
-/// Reads the path and the password of a store. Returns `None` if no path is set.
-fn store_file(
-    sources: &mut Sources,
-    paths: &Paths,
-    path_key: &str,
-    password_key: &str,
-) -> Option<StoreFile> {
-    let path = sources.read(path_key, None, |text| Ok(Some(paths.in_data_dir(text))));
-    let password = password(sources, password_key);
-    path.map(|path| StoreFile {
-        path,
-        password,
-        key_password: None,
-    })
-}
-
-fn password(sources: &mut Sources, key: &str) -> Option<Password> {
-    sources.read(key, None, |text| Ok(Some(Password(text.to_owned()))))
 }
 
 fn text(sources: &mut Sources, key: &str, default: &str) -> String {
