@@ -52,6 +52,17 @@ impl<'a> RequestedChange<'a> {
         self.is_due.store(true, Ordering::Relaxed);
     }
 
+    /// Runs a write that is not only a renewal, and logs it.
+    pub(super) async fn made_by(
+        self,
+        write: impl Future<Output = Result<u64, ApiError>>,
+    ) -> Result<u64, ApiError> {
+        self.begin();
+        let written = write.await;
+        self.end(&written);
+        written
+    }
+
     /// Logs the change if it was applied, or if it may have been applied.
     pub(super) fn end(self, result: &Result<u64, ApiError>) {
         if !self.is_due.swap(false, Ordering::Relaxed) {
@@ -89,5 +100,78 @@ impl Drop for RequestedChange<'_> {
             let reason = "the client disconnected before the outcome was known";
             self.log("unknown", None, Some(reason));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
+    use tracing::field::{Field, Visit};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt};
+
+    /// The fields of all events, as `name=value`.
+    #[derive(Clone, Default)]
+    struct SeenFields(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for SeenFields {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            event.record(&mut self.clone());
+        }
+    }
+
+    impl Visit for SeenFields {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            let text = format!("{}={value:?}", field.name());
+            self.0.lock().expect("no panic").push(text);
+        }
+    }
+
+    /// Returns the logged outcomes and reasons of a change that `end` ends.
+    fn logged(end: impl FnOnce(RequestedChange<'_>)) -> Vec<String> {
+        let client = WriteClient {
+            connection_info: ConnectionInfo {
+                address: ([127, 0, 0, 1], 1).into(),
+                is_https: false,
+                opened_epoch: 0,
+            },
+            principal: Principal::Token("ops".into()),
+        };
+        let seen = SeenFields::default();
+        let subscriber = tracing_subscriber::registry().with(seen.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            end(RequestedChange::new(&client, "DELETE /x/{id}", "7", "test"));
+        });
+        let fields = seen.0.lock().expect("no panic").clone();
+        let is_result =
+            |field: &&String| field.starts_with("outcome") || field.starts_with("reason");
+        fields.iter().filter(is_result).cloned().collect()
+    }
+
+    /// A change has one line with its outcome. A change whose client disconnects has one too, and a
+    /// renewal or a write that was not applied has none.
+    #[test]
+    fn each_change_has_one_line() {
+        let applied = logged(|change| {
+            change.begin();
+            change.end(&Ok(7));
+        });
+        assert_eq!(applied, ["outcome=\"applied\""]);
+        let dropped = logged(|change| change.begin());
+        assert_eq!(
+            dropped,
+            [
+                "outcome=\"unknown\"",
+                "reason=\"the client disconnected before the outcome was known\""
+            ]
+        );
+        assert!(logged(|change| change.end(&Ok(7))).is_empty(), "a renewal");
+        let refused = logged(|change| {
+            change.begin();
+            change.end(&Err(ApiError::NotApplied("no quorum".to_owned())));
+        });
+        assert!(refused.is_empty(), "{refused:?}");
     }
 }

@@ -37,9 +37,8 @@ pub(super) fn check<D: Backend, B>(
     connection_info: ConnectionInfo,
     request: &Request<B>,
 ) -> Result<Principal, ApiError> {
-    let is_shortcut = || request.uri().path().starts_with("/v1/announcement/w");
     if is_planted(Bug::PlainListenerUnchecked) && !connection_info.is_https
-        || is_planted(Bug::FastWayUnchecked) && is_shortcut()
+        || is_planted(Bug::FastWayUnchecked) && rule == Rule::OwnNode
     {
         return Ok(Principal::Anonymous);
     }

@@ -118,14 +118,11 @@ pub(in crate::http) async fn withdraw<D: Backend>(
     let environment = &app.settings.environment;
     let route = "DELETE /v1/announcement/{node_id}";
     let change = RequestedChange::new(&client, route, &node_id, environment);
-    change.begin();
-    let written = app
-        .write(client.connection_info, |deadline| {
-            app.backend.withdraw(node_id.clone(), deadline)
-        })
-        .await;
-    change.end(&written);
-    Ok(acknowledged(StatusCode::NO_CONTENT, written?))
+    let write = app.write(client.connection_info, |deadline| {
+        app.backend.withdraw(node_id.clone(), deadline)
+    });
+    let index = change.made_by(write).await?;
+    Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }
 
 #[cfg(test)]

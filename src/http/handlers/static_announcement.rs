@@ -48,14 +48,10 @@ pub(in crate::http) async fn add<D: Backend>(
     let environment = &app.settings.environment;
     let route = "POST /v1/announcement/static";
     let change = RequestedChange::new(&client, route, &id, environment);
-    change.begin();
-    let written = app
-        .write(client.connection_info, |deadline| {
-            app.backend.add_static(service, deadline)
-        })
-        .await;
-    change.end(&written);
-    let index = written?;
+    let write = app.write(client.connection_info, |deadline| {
+        app.backend.add_static(service, deadline)
+    });
+    let index = change.made_by(write).await?;
     let fixed = HeaderValue::from_static;
     let headers = [
         (CONTENT_TYPE, fixed(JSON)),
@@ -74,14 +70,11 @@ pub(in crate::http) async fn remove<D: Backend>(
     let environment = &app.settings.environment;
     let route = "DELETE /v1/announcement/static/{id}";
     let change = RequestedChange::new(&client, route, &id, environment);
-    change.begin();
-    let written = app
-        .write(client.connection_info, |deadline| {
-            app.backend.remove_static(id.clone(), deadline)
-        })
-        .await;
-    change.end(&written);
-    Ok(acknowledged(StatusCode::NO_CONTENT, written?))
+    let write = app.write(client.connection_info, |deadline| {
+        app.backend.remove_static(id.clone(), deadline)
+    });
+    let index = change.made_by(write).await?;
+    Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }
 
 /// Returns a random id. The id is drawn here and not in the registry, because all nodes must

@@ -52,6 +52,15 @@ fn one_node() -> (Cluster, SocketAddr) {
     (cluster, address)
 }
 
+/// Starts three nodes with HTTPS, and returns the addresses of these ports.
+fn three_nodes(options: Options) -> (Cluster, Vec<SocketAddr>) {
+    let mut cluster = Cluster::prepare(3, options);
+    let addresses = cluster.nodes.iter_mut().map(enable_https).collect();
+    cluster.start_all();
+    cluster.wait_serving();
+    (cluster, addresses)
+}
+
 /// The answers that airlift's server gave are given over HTTPS too, to a client with a token, while
 /// every proof is demanded.
 #[test]
@@ -190,21 +199,29 @@ fn a_certificate_is_replaced_while_clients_are_connected() {
 #[test]
 fn unfinished_https_handshakes_harm_nobody() {
     const EACH: usize = 200;
-    let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
-    let addresses: Vec<_> = cluster.nodes.iter_mut().map(enable_https).collect();
-    cluster.start_all();
-    cluster.wait_serving();
+    let (cluster, addresses) = three_nodes(Options::max_age("10m"));
     let leader = cluster.leader();
     let node = &cluster.nodes[leader];
     let term = || node.status().expect("a status")["term"].clone();
     let before = term();
+    // A connection without a byte, as of a health check, is no refusal.
+    drop(std::net::TcpStream::connect(addresses[leader]).expect("it accepts"));
+    let refused = "refused 127.0.0.1: plain HTTP on the port for HTTPS";
+    let runtime = runtime();
+    runtime.block_on(async {
+        let client = connect(Ipv4Addr::LOCALHOST, addresses[leader], client_config(&[]));
+        ask(&mut client.await.expect("it is served")).await;
+    });
+    assert!(!node.log().contains(refused));
     let plain = http::request(addresses[leader], "GET", "/v1/service", None, PATIENCE);
     let plain = plain.expect("an answer");
     assert_eq!(
         (plain.status, plain.body.as_str()),
         (400, "This port is only for HTTPS.\n")
     );
-    let runtime = runtime();
+    until(refused, FORM_LIMIT, || {
+        node.log().contains(refused).then_some(())
+    });
     runtime.block_on(async {
         let began = clock::now();
         let mut unfinished = JoinSet::new();
@@ -295,10 +312,7 @@ fn a_burst_of_handshakes_delays_nobody() {
 #[test]
 fn ten_thousand_clients_connect_at_once() {
     raise_descriptors();
-    let mut cluster = Cluster::prepare(3, Options::max_age("10m").alone());
-    let addresses: Vec<_> = cluster.nodes.iter_mut().map(enable_https).collect();
-    cluster.start_all();
-    cluster.wait_serving();
+    let (cluster, addresses) = three_nodes(Options::max_age("10m").alone());
     let leader = cluster.leader();
     let node = &cluster.nodes[leader];
     let term = || node.status().expect("a status")["term"].clone();

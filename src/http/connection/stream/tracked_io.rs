@@ -100,3 +100,57 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TrackedIo<IO> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::connection::protocol::Protocol;
+    use std::task::Waker;
+    use std::time::Duration;
+
+    /// A stream that accepts all output, and can be flushed only if `is_flushed`, like a TLS
+    /// connection whose socket accepts nothing.
+    struct BufferingStream {
+        is_flushed: bool,
+    }
+
+    impl AsyncWrite for BufferingStream {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match self.is_flushed {
+                true => Poll::Ready(Ok(())),
+                false => Poll::Pending,
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A connection is not parked while the end of a response waits in the buffer of the TLS
+    /// connection, because nothing would send it.
+    #[test]
+    fn unflushed_output_is_not_parked() {
+        for is_flushed in [false, true] {
+            let state = ConnectionState::new(now(), Duration::from_secs(1), Protocol::Http1);
+            let state = Arc::new(state);
+            drop(state.request(false));
+            let mut io =
+                TrackedIo::new(BufferingStream { is_flushed }, Bytes::new(), state.clone());
+            let mut cx = Context::from_waker(Waker::noop());
+            let written = Pin::new(&mut io).poll_write(&mut cx, b"the end of a response");
+            assert!(written.is_ready());
+            assert_eq!(Pin::new(&mut io).poll_flush(&mut cx).is_ready(), is_flushed);
+            let later = now() + Duration::from_secs(2);
+            assert_eq!(state.is_to_be_parked(later), is_flushed);
+        }
+    }
+}
