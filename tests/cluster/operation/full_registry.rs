@@ -4,6 +4,7 @@
 use crate::support::node::Node;
 use crate::support::{Cluster, Options, until};
 use quorate::clock;
+use rustix::process::Signal;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -274,20 +275,13 @@ fn applied(node: &Node) -> u64 {
     status["applied"].as_u64().expect("a number")
 }
 
-/// Returns the log index of a node's newest snapshot, or 0 if there is none.
-fn snapshot_index(node: &Node) -> u64 {
-    let files = std::fs::read_dir(node.etc.data_dir().join("raft")).expect("a directory");
-    let index = |name: &str| {
-        name.strip_prefix("snapshot-")?
-            .split('-')
-            .next()?
-            .parse()
-            .ok()
-    };
-    files
-        .filter_map(|file| index(file.ok()?.file_name().to_str()?.strip_suffix(".snap")?))
-        .max()
-        .unwrap_or(0)
+/// Returns the index up to which a node has purged its log, or `None` until its log holds a report
+/// that says so. Asks for the next report.
+fn purged_index(node: &Node) -> Option<u64> {
+    node.signal(Signal::QUIT);
+    let log = node.log();
+    let (_, rest) = log.rsplit_once(", purged ")?;
+    rest.split_whitespace().next()?.parse().ok()
 }
 
 /// Waits until a restarted node has installed a snapshot from the leader and is ready. Returns its
@@ -315,18 +309,16 @@ fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     cluster.nodes[away].wait_ready(PATIENCE);
     cluster.nodes[away].kill9();
     let killed_at = applied(&cluster.nodes[leader]);
-    // These writes are more than the log retains, so the node needs a snapshot.
+    // These writes are more than the log retains.
     let mut client = LoadClient::connect(cluster.nodes[leader].address());
     for i in 0..entries {
         let (method, path, body) = (NOISE.put)(i);
         let (status, line, _) = client.ask(method, &path, "", &body);
         assert_eq!(status, 202, "{line}");
     }
-    // The leader removes entries from its log only after a snapshot that covers them. It makes one
-    // every 64 MB, which is less than half of these writes.
-    let half = killed_at + entries as u64 / 2;
-    until("a snapshot of half of the missed entries", PATIENCE, || {
-        (snapshot_index(&cluster.nodes[leader]) > half).then_some(())
+    // The node needs a snapshot only once the leader has purged the entries that the node misses.
+    until("a purge of missed entries", PATIENCE, || {
+        purged_index(&cluster.nodes[leader]).filter(|index| *index > killed_at)
     });
     cluster.nodes[away].start();
     let full_kb = wait_installed(&cluster.nodes[away]);
