@@ -74,8 +74,8 @@ fn tag(answer: &Answer) -> String {
     answer.headers["etag"].clone()
 }
 
-/// Responses with equal bytes have equal tags, and a gzip response has a weak tag. The interval to
-/// the next lookup is short.
+/// Responses with equal bytes have equal tags, and a gzip response has a weak tag. `Cache-Control`
+/// tells the client to look up again after one second.
 #[tokio::test]
 async fn a_lookup_carries_its_tag() {
     let server = TestServer::start().await;

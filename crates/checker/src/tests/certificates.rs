@@ -157,9 +157,9 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// The first answer with the index of an expiry, or with a later index, proves that the node had
-/// expired when this answer returned. The lookup that no longer shows the node may return later,
-/// but its return does not count.
+/// An answer with the index of an expiry, or with a later index, proves that the node had expired
+/// when this answer returned. The earliest of these answers counts, even if the lookup from which
+/// the expiry is inferred returned later.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [

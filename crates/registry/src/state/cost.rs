@@ -41,7 +41,8 @@ pub(crate) const TYPE_BYTES: usize = 448;
 /// Cost of a pool of a type in addition to its name: its own entry, and the sets of its members.
 pub(crate) const POOL_BYTES: usize = 576;
 
-/// Returns the cost of an announcement from `LEVEL_OF_LIMITS` on, without its types and pools.
+/// Returns the cost of an announcement, as counted from the feature level `LEVEL_OF_LIMITS` on. The
+/// cost of types and pools, which all nodes share, is not included.
 pub(crate) fn announcement_bytes(announcement: &Announcement, packed_bytes: usize) -> usize {
     let Announcement {
         node_id,

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Runs two handshakes of one client with two settings, and returns the kind of the second.
+/// Runs a handshake of one client with each of two server configurations in turn. Returns the kind
+/// of the second handshake.
 fn second(
     client: ClientConfig,
     first: &Arc<ServerConfig>,

@@ -132,8 +132,8 @@ fn chains_are_in_order() {
     }
 }
 
-/// A PEM file may have its key in each format, and the key and the certificates in any order.
-/// Certificates that are not issuers are left out.
+/// A PEM file may have its key in any supported format, and the key and the certificates in any
+/// order. Certificates that are not part of the key's chain are left out.
 #[test]
 fn pem_files_are_read_in_any_order() {
     let keys = [
