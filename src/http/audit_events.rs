@@ -135,6 +135,7 @@ mod tests {
             connection_info: ConnectionInfo {
                 address: ([127, 0, 0, 1], 1).into(),
                 is_https: false,
+                certificate: None,
                 opened_epoch: 0,
             },
             principal: Principal::Token("ops".into()),

@@ -89,6 +89,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send;
 
+    /// See [`Node::announcement`].
+    fn announcement(
+        &self,
+        node_id: &str,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Option<Announcement>, Unavailable>> + Send;
+
     /// See [`Node::announced_property`].
     fn announced_property(&self, node_id: &str, name: &str) -> Option<String>;
 
@@ -186,6 +193,14 @@ impl Backend for Node {
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send {
         Node::remove_static(self, id, deadline)
+    }
+
+    fn announcement(
+        &self,
+        node_id: &str,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Option<Announcement>, Unavailable>> + Send {
+        Node::announcement(self, node_id, deadline)
     }
 
     fn announced_property(&self, node_id: &str, name: &str) -> Option<String> {

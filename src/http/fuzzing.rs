@@ -55,6 +55,7 @@ impl Wire {
         let connection_info = ConnectionInfo {
             address,
             is_https: false,
+            certificate: None,
             opened_epoch: self.pause_detector.epoch(),
         };
         let permit = self.limiter.acquire(address.ip()).ok()?;

@@ -62,7 +62,7 @@ impl<D: Backend> RootService<D> {
         request: Request<Body>,
     ) -> impl Future<Output = Response> + use<D> {
         let asks_server = request.uri().path() == SERVER_ITSELF;
-        let mut request = match self.admit(connection_info, &permit, request) {
+        let mut request = match self.admit(&connection_info, &permit, request) {
             Ok(request) => request,
             Err(error) => return Either::Right(ready(error.into_response())),
         };
@@ -70,7 +70,7 @@ impl<D: Backend> RootService<D> {
             return Either::Right(ready(of_server(request.method())));
         }
         let rule = self.policy.rule(request.method(), request.uri().path());
-        let checked = authentication::check(&self.app, rule, connection_info, &request);
+        let checked = authentication::check(&self.app, rule, &connection_info, &request);
         let principal = match checked {
             Ok(principal) => principal,
             Err(error) => return Either::Right(ready(error.into_response())),
@@ -93,7 +93,7 @@ impl<D: Backend> RootService<D> {
             let answered = announcement::answer(self.app.clone(), client, node_id, request);
             return Either::Left(Either::Left(answered));
         }
-        request.extensions_mut().insert(connection_info);
+        request.extensions_mut().insert(connection_info.clone());
         if matches!(rule, Rule::OwnNode | Rule::Write) {
             request.extensions_mut().insert(WriteClient {
                 connection_info,
@@ -115,7 +115,7 @@ impl<D: Backend> RootService<D> {
     /// The error response of the first check that fails.
     fn admit(
         &self,
-        connection_info: ConnectionInfo,
+        connection_info: &ConnectionInfo,
         permit: &ConnectionPermit,
         mut request: Request<Body>,
     ) -> Result<Request<Body>, ApiError> {

@@ -1,6 +1,6 @@
 //! The state that all handlers share, and the deadlines of their cluster calls.
 
-use super::authentication::{EngineCheck, PersonCheck};
+use super::authentication::{ClientCertificate, EngineCheck, PersonCheck};
 use super::backend::Backend;
 use super::error::ApiError;
 use super::limited_log::{LimitedLog, REFUSED};
@@ -11,7 +11,7 @@ use super::respond::rendered_coordinators::RenderedCoordinators;
 use super::settings::HttpSettings;
 use super::usage::WireUsage;
 use crate::clock::{Instant, PauseDetector, now};
-use crate::raft::{Unavailable, WriteError};
+use crate::raft::Unavailable;
 use axum::response::IntoResponse;
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use std::future::Future;
@@ -65,12 +65,14 @@ pub(super) struct AppState<D> {
 
 /// The identity of a request's connection. It is an extension (`http::Extensions`) of each request
 /// that goes through the router.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct ConnectionInfo {
     /// The client's address.
     pub(super) address: SocketAddr,
     /// Whether the client connected to the port for HTTPS.
     pub(super) is_https: bool,
+    /// The client's certificate, if it has shown one.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     /// The earliest `PauseDetector` epoch (count of suspensions) in which the connection can have
     /// been opened. This is the epoch in which the accept backlog was last empty before the
     /// connection was accepted.
@@ -167,13 +169,14 @@ impl<D: Backend> AppState<D> {
     /// # Errors
     /// Fails with [`ApiError::ProcessResumed`], before anything is proposed, if the process was
     /// suspended since the connection was opened.
-    pub(super) async fn write<F>(
+    pub(super) async fn write<F, E>(
         &self,
-        connection_info: ConnectionInfo,
+        connection_info: &ConnectionInfo,
         write: impl FnOnce(Instant) -> F,
     ) -> Result<u64, ApiError>
     where
-        F: Future<Output = Result<u64, WriteError>>,
+        F: Future<Output = Result<u64, E>>,
+        ApiError: From<E>,
     {
         // The deadline is taken before the check, so that a suspension between these two steps
         // counts against the deadline.

@@ -1,7 +1,7 @@
 //! The results of lookups.
 
 use super::group::Group;
-use crate::model::{CoordinatorQuery, Coordinators, Lookup};
+use crate::model::{Announcement, CoordinatorQuery, Coordinators, Lookup};
 use crate::registry::Rendered;
 use std::sync::Arc;
 
@@ -45,10 +45,15 @@ pub(super) fn look_up(group: &Group, lookup: &Lookup) -> LookupResult {
     }
 }
 
+/// Returns the announcement of a node in this node's registry.
+pub(super) fn announcement(group: &Group, node_id: &str) -> Option<Announcement> {
+    Some(group.replica.registry().held(node_id)?.announcement())
+}
+
 /// Returns a property of the services that a node has announced, as this node's registry has it. If
 /// several services have the property, returns that of the first one.
 pub(super) fn announced_property(group: &Group, node_id: &str, name: &str) -> Option<String> {
-    let announcement = group.replica.registry().held(node_id)?.announcement();
+    let announcement = announcement(group, node_id)?;
     let services = announcement.services.iter();
     let mut values = services.filter_map(|service| service.properties.get(name));
     values.next().map(str::to_owned)

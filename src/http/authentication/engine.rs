@@ -1,5 +1,6 @@
 //! The check of the tokens of engines ([`EngineKeys`]).
 
+use super::certificate::ClientCertificate;
 use super::principal::Principal;
 use crate::clock::wall_ms;
 use crate::http::error::ApiError;
@@ -83,8 +84,9 @@ impl EngineCheck {
         )
     }
 
-    /// Checks the client of an announcement or a withdrawal. `address` is the address of the
-    /// socket, because a header that names an address proves nothing.
+    /// Checks the client of an announcement or a withdrawal. A trusted address is that of the
+    /// socket, because a header that names an address proves nothing. A certificate is checked
+    /// later, against the announcement (`check_certificate`).
     ///
     /// # Errors
     /// 401 if the token is invalid, or is missing and required; 403 if the token belongs to another
@@ -92,6 +94,7 @@ impl EngineCheck {
     pub(in crate::http) fn check(
         &self,
         address: IpAddr,
+        certificate: Option<&Arc<ClientCertificate>>,
         method: &Method,
         path: &str,
         headers: &HeaderMap,
@@ -127,6 +130,12 @@ impl EngineCheck {
             self.note_proxy(address, headers);
             return Ok(Principal::TrustedAddress(*network));
         }
+        // Only for the methods whose handlers check the certificate.
+        if let Some(certificate) = certificate
+            && matches!(*method, Method::PUT | Method::DELETE)
+        {
+            return Ok(Principal::Certificate(certificate.clone()));
+        }
         if *is_required {
             return Err(ApiError::Unauthenticated(format!(
                 "An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer, and \
@@ -160,6 +169,23 @@ impl EngineCheck {
         keys.verify(token, wall_ms() / 1_000)
             .map(Some)
             .map_err(invalid)
+    }
+
+    /// Returns the error about a certificate that does not prove who the client is, and logs it.
+    /// Only logs the engine if a proof is not required.
+    pub(super) fn refuse_certificate(
+        &self,
+        refusals: &LimitedLog,
+        address: IpAddr,
+        node_id: &str,
+        error: ApiError,
+    ) -> Result<(), ApiError> {
+        if !self.is_required() {
+            self.note_tokenless(address, node_id);
+            return Ok(());
+        }
+        refusals.note(address, &shown(node_id), &error.line());
+        Err(error)
     }
 
     /// Logs an engine that announces itself without a token, which `require` would refuse.

@@ -1,13 +1,16 @@
 //! The check of a request's client, made before anything else is done for the request.
 //!
-//! `policy` says for each route what the client must prove. `engine` checks the proofs of engines,
-//! and `person` those of people and tools.
+//! `policy` says for each route what the client must prove. `engine` checks the tokens of engines,
+//! `certificate` the certificates of those without tokens, and `person` the tokens of people and
+//! tools.
 
+mod certificate;
 mod engine;
 mod person;
 mod policy;
 mod principal;
 
+pub(super) use certificate::ClientCertificate;
 pub(super) use engine::EngineCheck;
 pub use engine::EngineSecurity;
 pub(super) use person::PersonCheck;
@@ -17,7 +20,8 @@ pub(super) use principal::Principal;
 use super::backend::Backend;
 use super::error::ApiError;
 use super::state::{AppState, ConnectionInfo};
-use crate::model::shown;
+use crate::clock::Instant;
+use crate::model::{Announcement, shown};
 use crate::planted::{Bug, is_planted};
 use crate::security::TokenRole;
 use http::{HeaderMap, HeaderName, Request};
@@ -34,7 +38,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) fn check<D: Backend, B>(
     app: &AppState<D>,
     rule: Rule,
-    connection_info: ConnectionInfo,
+    connection_info: &ConnectionInfo,
     request: &Request<B>,
 ) -> Result<Principal, ApiError> {
     if is_planted(Bug::PlainListenerUnchecked) && !connection_info.is_https
@@ -87,7 +91,7 @@ fn check_read<D: Backend, B>(
 /// with a token of the role `write`.
 fn check_announcement<D: Backend, B>(
     app: &AppState<D>,
-    connection_info: ConnectionInfo,
+    connection_info: &ConnectionInfo,
     request: &Request<B>,
 ) -> Result<Principal, ApiError> {
     let headers = request.headers();
@@ -98,6 +102,7 @@ fn check_announcement<D: Backend, B>(
     }
     app.engines.check(
         connection_info.address.ip(),
+        connection_info.certificate.as_ref(),
         request.method(),
         request.uri().path(),
         headers,
@@ -124,6 +129,49 @@ fn check_write<D: Backend, B>(
                 .to_owned(),
         )),
     }
+}
+
+/// Checks the certificate of a client that announces or withdraws a node, if the certificate is the
+/// client's proof. `announced` is the new announcement, if there is one.
+///
+/// # Errors
+/// 403 if the certificate does not prove that the client is the node; 503 if the registered
+/// announcement of the node cannot be read by the deadline.
+pub(super) async fn check_certificate<D: Backend>(
+    app: &AppState<D>,
+    connection_info: &ConnectionInfo,
+    principal: &Principal,
+    node_id: &str,
+    announced: Option<&Announcement>,
+    deadline: Instant,
+) -> Result<(), ApiError> {
+    let Principal::Certificate(certificate) = principal else {
+        return Ok(());
+    };
+    let checked = match announced {
+        Some(announced) => certificate.check(announced, "announced"),
+        None => Ok(()),
+    };
+    let checked = match checked {
+        Err(error) => Err(error),
+        // A linearizable read, so that a node which the rest of the group knows already is not
+        // replaced through a node that lags.
+        Ok(()) => match app.backend.announcement(node_id, deadline).await? {
+            Some(registered) => certificate.check(&registered, "registered"),
+            None if announced.is_some() => Ok(()),
+            // Nothing proves that the client is the node, which may announce itself right now.
+            None => Err(ApiError::Forbidden(format!(
+                "The certificate of {certificate} does not prove that the client is node {}, which \
+                 is not registered",
+                shown(node_id)
+            ))),
+        },
+    };
+    let address = connection_info.address.ip();
+    checked.or_else(|error| {
+        app.engines
+            .refuse_certificate(&app.refusals, address, node_id, error)
+    })
 }
 
 /// Refuses a write that a browser sends for a web page without a token that the page itself has

@@ -1,5 +1,6 @@
 //! The identity that a client has proved.
 
+use super::certificate::ClientCertificate;
 use crate::model::shown;
 use ipnet::IpNet;
 use std::fmt;
@@ -14,6 +15,9 @@ pub(in crate::http) enum Principal {
     Engine(String),
     /// The person or tool with this name, by a token of `cluster.tokens-file`.
     Token(Arc<str>),
+    /// The client with this certificate. Whether it proves that the client is the engine of a
+    /// request is checked against the announcement.
+    Certificate(Arc<ClientCertificate>),
     /// A client in this network of `discovery.announcement.trusted-addresses`.
     TrustedAddress(IpNet),
 }
@@ -24,6 +28,7 @@ impl fmt::Display for Principal {
             Principal::Anonymous => f.write_str("none"),
             Principal::Engine(node_id) => write!(f, "engine:{}", shown(node_id)),
             Principal::Token(name) => write!(f, "token:{name}"),
+            Principal::Certificate(certificate) => write!(f, "certificate:{certificate}"),
             Principal::TrustedAddress(network) => write!(f, "address:{network}"),
         }
     }

@@ -155,6 +155,7 @@ fn admit<D: Backend>(
             let connection_info = ConnectionInfo {
                 address,
                 is_https: https.is_some(),
+                certificate: None,
                 opened_epoch,
             };
             Some(driver::run(

@@ -4,7 +4,7 @@
 use super::exchange::{ServerContext, respond};
 use super::hyper_settings::{http1, http2};
 use super::idle::ConnectionState;
-use super::opening::{Opening, PARK_AFTER};
+use super::opening::{OpenConnection, Opening, PARK_AFTER};
 use super::poll_on_wake::PollOnWake;
 use super::protocol::Protocol;
 use super::shutdown::Shutdown;
@@ -53,30 +53,27 @@ pub(super) async fn run<D: Backend>(
         shared: &shared,
         shutdown: &shutdown,
     };
-    let Some((mut stream, protocol)) = opening.open(stream).await else {
+    let Some(open) = opening.open(stream).await else {
         return;
     };
-    serve_client(
-        stream.clone(),
-        protocol,
-        connection_info,
-        permit,
-        shared,
-        shutdown,
-    )
-    .await;
+    let mut stream = open.stream.clone();
+    serve_client(open, permit, shared, shutdown).await;
     stream.end();
 }
 
 /// Serves an open connection until it ends.
 async fn serve_client<D: Backend>(
-    stream: ClientStream,
-    protocol: Protocol,
-    connection_info: ConnectionInfo,
+    open: OpenConnection,
     permit: ConnectionPermit,
     shared: Arc<ServerContext<D>>,
     shutdown: Shutdown,
 ) {
+    let OpenConnection {
+        stream,
+        protocol,
+        connection_info,
+    } = open;
+    let opened_epoch = connection_info.opened_epoch;
     let state = Arc::new(ConnectionState::new(now(), shared.parked_after, protocol));
     let max_head_bytes = shared.max_head_bytes;
     let (of_service, of_requests) = (state.clone(), permit.clone());
@@ -85,7 +82,7 @@ async fn serve_client<D: Backend>(
         respond(
             shared.clone(),
             &of_service,
-            connection_info,
+            connection_info.clone(),
             permit,
             request,
         )
@@ -105,7 +102,7 @@ async fn serve_client<D: Backend>(
         tokio::select! {
             () = asked_to_close => {}
             () = shutdown.stopping() => {}
-            () = shutdown.resumed(connection_info.opened_epoch) => {}
+            () = shutdown.resumed(opened_epoch) => {}
         }
     });
     if protocol == Protocol::Http2 {

@@ -41,7 +41,7 @@ pub(super) fn respond<D: Backend>(
     let asked = shared
         .access_log
         .is_some()
-        .then(|| Box::new(request_record(connection_info, &request)));
+        .then(|| Box::new(request_record(&connection_info, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
         // The connection is marked as active before the response, so that a held lookup does not
@@ -80,7 +80,7 @@ pub(super) fn respond<D: Backend>(
 }
 
 /// Begins the access log's record of a request.
-fn request_record(connection_info: ConnectionInfo, request: &Request<Incoming>) -> HttpRecord {
+fn request_record(connection_info: &ConnectionInfo, request: &Request<Incoming>) -> HttpRecord {
     let length = request.headers().get(CONTENT_LENGTH);
     HttpRecord {
         client: connection_info.address.ip(),

@@ -6,6 +6,7 @@ use super::shutdown::Shutdown;
 use super::stream::{ClientStream, PeekableStream};
 use super::tls_handshake::{self, SecuredStream, TlsConfigs};
 use crate::clock::{Instant, now};
+use crate::http::authentication::ClientCertificate;
 use crate::http::backend::Backend;
 use crate::http::connection_limiter::ConnectionPermit;
 use crate::http::state::ConnectionInfo;
@@ -64,11 +65,18 @@ pub(super) struct Opening<'a, D> {
     pub(super) shutdown: &'a Shutdown,
 }
 
+/// A client's connection whose handshake is complete.
+pub(super) struct OpenConnection {
+    pub(super) stream: ClientStream,
+    pub(super) protocol: Protocol,
+    pub(super) connection_info: ConnectionInfo,
+}
+
 impl<D: Backend> Opening<'_, D> {
-    /// Waits for the first bytes, and performs the handshake if there is one. Returns the stream
-    /// and the protocol of a client. Returns `None` if the connection was closed, or was handed
-    /// over to the peer protocol.
-    pub(super) async fn open(mut self, stream: TcpStream) -> Option<(ClientStream, Protocol)> {
+    /// Waits for the first bytes, and performs the handshake if there is one. Returns the open
+    /// connection of a client. Returns `None` if the connection was closed, or was handed over to
+    /// the peer protocol.
+    pub(super) async fn open(mut self, stream: TcpStream) -> Option<OpenConnection> {
         let began = now();
         let configs = TlsConfigs {
             peers: self
@@ -97,7 +105,11 @@ impl<D: Backend> Opening<'_, D> {
             }
             return None;
         }
-        Some((ClientStream::Plain(PeekableStream::new(stream)), protocol))
+        Some(OpenConnection {
+            stream: ClientStream::Plain(PeekableStream::new(stream)),
+            protocol,
+            connection_info: self.connection_info,
+        })
     }
 
     /// Performs the handshake. Hands the connection of a peer over to the peer protocol.
@@ -106,7 +118,7 @@ impl<D: Backend> Opening<'_, D> {
         stream: PeekableStream,
         configs: TlsConfigs,
         began: Instant,
-    ) -> Option<(ClientStream, Protocol)> {
+    ) -> Option<OpenConnection> {
         let client_time = match (&configs.clients, self.permit.for_peers()) {
             (Some(_), false) => OPENING_TIMEOUT.saturating_sub(now().duration_since(began)),
             _ => PEER_HANDSHAKE_TIMEOUT,
@@ -119,7 +131,16 @@ impl<D: Backend> Opening<'_, D> {
                 };
                 // Until the first request, the connection can make room for another one.
                 self.permit.idle();
-                Some((ClientStream::tls(stream), protocol))
+                let chain = stream.get_ref().1.peer_certificates();
+                let certificate = ClientCertificate::of_chain(chain).map(Arc::new);
+                Some(OpenConnection {
+                    connection_info: ConnectionInfo {
+                        certificate,
+                        ..self.connection_info.clone()
+                    },
+                    stream: ClientStream::tls(stream),
+                    protocol,
+                })
             }
             Ok(SecuredStream::Peer(stream)) => {
                 self.serve_peer(stream);

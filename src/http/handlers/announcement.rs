@@ -1,12 +1,14 @@
 //! `/v1/announcement/{node_id}`: announces the services of a node, renews the announcement, and
 //! withdraws it.
 
+use crate::clock::Instant;
 use crate::http::audit_events::{RequestedChange, WriteClient};
+use crate::http::authentication::{Principal, check_certificate};
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
 use crate::http::request::body::{json_encoding, read};
 use crate::http::state::{App, acknowledged};
-use crate::model::{Announcement, check_name};
+use crate::model::{Announcement, BadAnnouncement, check_name};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -67,15 +69,22 @@ async fn put<D: Backend>(
     let encoding = json_encoding(headers, &body)?;
     let body = read(headers, body, encoding, app.body_limits()).await?;
     let parse = || Announcement::from_json(node_id, &body, &app.settings.environment);
+    let bad = |error: BadAnnouncement| ApiError::BadRequest(error.to_string());
     let hash = app.bodies.hash(node_id, &body);
     let (digest, mut announcement) = match app.bodies.digest(hash) {
         Some(digest) => (digest, None),
         None => {
-            let announcement = parse().map_err(|error| ApiError::BadRequest(error.to_string()))?;
+            let announcement = parse().map_err(bad)?;
             let digest = announcement.digest();
             app.bodies.note(hash, digest);
             (digest, Some(announcement))
         }
+    };
+    // The certificate of a client is checked against each announcement, also against a renewal.
+    let announced = match (&client.principal, &announcement) {
+        (Principal::Certificate(_), None) => Some(parse().map_err(bad)?),
+        (Principal::Certificate(_), announcement) => announcement.clone(),
+        _ => None,
     };
     let environment = &app.settings.environment;
     let change = RequestedChange::new(
@@ -90,9 +99,12 @@ async fn put<D: Backend>(
         announcement.take().map_or_else(parse, Ok)
     };
     let written = app
-        .write(client.connection_info, |deadline| {
-            app.backend
-                .renew_or_announce(node_id, digest, whole, deadline)
+        .write(&client.connection_info, |deadline| async move {
+            check_client(app, client, node_id, announced.as_ref(), deadline).await?;
+            let write = app
+                .backend
+                .renew_or_announce(node_id, digest, whole, deadline);
+            Ok::<_, ApiError>(write.await?)
         })
         .await;
     change.end(&written);
@@ -107,6 +119,28 @@ async fn put<D: Backend>(
     Ok(response)
 }
 
+/// Checks the certificate of a client, if that is the client's proof.
+fn check_client<D: Backend>(
+    app: &App<D>,
+    client: &WriteClient,
+    node_id: &str,
+    announced: Option<&Announcement>,
+    deadline: Instant,
+) -> impl Future<Output = Result<(), ApiError>> {
+    let WriteClient {
+        connection_info,
+        principal,
+    } = client;
+    check_certificate(
+        app,
+        connection_info,
+        principal,
+        node_id,
+        announced,
+        deadline,
+    )
+}
+
 /// Handles `DELETE`: responds 204 once the node's withdrawal is committed and applied, even if the
 /// node was not known.
 pub(in crate::http) async fn withdraw<D: Backend>(
@@ -118,8 +152,9 @@ pub(in crate::http) async fn withdraw<D: Backend>(
     let environment = &app.settings.environment;
     let route = "DELETE /v1/announcement/{node_id}";
     let change = RequestedChange::new(&client, route, &node_id, environment);
-    let write = app.write(client.connection_info, |deadline| {
-        app.backend.withdraw(node_id.clone(), deadline)
+    let write = app.write(&client.connection_info, async |deadline| {
+        check_client(&app, &client, &node_id, None, deadline).await?;
+        Ok::<_, ApiError>(app.backend.withdraw(node_id.clone(), deadline).await?)
     });
     let index = change.made_by(write).await?;
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
@@ -130,7 +165,6 @@ mod tests {
     use super::*;
     use crate::clock::PauseDetector;
     use crate::http::HttpSettings;
-    use crate::http::authentication::Principal;
     use crate::http::fake_backend::FakeBackend;
     use crate::http::state::{AppState, ConnectionInfo};
     use tokio::sync::watch;
@@ -142,6 +176,7 @@ mod tests {
             connection_info: ConnectionInfo {
                 address: ([127, 0, 0, 1], 1).into(),
                 is_https: false,
+                certificate: None,
                 opened_epoch: app.pause_detector.epoch(),
             },
             principal: Principal::Anonymous,

@@ -48,7 +48,7 @@ pub(in crate::http) async fn add<D: Backend>(
     let environment = &app.settings.environment;
     let route = "POST /v1/announcement/static";
     let change = RequestedChange::new(&client, route, &id, environment);
-    let write = app.write(client.connection_info, |deadline| {
+    let write = app.write(&client.connection_info, |deadline| {
         app.backend.add_static(service, deadline)
     });
     let index = change.made_by(write).await?;
@@ -70,7 +70,7 @@ pub(in crate::http) async fn remove<D: Backend>(
     let environment = &app.settings.environment;
     let route = "DELETE /v1/announcement/static/{id}";
     let change = RequestedChange::new(&client, route, &id, environment);
-    let write = app.write(client.connection_info, |deadline| {
+    let write = app.write(&client.connection_info, |deadline| {
         app.backend.remove_static(id.clone(), deadline)
     });
     let index = change.made_by(write).await?;

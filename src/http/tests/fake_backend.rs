@@ -238,6 +238,17 @@ impl Backend for FakeBackend {
         self.write(deadline, |_| Command::RemoveStatic { id }).await
     }
 
+    async fn announcement(
+        &self,
+        node_id: &str,
+        _: Instant,
+    ) -> Result<Option<Announcement>, Unavailable> {
+        Ok(self
+            .registry()
+            .held(node_id)
+            .map(|entry| entry.announcement()))
+    }
+
     fn announced_property(&self, node_id: &str, name: &str) -> Option<String> {
         let registry = self.registry();
         let announcement = registry.held(node_id)?.announcement();

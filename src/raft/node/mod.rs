@@ -2,6 +2,7 @@
 
 use super::bootstrap::group_discovery::Bootstrap;
 use super::consensus::ordered_write::{self, RequestedWrite};
+use super::consensus::static_write;
 use super::error::{RaftError, Unavailable, WriteError};
 use super::group::Group;
 use super::health::{explain, unavailable_reason};
@@ -10,16 +11,16 @@ use super::membership::transfer_leadership;
 use super::options::Options;
 use super::peer_service::RaftPeerService;
 use super::status::{self, Status};
-use super::transport::{self, PeerProof, WriteResult};
+use super::transport::{self, PeerProof};
 use super::watch::hub::Watcher;
 use super::{lifecycle, log_target, report};
-use crate::clock::{self, Instant};
+use crate::clock::Instant;
 use crate::locks::write;
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::planted::{Bug, is_planted};
-use crate::registry::{Command, Outcome};
+use crate::registry::Command;
 use crate::security::PeerKeys;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -206,7 +207,12 @@ impl Node {
         service: StaticService,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        self.write(Command::AddStatic(service), deadline).await
+        static_write::write(
+            &*self.group_to_write()?,
+            Command::AddStatic(service),
+            deadline,
+        )
+        .await
     }
 
     /// Commits the removal of a static service, and returns the log index of the removal.
@@ -214,7 +220,22 @@ impl Node {
     /// # Errors
     /// The errors of [`Node::announce`].
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(Command::RemoveStatic { id }, deadline).await
+        let command = Command::RemoveStatic { id };
+        static_write::write(&*self.group_to_write()?, command, deadline).await
+    }
+
+    /// Performs a linearizable read of a node's announcement. Returns `None` if the node is not
+    /// registered.
+    ///
+    /// # Errors
+    /// The errors of [`Node::lookup`].
+    pub async fn announcement(
+        &self,
+        node_id: &str,
+        deadline: Instant,
+    ) -> Result<Option<Announcement>, Unavailable> {
+        let group = self.confirmed(deadline).await?;
+        Ok(lookup_result::announcement(&group, node_id))
     }
 
     /// Returns a property that a node has announced, from this node's own state.
@@ -360,38 +381,6 @@ impl Node {
     /// Returns the group for a write. Without a group, the write is certainly not applied.
     fn group_to_write(&self) -> Result<Arc<Group>, WriteError> {
         self.group().map_err(WriteError::NotApplied)
-    }
-
-    /// Proposes a command about a static service, which no other write can supersede.
-    async fn write(&self, command: Command, deadline: Instant) -> Result<u64, WriteError> {
-        let group = self.group_to_write()?;
-        loop {
-            return match group.write_queue.write(command.clone(), deadline).await {
-                WriteResult::Done {
-                    outcome: Outcome::CapacityExceeded,
-                    ..
-                } => Err(WriteError::NotApplied(Unavailable::RegistryFull)),
-                WriteResult::Done {
-                    outcome: Outcome::OverLimit,
-                    ..
-                } => Err(WriteError::over_limit()),
-                WriteResult::Done { index, .. } => Ok(index),
-                WriteResult::NotApplied(reason) => {
-                    let reason = explain(&group, Unavailable::Reported(reason));
-                    Err(WriteError::NotApplied(reason))
-                }
-                // A write that may have been applied is never proposed again.
-                WriteResult::Unknown(_)
-                    if is_planted(Bug::Reproposed) && clock::now() < deadline =>
-                {
-                    continue;
-                }
-                WriteResult::Unknown(reason) => {
-                    let reason = explain(&group, Unavailable::Reported(reason));
-                    Err(WriteError::Unknown(reason))
-                }
-            };
-        }
     }
 }
 

@@ -3,8 +3,9 @@
 use super::*;
 use crate::clock::{self, PauseDetector};
 use crate::model::Service;
+use crate::raft::transport::WriteResult;
 use crate::raft::{LogRetention, PeerSecurity};
-use crate::registry::{Arrival, LEVEL_OF_ORDER};
+use crate::registry::{Arrival, LEVEL_OF_ORDER, Outcome};
 use crate::storage::{FileLock, FsSpace, OsFs, Store, Vfs, VfsFile};
 use std::io;
 use std::path::Path;

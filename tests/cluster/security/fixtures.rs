@@ -3,7 +3,7 @@
 use crate::support::etc::write;
 use crate::support::node::Node;
 use crate::support::ports;
-use crate::support::tls::key_store_pem;
+use crate::support::tls::{fixture, key_store_pem};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
@@ -31,4 +31,13 @@ pub fn enable_https(node: &mut Node) -> SocketAddr {
     node.set("http-server.https.keystore.path", "etc/https.pem");
     node.set("http-server.https.ssl-context.refresh-time", "2s");
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Configures a node to ask clients for certificates of the authority of the fixtures.
+pub fn trust_client_certificates(node: &mut Node) {
+    let root = fixture("root.pem");
+    node.set(
+        "http-server.https.truststore.path",
+        &root.display().to_string(),
+    );
 }

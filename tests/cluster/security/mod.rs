@@ -1,6 +1,7 @@
 //! Tests of authentication: who may act as a member of a group, and how a group is changed to
 //! demand proofs while it serves.
 
+mod certificates;
 mod engines;
 mod fixtures;
 mod handshakes;

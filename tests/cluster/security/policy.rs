@@ -1,14 +1,14 @@
 //! Tests of the policy by real processes: every route, method and spelling of a path against every
 //! kind of client.
 
-use super::fixtures::{enable_https, make_token};
+use super::fixtures::{enable_https, make_token, trust_client_certificates};
 use super::secrets::{OTHER_SECRET, RELOADED_WITHIN, SECRET};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::engine_tokens::TokenOf;
 use crate::support::engines_secret::token_line;
 use crate::support::etc::write;
 use crate::support::node::{Node, PATIENCE, announcement};
-use crate::support::tls::{TlsTunnel, request_h2};
+use crate::support::tls::{TlsTunnel, client_config_with, request_h2};
 use crate::support::{Cluster, Options, http, until};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -43,6 +43,10 @@ enum ClientKind {
     /// The engine `w1`.
     Engine,
     TrustedAddress,
+    /// A client with the certificate of the engine `w1`, and without a token.
+    Certificate,
+    /// A client with a certificate of another host, and without a token.
+    OtherCertificate,
     /// A person with a token that is not in the file.
     WrongPerson,
     Reader,
@@ -50,13 +54,15 @@ enum ClientKind {
     Admin,
 }
 
-const CLIENTS: [ClientKind; 10] = [
+const CLIENTS: [ClientKind; 12] = [
     ClientKind::Nobody,
     ClientKind::WrongEngine,
     ClientKind::ExpiredEngine,
     ClientKind::OtherEngine,
     ClientKind::Engine,
     ClientKind::TrustedAddress,
+    ClientKind::Certificate,
+    ClientKind::OtherCertificate,
     ClientKind::WrongPerson,
     ClientKind::Reader,
     ClientKind::Writer,
@@ -105,7 +111,10 @@ impl ClientKind {
     fn headers(self, people: &PersonTokens) -> String {
         let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
         match self {
-            ClientKind::Nobody | ClientKind::TrustedAddress => String::new(),
+            ClientKind::Nobody
+            | ClientKind::TrustedAddress
+            | ClientKind::Certificate
+            | ClientKind::OtherCertificate => String::new(),
             ClientKind::WrongEngine => token_line(TokenOf::Trino, OTHER_SECRET, "w1"),
             ClientKind::ExpiredEngine => {
                 let token = TokenOf::Presto.token(SECRET, "w1", wall_ms() / 1_000 - 400);
@@ -120,21 +129,39 @@ impl ClientKind {
         }
     }
 
+    /// Returns the name of the certificate that this client shows.
+    fn certificate(self) -> Option<&'static str> {
+        match self {
+            ClientKind::Certificate => Some("client"),
+            ClientKind::OtherCertificate => Some("ec"),
+            _ => None,
+        }
+    }
+
     /// Returns the status with which a client is refused, or `None` if it is not. `closed` says
     /// whether lookups need a proof.
-    fn refusal(self, needs: Needs, closed: bool) -> Option<u16> {
+    fn refusal(
+        self,
+        transport: Transport,
+        method: &str,
+        needs: Needs,
+        closed: bool,
+    ) -> Option<u16> {
         use ClientKind::*;
-        match (needs, self) {
+        let client = match (self, transport) {
+            (Certificate | OtherCertificate, Transport::Http) => Nobody,
+            (Certificate | OtherCertificate, _) if method == "GET" => Nobody,
+            (client, _) => client,
+        };
+        match (needs, client) {
             (Needs::Nothing, _) => None,
             (Needs::Peer, _) => Some(426),
             (Needs::Read, _) if !closed => None,
-            (Needs::Read, Nobody | WrongEngine | ExpiredEngine | TrustedAddress | WrongPerson) => {
-                Some(401)
-            }
             (Needs::Read, OtherEngine | Engine | Reader | Writer | Admin) => None,
+            (Needs::Read, _) => Some(401),
             (Needs::OwnNode, Nobody | WrongEngine | ExpiredEngine | WrongPerson) => Some(401),
-            (Needs::OwnNode, OtherEngine | Reader) => Some(403),
-            (Needs::OwnNode, Engine | TrustedAddress | Writer | Admin) => None,
+            (Needs::OwnNode, OtherEngine | OtherCertificate | Reader) => Some(403),
+            (Needs::OwnNode, Engine | TrustedAddress | Certificate | Writer | Admin) => None,
             (Needs::Write, Writer | Admin) => None,
             (Needs::Write, Reader) => Some(403),
             (Needs::Write, _) => Some(401),
@@ -174,7 +201,8 @@ enum Transport {
 struct Addresses {
     http: SocketAddr,
     https: SocketAddr,
-    tunnel: TlsTunnel,
+    /// A tunnel without a certificate, and one with each certificate that a client shows.
+    tunnels: Vec<(Option<&'static str>, TlsTunnel)>,
 }
 
 /// Starts one node that demands every proof. Lookups need one if `closed`.
@@ -197,21 +225,32 @@ fn start(closed: bool) -> (Cluster, PersonTokens, Addresses) {
         node.set("discovery.read-authentication", "require");
     }
     let https = enable_https(node);
+    trust_client_certificates(node);
     let http = node.address();
     cluster.start_all();
     let [(read, _), (write, _), (admin, _)] = made;
     let people = PersonTokens { read, write, admin };
     cluster.nodes[0].wait_ready(FORM_LIMIT);
-    let tunnel = TlsTunnel::to(https);
+    let tunnels = [None, Some("client"), Some("ec")].map(|certificate| {
+        let config = client_config_with(&[b"http/1.1"], certificate);
+        (certificate, TlsTunnel::with(https, config))
+    });
     let addresses = Addresses {
         http,
         https,
-        tunnel,
+        tunnels: tunnels.into(),
     };
     (cluster, people, addresses)
 }
 
 impl Addresses {
+    /// Returns the tunnel that shows a certificate, or none.
+    fn tunnel(&self, certificate: Option<&str>) -> &TlsTunnel {
+        let mut tunnels = self.tunnels.iter();
+        let found = tunnels.find(|(shown, _)| *shown == certificate);
+        &found.expect("a tunnel for each certificate").1
+    }
+
     /// Sends a request of a client, and returns the status and the body of the response.
     fn send(
         &self,
@@ -221,7 +260,9 @@ impl Addresses {
         method: &str,
         path: &str,
     ) -> (u16, String) {
-        let body = matches!(method, "PUT" | "POST").then(|| announcement("presto", "w1", 1));
+        let body = matches!(method, "PUT" | "POST").then(|| {
+            announcement("presto", "w1", 1).replace("http://engine:1", "http://w1.example.org:1")
+        });
         let source = match client {
             ClientKind::TrustedAddress => TRUSTED,
             _ => Ipv4Addr::LOCALHOST,
@@ -240,7 +281,7 @@ impl Addresses {
         };
         let answered = match transport {
             Transport::Http => over_h1(self.http),
-            Transport::Https1 => over_h1(self.tunnel.address),
+            Transport::Https1 => over_h1(self.tunnel(client.certificate()).address),
             Transport::Https2 => {
                 let path = path.strip_prefix("http://").map_or(path, |absolute| {
                     absolute.find('/').map_or("/", |at| &absolute[at..])
@@ -255,8 +296,9 @@ impl Addresses {
                 }
                 let body = Full::new(Bytes::from(body.unwrap_or_default()));
                 let request = request.body(body).expect("a request");
-                self.tunnel
-                    .block_on(request_h2(source, self.https, request, PATIENCE))
+                let config = client_config_with(&[b"h2"], client.certificate());
+                let sent = request_h2(source, self.https, config, request, PATIENCE);
+                self.tunnel(None).block_on(sent)
             }
         };
         answered.unwrap_or_else(|error| panic!("{transport:?} {client:?} {method} {path}: {error}"))
@@ -278,12 +320,17 @@ fn every_route_demands_its_proof_of_every_client() {
             let headers = client.headers(&people);
             for (method, path, needs) in ROUTES {
                 for spelling in spellings(node, path) {
+                    if (method, needs) == ("DELETE", Needs::OwnNode) {
+                        // A certificate proves only that a client is a node that is registered.
+                        let (by, headers) = (ClientKind::Admin, ClientKind::Admin.headers(&people));
+                        addresses.send(Transport::Http, by, &headers, "PUT", path);
+                    }
                     let (status, body) =
                         addresses.send(transport, client, &headers, method, &spelling);
                     let refused = [401, 403, 426].contains(&status).then_some(status);
                     assert_eq!(
                         refused,
-                        client.refusal(needs, closed),
+                        client.refusal(transport, method, needs, closed),
                         "{transport:?} {client:?} {method} {spelling}, closed={closed}: {body}"
                     );
                 }
@@ -293,6 +340,7 @@ fn every_route_demands_its_proof_of_every_client() {
         for principal in [
             "engine:w1",
             "address:127.0.0.2/32",
+            "certificate:10.0.0.7",
             "token:a-write",
             "token:a-admin",
         ] {
@@ -306,7 +354,12 @@ fn every_route_demands_its_proof_of_every_client() {
             });
         }
         let text = std::fs::read_to_string(&audit).expect("a file");
-        for refused in ["engine:w2", "token:a-read", "\"principal\":\"none\""] {
+        for refused in [
+            "engine:w2",
+            "certificate:127.0.0.1",
+            "token:a-read",
+            "\"principal\":\"none\"",
+        ] {
             assert!(
                 !text.contains(refused),
                 "{refused} changed something: {text}"

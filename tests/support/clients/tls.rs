@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::io::{Error, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,16 +36,32 @@ pub fn key_store_pem(name: &str) -> String {
     .concat()
 }
 
-/// Returns the TLS settings of a client that trusts the authority of the fixtures.
+/// Returns the TLS settings of a client that trusts the authority of the fixtures, and shows no
+/// certificate.
 pub fn client_config(alpn: &[&[u8]]) -> Arc<ClientConfig> {
+    client_config_with(alpn, None)
+}
+
+/// Returns the TLS settings of a client that trusts the authority of the fixtures, and shows the
+/// certificate of this name, if one is given.
+pub fn client_config_with(alpn: &[&[u8]], certificate: Option<&str>) -> Arc<ClientConfig> {
     let root = CertificateDer::from_pem_file(fixture("root.pem")).expect("a fixture");
     let mut roots = RootCertStore::empty();
     roots.add(root).expect("a certificate authority");
-    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match certificate {
+        None => builder.with_no_client_auth(),
+        Some(name) => {
+            let pem = key_store_pem(name);
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+            let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).expect("a key");
+            let chain = chain.expect("certificates");
+            builder.with_client_auth_cert(chain, key).expect("they fit")
+        }
+    };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     Arc::new(config)
 }
@@ -79,12 +95,16 @@ impl TlsTunnel {
 
     /// Opens a tunnel to a port for HTTPS, for HTTP/1.1.
     pub fn to(target: SocketAddr) -> TlsTunnel {
+        TlsTunnel::with(target, client_config(&[b"http/1.1"]))
+    }
+
+    /// Opens a tunnel to a port for HTTPS with these settings.
+    pub fn with(target: SocketAddr, config: Arc<ClientConfig>) -> TlsTunnel {
         let runtime = super::many_clients::runtime();
         let listener = runtime
             .block_on(TcpListener::bind("127.0.0.1:0"))
             .expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let config = client_config(&[b"http/1.1"]);
         runtime.spawn(async move {
             while let Ok((client, from)) = listener.accept().await {
                 let config = config.clone();
@@ -103,15 +123,17 @@ impl TlsTunnel {
     }
 }
 
-/// Sends one request with HTTP/2 over TLS, and returns the status and the body of the response.
+/// Sends one request with HTTP/2 over TLS, for which `config` must ask. Returns the status and the
+/// body of the response.
 pub async fn request_h2(
     source: Ipv4Addr,
     to: SocketAddr,
+    config: Arc<ClientConfig>,
     request: http::Request<http_body_util::Full<Bytes>>,
     limit: Duration,
 ) -> Result<(u16, String), Error> {
     let exchange = async {
-        let stream = connect(source, to, client_config(&[b"h2"])).await?;
+        let stream = connect(source, to, config).await?;
         let io = TokioIo::new(stream);
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), io)

@@ -1,6 +1,7 @@
 //! Addresses that clients are redirected to: one strict parser for all of them.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use super::host::Host;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
 /// Maximum length of an address in bytes. Proxies and clients refuse a `Location` header that is
@@ -13,6 +14,10 @@ const LABEL_BYTES_MAX: usize = 63;
 
 /// Maximum number of digits of a port.
 const PORT_DIGITS_MAX: usize = 5;
+
+/// The characters that end the host and port of an address. Some parsers read a backslash as a
+/// slash.
+const AFTER_AUTHORITY: [char; 4] = ['/', '?', '#', '\\'];
 
 /// The reason why a client cannot be redirected to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -70,7 +75,7 @@ pub fn client_address(text: &str) -> Result<String, BadAddress> {
         .into_iter()
         .find(|known| known.eq_ignore_ascii_case(scheme))
         .ok_or(BadAddress::Scheme)?;
-    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let end = rest.find(AFTER_AUTHORITY).unwrap_or(rest.len());
     let (authority, after) = rest.split_at(end);
     if authority.contains('@') {
         return Err(BadAddress::UserInfo);
@@ -93,27 +98,48 @@ pub fn client_address(text: &str) -> Result<String, BadAddress> {
 /// # Errors
 /// Returns an error if the text has any other form.
 pub fn check_authority(authority: &str) -> Result<(), BadAddress> {
+    authority_host(authority).map(drop)
+}
+
+/// Returns the host of an address with any scheme, path and query.
+///
+/// # Errors
+/// Returns an error if the address has no valid host, or has a user name, which other parsers might
+/// take for the host.
+pub(super) fn address_host(text: &str) -> Result<Host, BadAddress> {
+    let (_, rest) = text.split_once("://").ok_or(BadAddress::Scheme)?;
+    let end = rest.find(AFTER_AUTHORITY).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or(rest);
+    if rest.contains('\\') || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(BadAddress::Character);
+    }
+    if authority.contains('@') {
+        return Err(BadAddress::UserInfo);
+    }
+    authority_host(authority)
+}
+
+/// Returns the host of a text that is a host, optionally followed by a port.
+fn authority_host(authority: &str) -> Result<Host, BadAddress> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(literal) => {
             let (literal, port) = literal.split_once(']').ok_or(BadAddress::Host)?;
-            let _: Ipv6Addr = literal.parse().map_err(|_| BadAddress::Host)?;
-            (None, port)
+            let ip: Ipv6Addr = literal.parse().map_err(|_| BadAddress::Host)?;
+            (Host::from(IpAddr::V6(ip)), port)
         }
         None => {
             let end = authority.find(':').unwrap_or(authority.len());
             let (host, port) = authority.split_at(end);
-            (Some(host), port)
+            if !is_name(host) {
+                return Err(BadAddress::Host);
+            }
+            (Host::name(host), port)
         }
     };
-    if let Some(host) = host
-        && !is_name(host)
-    {
-        return Err(BadAddress::Host);
-    }
     match port.strip_prefix(':') {
-        None if port.is_empty() => Ok(()),
+        None if port.is_empty() => Ok(host),
         None => Err(BadAddress::Host),
-        Some(port) if is_port(port) => Ok(()),
+        Some(port) if is_port(port) => Ok(host),
         Some(_) => Err(BadAddress::Port),
     }
 }

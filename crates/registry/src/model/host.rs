@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// A host that other machines can connect to. The `Display` form is the form in a URI: an IPv6
 /// address is in brackets, an IPv4-mapped address is written as the IPv4 address, and a name is in
 /// lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
     /// An IP address, never an IPv4-mapped one.
     Ip(IpAddr),

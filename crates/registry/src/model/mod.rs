@@ -3,6 +3,7 @@
 //! | file | purpose |
 //! |---|---|
 //! | `announcement`, `service` | announcements of nodes, static services |
+//! | `announced_hosts` | the hosts of the addresses in an announcement |
 //! | `lookup`, `coordinator` | queries and their results |
 //! | `inventory` | the list of discovery nodes |
 //! | `parse` | parses request bodies; an error is one line that names the field |
@@ -16,6 +17,7 @@
 //! | `text` | a text that is borrowed if possible |
 
 mod address;
+mod announced_hosts;
 mod announcement;
 mod byte_order_mark;
 mod coordinator;
@@ -32,6 +34,7 @@ mod service;
 mod text;
 
 pub use address::{BadAddress, check_authority, client_address};
+pub use announced_hosts::{BadAnnouncedAddress, announced_hosts};
 pub use announcement::{Announcement, StaticService};
 pub use byte_order_mark::without_byte_order_mark;
 pub use coordinator::{Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator};
