@@ -94,7 +94,7 @@ pub async fn serve<D: Backend>(
     let (max_head_bytes, parked_after) = (settings.max_head_bytes(), settings.parked_after);
     let (stop, stopping) = watch::channel(false);
     let usage = settings.usage.clone();
-    let app = AppState::shared(backend, settings, pause_detector.clone(), stopping.clone());
+    let app = AppState::shared(backend, settings, pause_detector.clone(), stopping);
     {
         let (app, limiter) = (app.clone(), limiter.clone());
         usage.fill(move || app.usage(limiter.taken()));
@@ -105,10 +105,8 @@ pub async fn serve<D: Backend>(
         max_head_bytes,
         parked_after,
     });
-    let shutdown = Shutdown {
-        stopping,
-        resumes: pause_detector.resumes(),
-    };
+    let mut resumes = pause_detector.resumes();
+    let (phase, shutdown) = Shutdown::channel(*resumes.borrow_and_update());
     let mut backlogs: Vec<ListenerBacklog> = listeners
         .into_iter()
         .map(|HttpListener { socket, https }| ListenerBacklog {
@@ -122,6 +120,10 @@ pub async fn serve<D: Backend>(
         tokio::select! {
             () = &mut until_stopped => break,
             Some(_) = connections.join_next() => {}
+            Ok(()) = resumes.changed() => {
+                let epoch = *resumes.borrow_and_update();
+                phase.send_modify(|phase| phase.epoch = epoch);
+            }
             // While too many connections are about to close, a new connection stays in the kernel's
             // backlog. The reason is that each closing connection still uses a file descriptor.
             (accepted, https) = next_of(&mut backlogs), if !limiter.is_closing() => {
@@ -133,6 +135,7 @@ pub async fn serve<D: Backend>(
     }
     drop(backlogs);
     stop.send_replace(true);
+    phase.send_modify(|phase| phase.is_stopping = true);
     drain(connections).await;
 }
 

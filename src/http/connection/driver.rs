@@ -53,37 +53,33 @@ pub(super) async fn run<D: Backend>(
         shared: &shared,
         shutdown: &shutdown,
     };
-    let Some(open) = opening.open(stream).await else {
+    // Boxed, since this future is large and ends before the first request.
+    let Some(open) = Box::pin(opening.open(stream)).await else {
         return;
     };
-    let mut stream = open.stream.clone();
-    serve_client(open, permit, shared, shutdown).await;
-    stream.end();
+    serve_client(&open, &permit, &shared, &shutdown).await;
+    open.stream.end();
 }
 
 /// Serves an open connection until it ends.
 async fn serve_client<D: Backend>(
-    open: OpenConnection,
-    permit: ConnectionPermit,
-    shared: Arc<ServerContext<D>>,
-    shutdown: Shutdown,
+    open: &OpenConnection,
+    permit: &ConnectionPermit,
+    shared: &Arc<ServerContext<D>>,
+    shutdown: &Shutdown,
 ) {
     let OpenConnection {
         stream,
         protocol,
         connection_info,
     } = open;
-    let opened_epoch = connection_info.opened_epoch;
-    let state = Arc::new(ConnectionState::new(now(), shared.parked_after, protocol));
-    let max_head_bytes = shared.max_head_bytes;
-    let (of_service, of_requests) = (state.clone(), permit.clone());
-    let service = service_fn(move |request: Request<Incoming>| {
-        let permit = of_requests.clone();
+    let state = Arc::new(ConnectionState::new(now(), shared.parked_after, *protocol));
+    let service = service_fn(|request: Request<Incoming>| {
         respond(
             shared.clone(),
-            &of_service,
+            &state,
             connection_info.clone(),
-            permit,
+            permit.clone(),
             request,
         )
         .map(Ok::<_, Infallible>)
@@ -93,38 +89,42 @@ async fn serve_client<D: Backend>(
         TokioIo::new(ErrorBodies::new(tracked))
     };
     let tracked = ConnectionParts {
-        stream: &stream,
+        stream,
         state: &state,
-        permit: &permit,
+        permit,
     };
-    let asked_to_close = permit.asked_to_close();
     let mut ended = PollOnWake::new(async {
         tokio::select! {
-            () = asked_to_close => {}
-            () = shutdown.stopping() => {}
-            () = shutdown.resumed(opened_epoch) => {}
+            () = permit.asked_to_close() => {}
+            () = shutdown.ended(connection_info.opened_epoch) => {}
         }
     });
-    if protocol == Protocol::Http2 {
-        let connection = http2(max_head_bytes).serve_connection(io(Bytes::new()), service);
-        // Boxed, since this future is large and few connections use HTTP/2.
-        let mut connection = Box::pin(connection);
-        let shut_down = |it: Pin<&mut _>| http2::Connection::graceful_shutdown(it);
-        serve(connection.as_mut(), shut_down, tracked, &mut ended).await;
-        return;
+    // Boxed, since few connections use HTTP/2, and since a parked connection must not keep the
+    // memory of hyper's connection.
+    if *protocol == Protocol::Http2 {
+        let served = Box::pin(async {
+            let connection =
+                http2(shared.max_head_bytes).serve_connection(io(Bytes::new()), &service);
+            let shut_down = |it: Pin<&mut _>| http2::Connection::graceful_shutdown(it);
+            serve(pin!(connection), shut_down, tracked, &mut ended).await;
+        });
+        return served.await;
     }
     let mut unread = Bytes::new();
     loop {
-        let connection = http1(max_head_bytes)
-            .serve_connection(io(unread), service.clone())
-            .with_upgrades();
-        // Boxed, so that a parked connection does not keep the memory of hyper's connection.
-        let mut connection = Box::new(connection);
-        let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
-        let step = serve(Pin::new(&mut *connection), shut_down, tracked, &mut ended).await;
-        unread = match (step, connection.into_parts()) {
-            (Step::Parked, Some(parts)) => parts.read_buf,
-            _ => return,
+        let served = Box::pin(async {
+            let io = io(std::mem::take(&mut unread));
+            let connection = http1(shared.max_head_bytes).serve_connection(io, &service);
+            let mut connection = connection.with_upgrades();
+            let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
+            match serve(Pin::new(&mut connection), shut_down, tracked, &mut ended).await {
+                Step::Over => None,
+                Step::Parked => connection.into_parts(),
+            }
+        });
+        unread = match served.await {
+            Some(parts) => parts.read_buf,
+            None => return,
         };
         // Empty lines before a request are ignored (RFC 9112, 2.2), because some clients send an
         // empty line after a body.

@@ -32,10 +32,10 @@ const SERVED_WITHIN: Duration = Duration::from_secs(15);
 /// Maximum latency of other clients meanwhile, at the 99th percentile.
 const P99_LIMIT: Duration = Duration::from_millis(100);
 /// Maximum growth of a node's memory by as many idle clients.
-const GROWTH_LIMIT_KB: u64 = 160_000;
+const GROWTH_LIMIT_KB: u64 = 110_000;
 /// Maximum time until freed memory is returned to the system. The allocator returns it over some
 /// seconds.
-const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(60);
 /// Maximum duration of a handshake that the client does not finish, from the start of its
 /// connection.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
@@ -307,7 +307,7 @@ fn a_burst_of_handshakes_delays_nobody() {
 }
 
 /// 10,000 clients that connect at once are all served within 15 s. Meanwhile no leader is lost, and
-/// other clients are served. The connections then take at most 160 MB while they are idle.
+/// other clients are served. The connections then take at most 110 MB while they are idle.
 #[cfg(target_os = "linux")]
 #[test]
 fn ten_thousand_clients_connect_at_once() {

@@ -62,7 +62,7 @@ impl ClientStream {
 
     /// Tells the client that the connection ends, if it uses TLS. Best effort: nothing waits for a
     /// client that does not read.
-    pub(in crate::http::connection) fn end(&mut self) {
+    pub(in crate::http::connection) fn end(&self) {
         if let ClientStream::Tls(connection) = self {
             let mut cx = Context::from_waker(Waker::noop());
             let _ = Pin::new(&mut *lock(&connection.tls)).poll_shutdown(&mut cx);
