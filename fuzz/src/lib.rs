@@ -11,6 +11,7 @@
 
 mod applied;
 mod changed;
+mod proofs;
 pub mod shapes;
 mod wire;
 
@@ -50,7 +51,7 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 16] = [
     target("announcement", announcement, BODY),
     // The memory is for the registry with its indexes, events and lookups, and for a copy of it.
     target("applied", applied::applied, (1 << 20, 256)),
@@ -64,6 +65,11 @@ pub const TARGETS: [Target; 11] = [
     target("log_frame", log_frame, (12 << 10, 16)),
     target("snapshot", snapshot, (4 << 10, 64)),
     target("key_store", key_store, (64 << 10, 64)),
+    target("engine_token", proofs::engine_token, (4 << 10, 4)),
+    target("access_tokens", proofs::access_tokens, (4 << 10, 16)),
+    target("secrets", proofs::secrets, (4 << 10, 16)),
+    target("certificate", proofs::certificate, (4 << 10, 16)),
+    target("first_bytes", first_bytes, (96 << 10, 64)),
 ];
 
 /// Parses an announcement.
@@ -135,6 +141,11 @@ fn snapshot(bytes: &[u8]) {
             "the same state gives the same bytes"
         );
     }
+}
+
+/// Reads the first bytes of a connection.
+fn first_bytes(bytes: &[u8]) {
+    quorate::http::fuzzing::first_bytes(bytes);
 }
 
 /// Reads a keystore, and builds the settings of the HTTPS listener of its keys. Its passwords are

@@ -1,5 +1,7 @@
-//! An entry point for fuzzing: the HTTP server without sockets, in front of a bare registry.
+//! Entry points for fuzzing: the HTTP server without sockets, in front of a bare registry, and the
+//! first bytes of a connection.
 
+pub use super::connection::first_bytes;
 use super::connection_limiter::ConnectionLimiter;
 use super::fake_backend::FakeBackend;
 use super::service::RootService;

@@ -23,3 +23,5 @@ mod tls_handshake;
 
 pub use acceptor::{HttpListener, serve};
 pub use descriptors::raise_descriptors;
+#[cfg(feature = "fuzzing")]
+pub use tls_handshake::first_bytes;

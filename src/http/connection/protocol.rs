@@ -51,13 +51,35 @@ fn peek(stream: &TcpStream, is_all: bool) -> io::Result<Protocol> {
     // tokio's cooperative budget of the task.
     let peeked = unconstrained(stream.peek(&mut bytes)).now_or_never();
     let peeked = peeked.ok_or(io::ErrorKind::WouldBlock)??;
-    match bytes.get(..peeked).unwrap_or_default() {
-        PREFACE => Ok(Protocol::Http2),
-        [TLS_HANDSHAKE, ..] => Ok(Protocol::Tls),
-        begin if PREFACE.starts_with(begin) && !begin.is_empty() && !is_all => {
-            Err(io::ErrorKind::WouldBlock.into())
+    let begin = bytes.get(..peeked).unwrap_or_default();
+    Protocol::of(begin, is_all).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+}
+
+impl Protocol {
+    /// Returns the protocol of a connection that begins with these bytes, or `None` if they fit
+    /// both HTTP versions. `is_all` says that no further bytes come.
+    fn of(begin: &[u8], is_all: bool) -> Option<Protocol> {
+        match begin {
+            [TLS_HANDSHAKE, ..] => Some(Protocol::Tls),
+            begin if begin.starts_with(PREFACE) => Some(Protocol::Http2),
+            begin if PREFACE.starts_with(begin) && !begin.is_empty() && !is_all => None,
+            // No bytes mean the end of the stream, which hyper handles.
+            _ => Some(Protocol::Http1),
         }
-        // No bytes mean the end of the stream, which hyper handles.
-        _ => Ok(Protocol::Http1),
     }
+}
+
+/// Detects the protocol of any bytes, for fuzzing. Once a prefix of the bytes decides, more bytes
+/// must not change the protocol, because the bytes arrive in any pieces.
+#[cfg(feature = "fuzzing")]
+pub(super) fn detect_in(bytes: &[u8]) -> Protocol {
+    let end = bytes.len().min(PREFACE.len());
+    let whole = bytes.get(..end).unwrap_or_default();
+    for length in 1..end {
+        let decided = bytes
+            .get(..length)
+            .and_then(|begin| Protocol::of(begin, false));
+        assert!(decided.is_none() || decided == Protocol::of(whole, false));
+    }
+    Protocol::of(whole, true).expect("all bytes decide")
 }

@@ -1,11 +1,13 @@
 //! The TLS handshake. The ALPN protocol in the client's hello distinguishes peers from clients.
 
+#[cfg(feature = "fuzzing")]
+use super::protocol::Protocol;
 use super::stream::PeekableStream;
 use crate::clock::now;
 use crate::planted::{Bug, is_planted};
 use crate::security::PEER_ALPN;
 use futures_util::future::poll_immediate;
-use rustls::server::Acceptor;
+use rustls::server::{Acceptor, ClientHello};
 use rustls::{AlertDescription, CertificateError, Error, ServerConfig};
 use std::io;
 use std::sync::Arc;
@@ -63,10 +65,7 @@ pub(super) async fn accept(
     let mut waits = ClientWaits(client_time);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream);
     let start = waits.during(start).await?;
-    let is_peer = start
-        .client_hello()
-        .alpn()
-        .is_some_and(|mut protocols| protocols.any(|protocol| protocol == PEER_ALPN));
+    let is_peer = is_peer(&start.client_hello());
     let (config, computing_slots) = match (is_peer, &configs.peers, &configs.clients) {
         (true, Some(config), _) => (config.clone(), &COMPUTING_PEERS),
         (false, _, Some(config)) => (config.clone(), &COMPUTING_CLIENTS),
@@ -105,6 +104,31 @@ pub(super) async fn accept(
         }
     }
     Err(io::Error::other("the client sends it in too many pieces"))
+}
+
+/// Returns whether a hello asks for the peer protocol.
+fn is_peer(hello: &ClientHello<'_>) -> bool {
+    hello
+        .alpn()
+        .is_some_and(|mut protocols| protocols.any(|protocol| protocol == PEER_ALPN))
+}
+
+/// Detects the protocol of the first bytes of a connection and, if that is TLS, reads the client's
+/// hello, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub fn first_bytes(bytes: &[u8]) {
+    let is_tls = super::protocol::detect_in(bytes) == Protocol::Tls;
+    let (mut acceptor, mut rest) = (Acceptor::default(), bytes);
+    while is_tls && acceptor.read_tls(&mut rest).is_ok_and(|read| read > 0) {
+        match acceptor.accept() {
+            Ok(None) => {}
+            Ok(Some(accepted)) => {
+                let _ = is_peer(&accepted.client_hello());
+                return;
+            }
+            Err(_) => return,
+        }
+    }
 }
 
 /// Waits until the next step of a handshake may run.
