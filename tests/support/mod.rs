@@ -24,5 +24,5 @@ pub use nodes::cluster::{Cluster, Options};
 pub use nodes::mesh::Mesh;
 pub use nodes::node::Write;
 pub use nodes::proxy::Proxy;
-pub use nodes::{cluster, etc, node, ports, proxy, rolling, slots};
+pub use nodes::{cluster, etc, node, ports, proxy, rolling, secured, slots};
 pub use wait::{let_pass, until};

@@ -3,7 +3,6 @@
 
 mod certificates;
 mod engines;
-mod fixtures;
 mod handshakes;
 mod https;
 mod impostors;
@@ -11,3 +10,5 @@ mod peers;
 mod policy;
 mod rolling_change;
 mod secrets;
+
+use crate::support::secured as fixtures;

@@ -169,13 +169,16 @@ fn assert_shows(seen: &Tokens, acked: &[(String, u64)], by: &str) {
     }
 }
 
-/// Looks up without pause and panics if an acknowledged write is missing.
+/// Looks up without pause and panics if an acknowledged write is missing. Each lookup has the token
+/// of an engine, which nodes without the secret of the engines ignore.
 fn read_until_stopped(record: &Record, kind: &str, address: SocketAddr) {
     let path = format!("/v1/service/{kind}/general");
     while !record.stop.load(Ordering::Acquire) {
         let acked: Vec<_> =
             acknowledged(&record.tokens.lock().expect("no writer panicked")).collect();
-        let answer = http::request(address, "GET", &path, None, PATIENCE);
+        let headers = token_line(TokenOf::Presto, SECRET, "reader");
+        let sent = http::send_with(address, "GET", &path, &headers, None, PATIENCE);
+        let answer = sent.and_then(http::Pending::answer);
         match answer.as_ref().ok().and_then(services) {
             Some(services) => {
                 assert_shows(

@@ -7,4 +7,5 @@ pub mod node;
 pub mod ports;
 pub mod proxy;
 pub mod rolling;
+pub mod secured;
 pub mod slots;

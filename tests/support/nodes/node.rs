@@ -1,6 +1,8 @@
 //! One quorate process: starts and ends it, and sends it the requests of a client.
 
 use super::etc::Etc;
+use crate::support::engine_tokens::TokenOf;
+use crate::support::engines_secret::{SECRET, token_line};
 use crate::support::http::{self, Response};
 use crate::support::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
@@ -210,9 +212,15 @@ impl Node {
         format!("http://{}", self.address())
     }
 
-    /// Sends a GET request for a path and returns the response.
+    /// Sends a GET request for a path and returns the response. A node whose lookups need a proof
+    /// is sent the token of an engine.
     pub fn get(&self, path: &str) -> Result<Response, std::io::Error> {
-        http::request(self.address(), "GET", path, None, PATIENCE)
+        let mut settings = self.etc.settings.iter();
+        let headers = match settings.any(|(key, _)| key == "discovery.read-authentication") {
+            true => token_line(TokenOf::Trino, SECRET, "reader"),
+            false => String::new(),
+        };
+        http::send_with(self.address(), "GET", path, &headers, None, PATIENCE)?.answer()
     }
 
     /// Announces one service of type `kind`, with `token` as a property.

@@ -1,8 +1,11 @@
 //! Restarts the nodes of a cluster one by one, under writes and lookups through the others.
 
 use super::cluster::{Cluster, FORM_LIMIT};
-use super::node::Node;
+use super::etc::write;
+use super::node::{Node, PATIENCE};
+use super::secured::{enable_https, make_token, trust_client_certificates};
 use crate::support::engines_secret::SECRET;
+use crate::support::http;
 use crate::support::traffic::{Done, Traffic};
 use crate::support::wait::until;
 use quorate::clock;
@@ -81,8 +84,9 @@ const ROUNDS: [(&str, &str); 4] = [
     ("require", "require"),
 ];
 
-/// Changes a group without a secret to one in which peers and engines must prove it. The nodes are
-/// restarted one by one, in four rounds, as docs/SECURITY-SETUP.md describes. `begin` changes each
+/// Changes a group without a secret to one in which everyone must prove who they are: first peers,
+/// then engines, and at last people and clients that look up, with HTTPS beside HTTP. The nodes are
+/// restarted one by one, in five rounds, as docs/SECURITY-SETUP.md describes. `begin` changes each
 /// node before its first restart. Panics as [`restart`] does.
 pub fn demand_proofs(cluster: &mut Cluster, kind: &str, begin: impl Fn(&mut Node)) {
     for (peers, engines) in ROUNDS {
@@ -96,7 +100,21 @@ pub fn demand_proofs(cluster: &mut Cluster, kind: &str, begin: impl Fn(&mut Node
             done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(kind));
         }
     }
+    let (_, line) = make_token("ops", "write");
+    for node in order(cluster) {
+        let done = restart(cluster, kind, node, |node| {
+            let tokens = node.etc.etc_dir().join("tokens");
+            write(&tokens, &line);
+            node.set("cluster.tokens-file", &tokens.display().to_string());
+            node.set("discovery.read-authentication", "require");
+            enable_https(node);
+            trust_client_certificates(node);
+        });
+        done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(kind));
+    }
     for node in &cluster.nodes {
+        let lookup = http::request(node.address(), "GET", "/v1/service", None, PATIENCE);
+        assert_eq!(lookup.expect("an answer").status, 401, "without a token");
         let status = node.status().expect("a status");
         assert_eq!(status["security"], "required", "{status}");
     }
