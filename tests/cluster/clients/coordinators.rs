@@ -187,7 +187,7 @@ fn a_coordinator_restarted_under_its_id_is_the_newest() {
 /// memory once, and not once for each watcher.
 #[test]
 fn watchers_of_a_coordinator_share_what_they_are_sent() {
-    let cluster = Cluster::start(3, Options::max_age("10m").alone());
+    let cluster = Cluster::start(3, Options::max_age("10m"));
     let node = &cluster.nodes[0];
     announce(node, "c1", "http://c1:1");
     for path in ["/v1/coordinator?watch", "/v1/watch/trino-coordinator"] {

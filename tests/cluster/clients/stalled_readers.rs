@@ -98,7 +98,7 @@ fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration)
 /// stays connected, even if its stream has few events.
 #[test]
 fn a_reader_over_http2_that_takes_nothing_is_cut() {
-    let cluster = Cluster::start(3, Options::max_age("10m").alone());
+    let cluster = Cluster::start(3, Options::max_age("10m").quiet());
     let node = &cluster.nodes[0];
     announce_large(node, 0);
     announce_large(node, 1);

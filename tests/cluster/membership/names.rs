@@ -28,7 +28,7 @@ const TIMED_OUT: i32 = 124;
 
 /// Starts a cluster with host names in its inventory.
 fn start(count: usize) -> (Cluster, Resolver) {
-    let mut cluster = Cluster::prepare(count, Options::max_age("10m").alone());
+    let mut cluster = Cluster::prepare(count, Options::max_age("10m").quiet());
     let resolver = Resolver::of(&mut cluster);
     cluster.start_all();
     cluster.wait_ready();
