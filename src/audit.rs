@@ -19,5 +19,5 @@ pub const CHANGE: &str = "change";
 /// A client was refused.
 pub const REFUSAL: &str = "refusal";
 
-/// A peer that proved the shared secret connected or was refused.
+/// A peer that proved the shared secret or showed a certificate connected or was refused.
 pub const PEER: &str = "peer";

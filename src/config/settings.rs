@@ -2,7 +2,7 @@
 
 use super::error::ConfigErrors;
 use super::paths::{CommandLine, Paths};
-use super::security::{self, PeerAuthentication, SecuritySettings};
+use super::security::{self, SecuritySettings};
 use super::sources::Sources;
 use super::{environment, inventory_source, logging, values};
 use crate::model::{Host, NODE_ID_BYTES_MAX, is_node_id};
@@ -229,11 +229,11 @@ fn check_without_http(sources: &mut Sources, security: &SecuritySettings) {
         // airlift's words.
         sources.invalid(HTTP_ENABLED, "either HTTP or HTTPS must be enabled");
     }
-    if security.peers != PeerAuthentication::Require {
+    if !security.peers.demands_proof() {
         sources.invalid(
             HTTP_ENABLED,
-            "false needs cluster.peer-authentication=require: peers use the port for HTTPS only \
-             with a shared secret",
+            "false needs cluster.peer-authentication=require or certificate: peers use the port \
+             for HTTPS only if they prove who they are",
         );
     }
 }

@@ -5,11 +5,10 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    LookupProgress, LookupResult, Node, PeerProof, Status, Unavailable, Watcher, WriteError,
+    LookupProgress, LookupResult, Node, PeerCredentials, PeerProof, Status, Unavailable, Watcher,
+    WriteError,
 };
-use crate::security::PeerKeys;
 use std::future::Future;
-use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The cluster as the endpoints see it: [`Node`] in the server, a bare registry in the tests.
@@ -108,8 +107,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Returns the reason why this node is not ready.
     fn ready(&self) -> Result<(), Unavailable>;
 
-    /// See [`Node::peer_keys`].
-    fn peer_keys(&self) -> Option<Arc<PeerKeys>>;
+    /// See [`Node::peer_credentials`].
+    fn peer_credentials(&self) -> Option<PeerCredentials>;
 
     /// See [`Node::accepts_plain_peers`].
     fn accepts_plain_peers(&self) -> bool;
@@ -215,8 +214,8 @@ impl Backend for Node {
         Node::ready(self)
     }
 
-    fn peer_keys(&self) -> Option<Arc<PeerKeys>> {
-        Node::peer_keys(self)
+    fn peer_credentials(&self) -> Option<PeerCredentials> {
+        Node::peer_credentials(self)
     }
 
     fn accepts_plain_peers(&self) -> bool {

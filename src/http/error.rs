@@ -50,9 +50,11 @@ pub(super) enum ApiError {
     UnknownEncoding,
     /// 426: the path is only for connections that are upgraded to this protocol.
     UpgradeRequired(&'static str),
-    /// 426: the path is only for peers that prove on a TLS connection that they have the shared
-    /// secret.
-    PeerProofRequired,
+    /// 426: the path is only for peers that prove on a TLS connection who they are.
+    PeerProofRequired {
+        /// Whether the proof is a certificate, and not the shared secret.
+        by_certificate: bool,
+    },
     /// 431 with the limit in bytes.
     HeadersTooLarge(usize),
     /// 431: the headers are too large or too many for hyper.
@@ -90,7 +92,7 @@ impl ApiError {
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UriTooLong(_) | ApiError::UnreadableUri => StatusCode::URI_TOO_LONG,
             ApiError::NotJson | ApiError::UnknownEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::UpgradeRequired(_) | ApiError::PeerProofRequired => {
+            ApiError::UpgradeRequired(_) | ApiError::PeerProofRequired { .. } => {
                 StatusCode::UPGRADE_REQUIRED
             }
             ApiError::HeadersTooLarge(_) | ApiError::UnreadableHeaders => {
@@ -152,11 +154,17 @@ impl ApiError {
             ApiError::UpgradeRequired(protocol) => {
                 format!("This resource requires Upgrade: {protocol}")
             }
-            ApiError::PeerProofRequired => {
-                "This node takes only peers that prove the shared secret \
-                 (cluster.peer-authentication=require)"
-                    .to_owned()
+            ApiError::PeerProofRequired { by_certificate } => match by_certificate {
+                true => {
+                    "This node takes only peers that show a certificate \
+                     (cluster.peer-authentication=certificate)"
+                }
+                false => {
+                    "This node takes only peers that prove the shared secret \
+                     (cluster.peer-authentication=require)"
+                }
             }
+            .to_owned(),
             ApiError::HeadersTooLarge(limit) => {
                 format!("The request headers are larger than {limit} bytes")
             }
@@ -184,7 +192,7 @@ impl ApiError {
             ApiError::UpgradeRequired(protocol) => {
                 vec![(UPGRADE, fixed(protocol)), (CONNECTION, fixed("Upgrade"))]
             }
-            ApiError::PeerProofRequired => {
+            ApiError::PeerProofRequired { .. } => {
                 vec![
                     (UPGRADE, fixed(PROOF_TOKEN)),
                     (CONNECTION, fixed("Upgrade")),

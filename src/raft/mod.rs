@@ -159,7 +159,8 @@ pub use options::{LogRetention, Options};
 pub use probe::{LoggedEntry, Probe};
 pub use status::{GroupState, MemberProof, MemberStatus, Role, SecurityStatus, Status};
 pub use transport::{
-    Dial, PEER_PATH, PROOF_TOKEN, PeerProof, PeerSecurity, PeerStream, UPGRADE_TOKEN,
+    Dial, PEER_PATH, PROOF_TOKEN, PeerCredentials, PeerProof, PeerSecurity, PeerStream,
+    UPGRADE_TOKEN,
 };
 pub use watch::history::LookupChange;
 #[cfg(any(test, feature = "fuzzing"))]

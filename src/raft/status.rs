@@ -68,6 +68,8 @@ pub enum MemberProof {
     Plain,
     /// A proof that the member has the shared secret.
     Secret,
+    /// A certificate that names the host of the member.
+    Certificate,
 }
 
 /// The cluster id of the group, and a human-readable reason if this node does not serve.
@@ -184,7 +186,7 @@ fn in_group(group: &Group) -> Status {
 fn security(security: &PeerSecurity) -> SecurityStatus {
     match security {
         PeerSecurity::Off => SecurityStatus::None,
-        PeerSecurity::Keys { .. } => SecurityStatus::Partial,
+        PeerSecurity::Keys { .. } | PeerSecurity::Certificates(_) => SecurityStatus::Partial,
     }
 }
 
@@ -195,7 +197,8 @@ fn proof(group: &Group, id: RaftId) -> Option<MemberProof> {
     match group.options.security {
         PeerSecurity::Keys { .. } if is_known && peer.is_plain => Some(MemberProof::Plain),
         PeerSecurity::Keys { .. } if is_known => Some(MemberProof::Secret),
-        PeerSecurity::Keys { .. } | PeerSecurity::Off => None,
+        PeerSecurity::Certificates(_) if is_known => Some(MemberProof::Certificate),
+        PeerSecurity::Keys { .. } | PeerSecurity::Certificates(_) | PeerSecurity::Off => None,
     }
 }
 

@@ -1,9 +1,11 @@
-//! The TLS settings of HTTPS, which are made again when a store changes.
+//! The TLS settings of HTTPS and of nodes with certificates, which are made again when a store
+//! changes.
 
 use super::file_reload::FileReload;
 use super::own_address::interface_addresses;
 use crate::clock;
 use crate::config::{CertificateOwner, HttpsFiles, HttpsFilesError, KeySource, StoreBytes};
+use crate::security::PeerCertificates;
 use anyhow::Context;
 use rustls::ServerConfig;
 use std::path::{Path, PathBuf};
@@ -21,15 +23,24 @@ const EXPIRY_WARNED_DAYS: i64 = 30;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// The TLS settings that are made of the stores.
+pub(super) struct TlsSettings {
+    /// For the clients of HTTPS.
+    pub(super) clients: watch::Receiver<Arc<ServerConfig>>,
+    /// For connections between nodes that prove by certificates who they are. `None` without a
+    /// trust store.
+    pub(super) peers: Option<watch::Receiver<Arc<PeerCertificates>>>,
+}
+
 /// Makes the TLS settings, and keeps them up to date.
 ///
 /// # Errors
 /// When a store cannot be used.
-pub(super) async fn https_config(
+pub(super) async fn tls_settings(
     files: &HttpsFiles,
     environment: &str,
-) -> anyhow::Result<watch::Receiver<Arc<ServerConfig>>> {
-    let (first, environment) = (files.clone(), environment.to_owned());
+) -> anyhow::Result<TlsSettings> {
+    let (making, environment) = (files.clone(), environment.to_owned());
     let expires_s = Arc::new(AtomicI64::new(i64::MAX));
     let expiry = expires_s.clone();
     let make = move |stores: &StoreBytes| {
@@ -38,21 +49,22 @@ pub(super) async fn https_config(
             addresses: interface_addresses(),
             now_ms: clock::wall_ms(),
         };
-        let made = first.server_config(stores, &node)?;
+        let made = making.server_config(stores, &node)?;
         expiry.store(made.expires_s.unwrap_or(i64::MAX), Ordering::Relaxed);
-        Ok::<_, HttpsFilesError>(made.config)
+        Ok::<_, HttpsFilesError>(made)
     };
     let reading = files.clone();
     let made = tokio::task::spawn_blocking(move || {
         let stores = reading.read_stores()?;
-        let config = make(&stores)?;
-        anyhow::Ok((stores, config, make))
+        let first = make(&stores)?;
+        anyhow::Ok((stores, first, make))
     });
-    let (stores, config, make) = made
+    let (stores, first, make) = made
         .await
         .context("HTTPS cannot be set up")?
         .context("HTTPS cannot be set up")?;
-    let (sender, configs) = watch::channel(config);
+    let (sender, clients) = watch::channel(first.config);
+    let (peer_sender, peers) = first.peers.map(watch::channel).unzip();
     let key_store = match &files.key_source {
         KeySource::Store(store) => Some(store),
         KeySource::Automatic(_) => None,
@@ -66,13 +78,19 @@ pub(super) async fn https_config(
         path: PathBuf::from(names.join(" and ")),
         interval: Duration::from_millis(files.refresh_ms) / READS_PER_REFRESH,
         read: move |_: &Path| Ok(reading.read_stores()?),
-        derive: move |stores: &StoreBytes| Ok(make(stores)?),
+        derive: move |stores: &StoreBytes| {
+            let made = make(stores)?;
+            if let (Some(sender), Some(peers)) = (&peer_sender, made.peers) {
+                sender.send_replace(peers);
+            }
+            Ok(made.config)
+        },
         changed: |_: &StoreBytes| "the stores of HTTPS have changed".to_owned(),
         unchanged: "the last stores stay valid",
     };
     tokio::spawn(reload.run(stores, sender));
     tokio::spawn(warn_of_expiry(expires_s));
-    Ok(configs)
+    Ok(TlsSettings { clients, peers })
 }
 
 /// Warns each day of a certificate that has expired or soon will. The node still serves it,

@@ -100,15 +100,19 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         .context("the data directory cannot be opened")??;
     let node_id = node_id(settings, &store)?;
     let inventory = inventory(settings, &store, &node_id).await?;
+    let (https, certificates) = match &settings.security.https {
+        Some(files) => {
+            let tls = certificates::tls_settings(files, &settings.environment).await?;
+            (Some(tls.clients), tls.peers)
+        }
+        None => (None, None),
+    };
     // The derivation of keys takes a while, so it is done before connections are accepted.
     let secured = settings.clone();
-    let security = tokio::task::spawn_blocking(move || secrets::peer_security(&secured))
+    let security = move || secrets::peer_security(&secured, certificates);
+    let security = tokio::task::spawn_blocking(security)
         .await
         .context("the keys of the peers cannot be derived")??;
-    let https = match &settings.security.https {
-        Some(files) => Some(certificates::https_config(files, &settings.environment).await?),
-        None => None,
-    };
     let sockets = listen::listen(settings)?;
     let ports = sockets.ports().context("the port of a socket is unknown")?;
     let own = own_address::find(settings, inventory.as_ref(), &node_id, ports).await;

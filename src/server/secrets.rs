@@ -9,7 +9,7 @@ use crate::config::{
 };
 use crate::http::EngineSecurity;
 use crate::raft::PeerSecurity;
-use crate::security::{AccessTokens, EngineKeys, PeerKeys, SecretList};
+use crate::security::{AccessTokens, EngineKeys, PeerCertificates, PeerKeys, SecretList};
 use anyhow::Context;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) fn warn_of_missing_authentication(security: &SecuritySettings) {
             "everyone who reaches this node's port can act as a member of its group that has not \
              proved the shared secret yet, because cluster.peer-authentication is permissive"
         ),
-        PeerAuthentication::Require => {}
+        PeerAuthentication::Require | PeerAuthentication::Certificate => {}
     }
     match (security.peers, security.engines) {
         (PeerAuthentication::Off, EngineAuthentication::Off) => {}
@@ -58,6 +58,7 @@ pub(super) fn audit_start(security: &SecuritySettings) {
         PeerAuthentication::Off => "off",
         PeerAuthentication::Permissive => "permissive",
         PeerAuthentication::Require => "require",
+        PeerAuthentication::Certificate => "certificate",
     };
     let engines = match security.engines {
         EngineAuthentication::Off => "off",
@@ -83,12 +84,20 @@ pub(super) fn audit_start(security: &SecuritySettings) {
     );
 }
 
-/// Returns the proof that peers give and demand, and keeps its keys up to date.
+/// Returns the proof that peers give and demand, and keeps its keys up to date. `certificates` are
+/// those of the stores of HTTPS, if there is a trust store.
 ///
 /// # Errors
 /// When the keys cannot be derived.
-pub(super) fn peer_security(settings: &Settings) -> anyhow::Result<PeerSecurity> {
+pub(super) fn peer_security(
+    settings: &Settings,
+    certificates: Option<watch::Receiver<Arc<PeerCertificates>>>,
+) -> anyhow::Result<PeerSecurity> {
     let security = &settings.security;
+    if security.peers == PeerAuthentication::Certificate {
+        let certificates = certificates.context("certificates of peers need a trust store")?;
+        return Ok(PeerSecurity::Certificates(certificates));
+    }
     let (accepts_plain, secrets) = match (security.peers, &security.peer_secrets) {
         (PeerAuthentication::Permissive, Some(secrets)) => (true, secrets),
         (PeerAuthentication::Require, Some(secrets)) => (false, secrets),

@@ -73,7 +73,7 @@ fn bad_secrets_are_named_and_not_shown() {
     }
     assert!(
         refused("cluster.peer-authentication=maybe")
-            .contains("'maybe' is not one of OFF, PERMISSIVE, REQUIRE")
+            .contains("'maybe' is not one of OFF, PERMISSIVE, REQUIRE, CERTIFICATE")
     );
     assert!(refused("cluster.shared-secret=").contains("cluster.shared-secret: is empty"));
     let both = refused(&format!(
@@ -205,6 +205,97 @@ fn engines_need_peers() {
         ),
         "{without}"
     );
+}
+
+/// Returns an installation whose nodes prove who they are by certificates, with a key store and a
+/// trust store. The lines of the given keys are left out, and `more` is added.
+fn with_certificates(without: &[&str], more: &str) -> Installation {
+    let lines = [
+        "cluster.peer-authentication=certificate",
+        "http-server.https.enabled=true",
+        "http-server.https.keystore.path=etc/key.pem",
+        "http-server.https.truststore.path=etc/trusted.pem",
+    ];
+    let is_kept = |line: &&&str| without.iter().all(|key| !line.starts_with(key));
+    let kept: Vec<_> = lines.iter().filter(is_kept).copied().collect();
+    let installation = with_lines(&format!("{}\n{more}", kept.join("\n")));
+    let fixture = |name: &str| {
+        let stores = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/crates/security/src/key_store/stores"
+        );
+        fs::read_to_string(format!("{stores}/{name}")).expect("a fixture")
+    };
+    let key_store = [fixture("ec.pkcs8.pem"), fixture("ec.pem")].concat();
+    installation.write("key.pem", &key_store);
+    restrict(&installation, "key.pem");
+    installation.write("trusted.pem", &fixture("root.pem"));
+    installation
+}
+
+/// Certificates of peers need no secret, but HTTPS with a key store and a trust store. What lacks
+/// is named. They satisfy each rule that needs peers which prove who they are.
+#[test]
+fn certificates_need_their_stores() {
+    let settings = with_certificates(&[], "").load();
+    assert_eq!(settings.security.peers, PeerAuthentication::Certificate);
+    assert_eq!((secrets(&settings), settings.notices), (0, Vec::new()));
+    for (without, needed) in [
+        (
+            "http-server.https.enabled",
+            "http-server.https.enabled=true",
+        ),
+        (
+            "http-server.https.keystore.path",
+            "http-server.https.keystore.path",
+        ),
+        (
+            "http-server.https.truststore.path",
+            "http-server.https.truststore.path",
+        ),
+    ] {
+        let errors = with_certificates(&[without], "").errors();
+        let said = format!("cluster.peer-authentication: certificate needs {needed}: nodes show");
+        assert!(errors.contains(&said), "{errors}");
+    }
+    let automatic = format!("http-server.https.automatic-shared-secret={SECRET}");
+    let errors = with_certificates(&["http-server.https.keystore"], &automatic).errors();
+    let said = "certificate needs http-server.https.keystore.path";
+    assert!(errors.contains(said), "{errors}");
+
+    let engines = format!("internal-communication.shared-secret={SECRET}");
+    for more in [
+        format!("{engines}\ndiscovery.read-authentication=require"),
+        "http-server.http.enabled=false".to_owned(),
+        "cluster.tokens-file=etc/trusted.tokens".to_owned(),
+    ] {
+        let installation = with_certificates(&[], &more);
+        let digest = "0".repeat(64);
+        installation.write("trusted.tokens", &format!("ops write sha256:{digest}"));
+        let security = installation.load().security;
+        assert_eq!(security.peers, PeerAuthentication::Certificate, "{more}");
+        assert_eq!(security.peer_secrets, None, "{more}");
+    }
+    let security = with_certificates(&[], &engines).load().security;
+    assert_eq!(security.engines, EngineAuthentication::Require);
+    assert!(security.engine_secrets.is_some());
+}
+
+/// A secret of the nodes beside certificates is a contradiction, in the configuration and in a
+/// file.
+#[test]
+fn certificates_exclude_a_secret_of_the_nodes() {
+    for (key, value) in [
+        ("cluster.shared-secret", SECRET),
+        ("cluster.shared-secret-file", "etc/secret"),
+    ] {
+        let installation = with_certificates(&[], &format!("{key}={value}"));
+        installation.write("secret", SECRET);
+        let errors = installation.errors();
+        let said = format!("{key}: cannot be set beside cluster.peer-authentication=certificate");
+        assert!(errors.contains(&said), "{errors}");
+        assert!(!errors.contains(SECRET));
+    }
 }
 
 /// Trusted networks are read in each notation, and a bad one is named.

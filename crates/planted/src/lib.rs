@@ -47,6 +47,8 @@ pub enum Bug {
     NoStaticsInSnapshot,
     /// A peer may show any key.
     AnyCertificateIsPeer,
+    /// A peer may show a certificate of another host.
+    PeerHostUnchecked,
     /// Peers that connect in plain text are accepted, although a proof is required.
     PermissiveForever,
     /// The debug output of a secret contains the secret.

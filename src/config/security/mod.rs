@@ -12,6 +12,7 @@ pub(super) use https::HTTPS_ENABLED;
 pub use https::{
     CertificateOwner, HttpsFiles, HttpsFilesError, KeySource, MadeConfig, StoreBytes, StoreFile,
 };
+use https::{KEY_STORE, TRUST_STORE};
 pub use private_file::PrivateFileError;
 pub use shared_secrets::{SecretsFileError, SharedSecrets, read_secrets};
 
@@ -40,7 +41,8 @@ pub struct SecuritySettings {
     /// `cluster.peer-authentication`
     pub peers: PeerAuthentication,
     /// The secrets of the peers. Without `cluster.shared-secret`, the peers use the secrets of the
-    /// engines. Always present unless `peers` is [`PeerAuthentication::Off`].
+    /// engines. Always present if `peers` is [`PeerAuthentication::Permissive`] or
+    /// [`PeerAuthentication::Require`], and never if it is [`PeerAuthentication::Certificate`].
     pub peer_secrets: Option<SharedSecrets>,
     /// `discovery.announcement.authentication`
     pub engines: EngineAuthentication,
@@ -49,7 +51,8 @@ pub struct SecuritySettings {
     pub engine_secrets: Option<SharedSecrets>,
     /// `discovery.announcement.trusted-addresses`: the networks whose engines need no token.
     pub trusted_addresses: Vec<IpNet>,
-    /// `http-server.https.*`, if HTTPS is enabled.
+    /// `http-server.https.*`, if HTTPS is enabled. Always present, with both stores, if `peers` is
+    /// [`PeerAuthentication::Certificate`].
     pub https: Option<HttpsFiles>,
     /// The certificates in `http-server.https.truststore.path`, by which the server of the
     /// inventory is verified too, besides those of the system.
@@ -73,7 +76,7 @@ pub enum EngineAuthentication {
     Require,
 }
 
-/// `cluster.peer-authentication`: whether peers prove that they have the shared secret.
+/// `cluster.peer-authentication`: whether peers prove that they belong to the group, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerAuthentication {
     /// Peers prove nothing.
@@ -83,6 +86,18 @@ pub enum PeerAuthentication {
     Permissive,
     /// Peers must prove that they have the secret.
     Require,
+    /// Peers must prove by a certificate which node they are. They need no secret.
+    Certificate,
+}
+
+impl PeerAuthentication {
+    /// Returns whether peers that prove nothing are refused.
+    pub fn demands_proof(self) -> bool {
+        matches!(
+            self,
+            PeerAuthentication::Require | PeerAuthentication::Certificate
+        )
+    }
 }
 
 /// Reads the settings of authentication. If a shared secret is configured, each proof that is given
@@ -94,12 +109,12 @@ pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
     let has_secret = have_engines_secret || is_named(sources, CLUSTER_SECRET);
     let peers = peers(sources, has_secret);
     let engines = engines(sources, have_engines_secret);
-    if engines == EngineAuthentication::Require && peers != PeerAuthentication::Require {
+    if engines == EngineAuthentication::Require && !peers.demands_proof() {
         sources.invalid(
             ANNOUNCEMENT_AUTHENTICATION,
             &format!(
-                "require needs {PEER_AUTHENTICATION}=require: otherwise everyone can announce an \
-                 engine as a node of the group"
+                "require needs {PEER_AUTHENTICATION}=require or certificate: otherwise everyone \
+                 can announce an engine as a node of the group"
             ),
         );
     }
@@ -116,22 +131,22 @@ pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
     }
     let tokens = tokens_file(sources, paths);
     let has_tokens = sources.text(TOKENS_FILE).is_some();
-    if has_tokens && peers != PeerAuthentication::Require {
+    if has_tokens && !peers.demands_proof() {
         sources.invalid(
             TOKENS_FILE,
             &format!(
-                "tokens need {PEER_AUTHENTICATION}=require: otherwise everyone can change static \
-                 announcements as a node of the group"
+                "tokens need {PEER_AUTHENTICATION}=require or certificate: otherwise everyone can \
+                 change static announcements as a node of the group"
             ),
         );
     }
     let reads_need_proof = reads(sources);
-    if reads_need_proof && peers != PeerAuthentication::Require {
+    if reads_need_proof && !peers.demands_proof() {
         sources.invalid(
             READ_AUTHENTICATION,
             &format!(
-                "require needs {PEER_AUTHENTICATION}=require: otherwise everyone can read the \
-                 services as a node of the group"
+                "require needs {PEER_AUTHENTICATION}=require or certificate: otherwise everyone \
+                 can read the services as a node of the group"
             ),
         );
     }
@@ -145,9 +160,16 @@ pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
         );
     }
     let (https, authorities) = https::read(sources, paths);
+    let peer_secrets = match peers {
+        PeerAuthentication::Certificate => {
+            check_certificates(sources);
+            None
+        }
+        _ => own.or_else(|| engine_secrets.clone()),
+    };
     SecuritySettings {
         peers,
-        peer_secrets: own.or_else(|| engine_secrets.clone()),
+        peer_secrets,
         engines,
         engine_secrets,
         trusted_addresses,
@@ -160,7 +182,7 @@ pub(super) fn read(sources: &mut Sources, paths: &Paths) -> SecuritySettings {
 
 /// Reads `cluster.peer-authentication`.
 fn peers(sources: &mut Sources, has_secret: bool) -> PeerAuthentication {
-    use PeerAuthentication::{Off, Permissive, Require};
+    use PeerAuthentication::{Certificate, Off, Permissive, Require};
     let default = if has_secret { Require } else { Off };
     let peers = sources.read(PEER_AUTHENTICATION, default, |text| {
         values::one_of(
@@ -169,6 +191,7 @@ fn peers(sources: &mut Sources, has_secret: bool) -> PeerAuthentication {
                 ("OFF", Off),
                 ("PERMISSIVE", Permissive),
                 ("REQUIRE", Require),
+                ("CERTIFICATE", Certificate),
             ],
         )
     });
@@ -182,6 +205,40 @@ fn peers(sources: &mut Sources, has_secret: bool) -> PeerAuthentication {
         _ => {}
     }
     peers
+}
+
+/// Checks the other keys that `cluster.peer-authentication=certificate` needs, and those that it
+/// excludes.
+fn check_certificates(sources: &mut Sources) {
+    let is_enabled = sources.text(HTTPS_ENABLED);
+    let missing = match is_enabled.is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        false => vec![format!("{HTTPS_ENABLED}=true")],
+        true => [KEY_STORE, TRUST_STORE]
+            .into_iter()
+            .filter(|key| sources.text(key).is_none())
+            .map(str::to_owned)
+            .collect(),
+    };
+    for needed in missing {
+        sources.invalid(
+            PEER_AUTHENTICATION,
+            &format!(
+                "certificate needs {needed}: nodes show the certificate of the key store, and \
+             verify those of others by the trust store"
+            ),
+        );
+    }
+    for secret in [CLUSTER_SECRET.to_owned(), format!("{CLUSTER_SECRET}-file")] {
+        if sources.text(&secret).is_some() {
+            sources.invalid(
+                &secret,
+                &format!(
+                    "cannot be set beside {PEER_AUTHENTICATION}=certificate: nodes prove who \
+                 they are either by a secret or by certificates"
+                ),
+            );
+        }
+    }
 }
 
 /// Reads `discovery.announcement.authentication`.

@@ -7,36 +7,24 @@
 
 use crate::http::error::ApiError;
 use crate::model::{Announcement, Host, announced_hosts, shown};
-use crate::security::{SubjectAltName, subject_alt_names};
+use crate::security::CertificateHosts;
 use rustls::pki_types::CertificateDer;
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// The hosts of a client's certificate, which the handshake has verified.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::http) struct ClientCertificate {
-    hosts: BTreeSet<Host>,
+    hosts: CertificateHosts,
 }
 
 impl ClientCertificate {
-    /// Reads the first certificate of a client's chain. A name with a wildcard is left out, because
-    /// all workers often share such a certificate. So is the common name (RFC 9525).
-    ///
-    /// Returns `None` if the client has shown no certificate, or one whose names cannot be read.
+    /// Reads the first certificate of a client's chain. Returns `None` if the client has shown no
+    /// certificate, or one whose names cannot be read.
     pub(in crate::http) fn of_chain(
         chain: Option<&[CertificateDer<'_>]>,
     ) -> Option<ClientCertificate> {
-        let names = subject_alt_names(chain?.first()?).ok()?;
-        let host = |name| match name {
-            SubjectAltName::Ip(ip) => Some(Host::from(ip)),
-            SubjectAltName::Dns(name) => match name.parse() {
-                Ok(host @ Host::Name(_)) => Some(host),
-                _ => None,
-            },
-        };
-        Some(ClientCertificate {
-            hosts: names.into_iter().filter_map(host).collect(),
-        })
+        let hosts = CertificateHosts::of_chain(chain)?;
+        Some(ClientCertificate { hosts })
     }
 
     /// Checks that the certificate names all hosts of an announcement, which is `known_as`
@@ -59,7 +47,11 @@ impl ClientCertificate {
                  which is {known_as} without an address"
             )));
         }
-        match hosts.difference(&self.hosts).next() {
+        let is_proved = |host: &&Host| match host {
+            Host::Ip(ip) => self.hosts.has_ip(*ip),
+            Host::Name(name) => self.hosts.has_name(name),
+        };
+        match hosts.iter().find(|host| !is_proved(host)) {
             None => Ok(()),
             Some(host) => Err(ApiError::Forbidden(format!(
                 "The certificate of {self} does not prove that the client is node {node_id}, \
@@ -72,9 +64,6 @@ impl ClientCertificate {
 impl fmt::Display for ClientCertificate {
     /// Writes the first host, which suffices to find the certificate.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.hosts.first() {
-            Some(host) => write!(f, "{host}"),
-            None => f.write_str("no host"),
-        }
+        self.hosts.fmt(f)
     }
 }

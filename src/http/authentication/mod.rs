@@ -23,6 +23,7 @@ use super::state::{AppState, ConnectionInfo};
 use crate::clock::Instant;
 use crate::model::{Announcement, shown};
 use crate::planted::{Bug, is_planted};
+use crate::raft::PeerCredentials;
 use crate::security::TokenRole;
 use http::{HeaderMap, HeaderName, Request};
 use person::Scheme;
@@ -50,7 +51,12 @@ pub(super) fn check<D: Backend, B>(
         Rule::Open => Ok(Principal::Anonymous),
         Rule::Peer => match app.backend.accepts_plain_peers() {
             true => Ok(Principal::Anonymous),
-            false => Err(ApiError::PeerProofRequired),
+            false => Err(ApiError::PeerProofRequired {
+                by_certificate: matches!(
+                    app.backend.peer_credentials(),
+                    Some(PeerCredentials::Certificates(_))
+                ),
+            }),
         },
         Rule::Read => check_read(app, request),
         Rule::OwnNode => check_announcement(app, connection_info, request),

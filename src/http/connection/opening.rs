@@ -11,7 +11,6 @@ use crate::http::backend::Backend;
 use crate::http::connection_limiter::ConnectionPermit;
 use crate::http::state::ConnectionInfo;
 use crate::raft::PeerProof;
-use crate::security::PublicKey;
 use rustls::ServerConfig;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,13 +78,7 @@ impl<D: Backend> Opening<'_, D> {
     pub(super) async fn open(mut self, stream: TcpStream) -> Option<OpenConnection> {
         let began = now();
         let configs = TlsConfigs {
-            peers: self
-                .shared
-                .service
-                .app()
-                .backend
-                .peer_keys()
-                .map(|keys| keys.server_config()),
+            peers: self.shared.service.app().backend.peer_credentials(),
             clients: self.https.take(),
         };
         let takes_tls = configs.peers.is_some() || configs.clients.is_some();
@@ -142,12 +135,12 @@ impl<D: Backend> Opening<'_, D> {
                     protocol,
                 })
             }
-            Ok(SecuredStream::Peer(stream)) => {
-                self.serve_peer(stream);
+            Ok(SecuredStream::Peer(stream, proof)) => {
+                self.serve_peer(stream, proof);
                 None
             }
             Err(error) => {
-                self.refuse(&tls_handshake::reason(&error));
+                self.refuse(&error.to_string());
                 None
             }
         }
@@ -155,17 +148,12 @@ impl<D: Backend> Opening<'_, D> {
 
     /// Serves a peer in a task of its own, because peers are served until the group has stopped,
     /// and the HTTP server stops before the group.
-    fn serve_peer(&self, stream: TlsStream<PeekableStream>) {
-        let Some(key) = PublicKey::shown(stream.get_ref().1.peer_certificates()) else {
-            return self.refuse("a peer that shows no key");
-        };
+    fn serve_peer(&self, stream: TlsStream<PeekableStream>, proof: PeerProof) {
         self.permit.mark_active();
         let (app, permit) = (self.shared.service.app().clone(), self.permit.clone());
         let epoch = self.connection_info.opened_epoch;
         tokio::spawn(async move {
-            app.backend
-                .serve_peer(stream, PeerProof::Key(key), epoch)
-                .await;
+            app.backend.serve_peer(stream, proof, epoch).await;
             drop(permit);
         });
     }

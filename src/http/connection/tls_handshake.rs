@@ -5,16 +5,17 @@ use super::protocol::Protocol;
 use super::stream::PeekableStream;
 use crate::clock::now;
 use crate::planted::{Bug, is_planted};
-use crate::security::PEER_ALPN;
+use crate::raft::{PeerCredentials, PeerProof};
+use crate::security::{PEER_ALPN, certificate_problem, is_about_certificate};
 use futures_util::future::poll_immediate;
 use rustls::server::{Acceptor, ClientHello};
-use rustls::{AlertDescription, CertificateError, Error, ServerConfig};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, ServerConfig};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 /// Maximum number of handshakes of clients whose next step is running or is ready to run. A step
 /// takes up to a few milliseconds, so a thousand steps in the run queue would delay heartbeats by
@@ -30,24 +31,39 @@ static COMPUTING_PEERS: Semaphore = Semaphore::const_new(2);
 /// bytes one by one would cause one step for each byte.
 const STEPS_MAX: usize = 16;
 
-/// The reason for refusing a client that asks for HTTPS where there is none.
-const ONLY_PEERS: &str = "TLS is only for peers";
-
-/// The reason for refusing a peer that proves a secret to a node that has none.
-const NO_PROOFS: &str = "a peer with a shared secret, and cluster.peer-authentication is off here";
+/// The reason why a handshake failed, in the terms of the configuration. The `Display` output is
+/// the same for each client with the same problem, so that refusals can be counted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandshakeError {
+    /// A client asks for HTTPS where there is none.
+    #[error("TLS is only for peers")]
+    OnlyPeers,
+    /// A peer proves who it is to a node that cannot check it.
+    #[error("a peer that proves who it is, and cluster.peer-authentication is off here")]
+    NoProofs,
+    /// The handshake of a client failed, or of anyone before it said whether it is a peer.
+    #[error("{}", of_client(.0))]
+    Client(io::Error),
+    /// The handshake of a peer failed, and this node shows the key of a shared secret.
+    #[error("{}", of_key_peer(.0))]
+    KeyPeer(io::Error),
+    /// The handshake of a peer failed, and this node shows a certificate.
+    #[error("{}", of_certificate_peer(.0))]
+    CertificatePeer(io::Error),
+}
 
 /// The settings of the handshakes on a port.
 pub(super) struct TlsConfigs {
     /// For peers. `None` if peers prove nothing.
-    pub(super) peers: Option<Arc<ServerConfig>>,
+    pub(super) peers: Option<PeerCredentials>,
     /// For clients. `None` if this port does not serve HTTPS.
     pub(super) clients: Option<Arc<ServerConfig>>,
 }
 
 /// A connection whose handshake is complete.
 pub(super) enum SecuredStream {
-    /// A connection for the peer protocol.
-    Peer(TlsStream<PeekableStream>),
+    /// A connection for the peer protocol, and the proof that the peer has given.
+    Peer(TlsStream<PeekableStream>, PeerProof),
     /// A connection for HTTP.
     Client(TlsStream<PeekableStream>),
 }
@@ -61,21 +77,38 @@ pub(super) async fn accept(
     stream: PeekableStream,
     configs: &TlsConfigs,
     client_time: Duration,
-) -> io::Result<SecuredStream> {
+) -> Result<SecuredStream, HandshakeError> {
     let mut waits = ClientWaits(client_time);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream);
-    let start = waits.during(start).await?;
-    let is_peer = is_peer(&start.client_hello());
-    let (config, computing_slots) = match (is_peer, &configs.peers, &configs.clients) {
-        (true, Some(config), _) => (config.clone(), &COMPUTING_PEERS),
-        (false, _, Some(config)) => (config.clone(), &COMPUTING_CLIENTS),
-        (true, None, _) => {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, NO_PROOFS));
-        }
-        (false, _, None) => {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, ONLY_PEERS));
-        }
+    let start = waits.during(start).await.map_err(HandshakeError::Client)?;
+    if !is_peer(&start.client_hello()) {
+        let config = configs.clients.clone().ok_or(HandshakeError::OnlyPeers)?;
+        let stream = complete(start, config, &COMPUTING_CLIENTS, waits).await;
+        return stream
+            .map(SecuredStream::Client)
+            .map_err(HandshakeError::Client);
+    }
+    let credentials = configs.peers.as_ref().ok_or(HandshakeError::NoProofs)?;
+    let failed = |error| match credentials {
+        PeerCredentials::Keys(_) => HandshakeError::KeyPeer(error),
+        PeerCredentials::Certificates(_) => HandshakeError::CertificatePeer(error),
     };
+    let config = credentials.server_config();
+    let stream = complete(start, config, &COMPUTING_PEERS, waits).await;
+    let stream = stream.map_err(failed)?;
+    match credentials.proof(stream.get_ref().1.peer_certificates()) {
+        Some(proof) => Ok(SecuredStream::Peer(stream, proof)),
+        None => Err(failed(io::Error::other(Error::NoCertificatesPresented))),
+    }
+}
+
+/// Performs the rest of a handshake, after the client's hello.
+async fn complete(
+    start: StartHandshake<PeekableStream>,
+    config: Arc<ServerConfig>,
+    computing_slots: &'static Semaphore,
+    mut waits: ClientWaits,
+) -> io::Result<TlsStream<PeekableStream>> {
     let mut computing = turn(computing_slots).await?;
     // This call is the first step, which computes a signature. The client's answer contains a
     // signature that a later step checks, and may require this node to sign again.
@@ -87,10 +120,7 @@ pub(super) async fn accept(
             drop(computing.take());
         }
         if let Some(done) = done {
-            return Ok(match is_peer {
-                true => SecuredStream::Peer(done?),
-                false => SecuredStream::Client(done?),
-            });
+            return done;
         }
         if let Some(stream) = accepting.get_ref() {
             let readable = async {
@@ -152,23 +182,59 @@ impl ClientWaits {
     }
 }
 
-/// Returns the reason for a failed handshake in the terms of the configuration.
-pub(super) fn reason(error: &io::Error) -> String {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>());
-    match tls {
+/// Returns the error of the TLS library inside an error of the system.
+fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Returns the reason for the failed handshake of a client.
+fn of_client(error: &io::Error) -> String {
+    let reason = match tls_error(error) {
+        // The client chooses the number, which would make each refusal a reason of its own.
+        Some(Error::AlertReceived(AlertDescription::Unknown(_))) => {
+            "received an unknown alert".to_owned()
+        }
+        Some(Error::InvalidCertificate(problem)) => {
+            let problem = certificate_problem(problem);
+            format!("invalid peer certificate: {problem}")
+        }
+        Some(other) => other.to_string(),
+        None => error.to_string(),
+    };
+    format!("a TLS handshake that failed: {reason}")
+}
+
+/// Returns the reason for the failed handshake of a peer, if this node shows the key of a secret.
+fn of_key_peer(error: &io::Error) -> String {
+    match tls_error(error) {
         Some(
             Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
             | Error::AlertReceived(AlertDescription::AccessDenied),
         ) => "a peer with another shared secret".to_owned(),
         Some(Error::NoCertificatesPresented) => "a peer that shows no key".to_owned(),
-        // The client chooses the number, which would make each refusal a reason of its own.
-        Some(Error::AlertReceived(AlertDescription::Unknown(_))) => {
-            "a TLS handshake that failed: received an unknown alert".to_owned()
+        Some(Error::PeerIncompatible(PeerIncompatible::IncorrectCertificateTypeExtension)) => {
+            "a peer that shows no key of a shared secret, but perhaps a certificate".to_owned()
         }
-        Some(other) => format!("a TLS handshake that failed: {other}"),
-        None if error.kind() == io::ErrorKind::Unsupported => error.to_string(),
-        None => format!("a TLS handshake that failed: {error}"),
+        _ => of_client(error),
+    }
+}
+
+/// Returns the reason for the failed handshake of a peer, if this node shows a certificate.
+fn of_certificate_peer(error: &io::Error) -> String {
+    match tls_error(error) {
+        Some(Error::InvalidCertificate(problem)) => {
+            let problem = certificate_problem(problem);
+            format!("a peer whose certificate is not accepted: {problem}")
+        }
+        Some(Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
+            format!("a peer that does not accept the certificate of this node ({alert:?})")
+        }
+        Some(Error::NoCertificatesPresented) => "a peer that shows no certificate".to_owned(),
+        Some(Error::PeerIncompatible(PeerIncompatible::IncorrectCertificateTypeExtension)) => {
+            "a peer that shows the key of a shared secret, and cluster.peer-authentication is \
+             certificate here"
+                .to_owned()
+        }
+        _ => of_client(error),
     }
 }

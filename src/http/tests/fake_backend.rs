@@ -6,11 +6,10 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    GroupState, LookupProgress, LookupResult, PeerProof, Role, SecurityStatus, Status, Unavailable,
-    WatchHub, Watcher, WriteError,
+    GroupState, LookupProgress, LookupResult, PeerCredentials, PeerProof, Role, SecurityStatus,
+    Status, Unavailable, WatchHub, Watcher, WriteError,
 };
 use crate::registry::{Batch, Command, Registry};
-use crate::security::PeerKeys;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -277,7 +276,7 @@ impl Backend for FakeBackend {
         }
     }
 
-    fn peer_keys(&self) -> Option<Arc<PeerKeys>> {
+    fn peer_credentials(&self) -> Option<PeerCredentials> {
         None
     }
 

@@ -5,7 +5,6 @@ use crate::clock::{self, Instant};
 use crate::locks::lock;
 use crate::model::shown;
 use crate::raft::log_target;
-use crate::raft::transport::PeerProof;
 use crate::raft::transport::identity::NodeIdentity;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -25,8 +24,8 @@ pub(crate) struct Rejections {
 
 impl Rejections {
     /// Logs that a peer was rejected. Repetitions are rate-limited, since a rejected peer retries
-    /// immediately.
-    pub(crate) fn log(&self, from: &NodeIdentity, proof: &PeerProof, reason: &str) {
+    /// immediately. `principal` is what the peer has proved, if it has proved anything.
+    pub(crate) fn log(&self, from: &NodeIdentity, principal: Option<String>, reason: &str) {
         let now = clock::now();
         let mut logged = lock(&self.logged);
         logged.retain(|_, at| now.duration_since(*at) < LOG_INTERVAL);
@@ -35,9 +34,7 @@ impl Rejections {
         let text = format!("refused {name} (incarnation {incarnation:016x}): {reason}");
         if logged.len() < MAX_REJECTIONS && !logged.contains_key(&text) {
             tracing::warn!(target: log_target::FORMING, "{text}");
-            // Without a proof, the name is only a claim.
-            if matches!(proof, PeerProof::Key(_)) {
-                let principal = format!("peer:{name}");
+            if let Some(principal) = principal {
                 tracing::info!(
                     target: AUDIT_TARGET, principal, outcome = "refused", reason, "{PEER}"
                 );

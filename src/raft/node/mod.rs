@@ -11,7 +11,7 @@ use super::membership::transfer_leadership;
 use super::options::Options;
 use super::peer_service::RaftPeerService;
 use super::status::{self, Status};
-use super::transport::{self, PeerProof};
+use super::transport::{self, PeerCredentials, PeerProof};
 use super::watch::hub::Watcher;
 use super::{lifecycle, log_target, report};
 use crate::clock::Instant;
@@ -21,7 +21,6 @@ use crate::model::{
 };
 use crate::planted::{Bug, is_planted};
 use crate::registry::Command;
-use crate::security::PeerKeys;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -285,7 +284,7 @@ impl Node {
             || bootstrap.dialer().is_unknown(address)
     }
 
-    /// Serves a peer's connection until it closes, or until the secret that the peer has proved is
+    /// Serves a peer's connection until it closes, or until the proof that the peer has given is
     /// withdrawn. `opened_epoch` is the epoch of the
     /// [`PauseDetector`](crate::clock::PauseDetector) when the connection was opened.
     pub async fn serve_peer<IO>(&self, io: IO, proof: PeerProof, opened_epoch: u64)
@@ -299,10 +298,10 @@ impl Node {
         }
     }
 
-    /// Returns the keys with which peers prove that they have the shared secret. Returns `None` if
-    /// peers prove nothing.
-    pub fn peer_keys(&self) -> Option<Arc<PeerKeys>> {
-        self.service.bootstrap.options.security.keys()
+    /// Returns the credentials with which peers prove who they are. Returns `None` if peers prove
+    /// nothing.
+    pub fn peer_credentials(&self) -> Option<PeerCredentials> {
+        self.service.bootstrap.options.security.credentials()
     }
 
     /// Returns whether peers that prove nothing are accepted.

@@ -1,27 +1,27 @@
 //! The handling of requests from peers: which connections are accepted, and how each request is
-//! served. `snapshot_chunks` receives snapshots.
+//! served. `sender_certificate` checks what the certificate of a peer proves, `member_requests`
+//! serves members, and `snapshot_chunks` receives snapshots.
 
+mod member_requests;
+mod sender_certificate;
 mod snapshot_chunks;
 
 use super::bootstrap::group_discovery::Bootstrap;
-use super::consensus::{proposer, read_index};
 use super::group::Group;
 use super::membership::handle_join;
-use super::monitor::peer_status;
 use super::transport::identity::NodeIdentity;
 use super::transport::{
     GroupInfo, Hello, HelloReply, JoinResponse, MESSAGES_VERSION, NonMembers, PeerIdentity,
-    PeerProof, PeerService, Request, Response, message_checks,
+    PeerProof, PeerSecurity, PeerService, Request, Response, message_checks,
 };
 use crate::audit::{AUDIT_TARGET, PEER};
 use crate::locks::read;
 use crate::model::shown;
-use crate::registry::Leadership;
 use crate::storage::GroupIdentity;
-use crate::storage::types::{RaftId, TypeConfig};
-use openraft::raft::AppendEntriesRequest;
-use openraft::vote::RaftLeaderId;
-use snapshot_chunks::{ChunkAssembler, take_chunk};
+use crate::storage::types::RaftId;
+use member_requests::serve_member;
+use sender_certificate::UnprovenSender;
+use snapshot_chunks::ChunkAssembler;
 use std::sync::{Arc, Mutex, RwLock};
 
 /// The server side of the peers' connections.
@@ -37,6 +37,9 @@ pub(crate) enum PeerSession {
     NonMember {
         /// Whether peers have keys to prove their identity, but this peer gave no proof.
         is_plain: bool,
+        /// The only node in whose name the peer may ask to join. `None` if peers do not prove which
+        /// node they are.
+        proven: Option<RaftId>,
     },
     /// A connection from a member, whose hello contained the raft id of this node.
     Member {
@@ -70,11 +73,19 @@ impl RaftPeerService {
         let own = &self.bootstrap.options;
         message_checks::hello(hello).map_err(|invalid| Rejection::Refused(invalid.to_string()))?;
         if !own.security.accepts(proof) {
+            let demanded = match own.security {
+                PeerSecurity::Certificates(_) => {
+                    "by a certificate which node it is, as demanded by"
+                }
+                PeerSecurity::Keys { .. } | PeerSecurity::Off => "that it has the shared secret of",
+            };
             return Err(Rejection::Refused(format!(
-                "it has not proved that it has the shared secret of {}",
+                "it has not proved {demanded} {}",
                 own.node_id
             )));
         }
+        self.check_certificate(hello, proof)
+            .map_err(|unproven| Rejection::Refused(unproven.to_string()))?;
         if hello.version != MESSAGES_VERSION {
             return Err(Rejection::Refused(format!(
                 "it speaks peer protocol version {}, but {} speaks version {MESSAGES_VERSION}",
@@ -91,12 +102,44 @@ impl RaftPeerService {
         }
         let is_plain = !own.security.may_stop(proof);
         match (hello.to, self.group()) {
-            (None, _) => Ok(PeerSession::NonMember { is_plain }),
+            (None, _) => Ok(PeerSession::NonMember {
+                is_plain,
+                proven: match proof {
+                    PeerProof::Certificate(_) => Some(hello.from.name.raft_id()),
+                    PeerProof::Plain | PeerProof::Key(_) => None,
+                },
+            }),
             (Some(_), None) => Err(Rejection::Retry(format!(
                 "{} is starting or stopping",
                 own.node_id
             ))),
             (Some(meant), Some(group)) => self.accept_member(hello, is_plain, meant, group),
+        }
+    }
+
+    /// Checks that the certificate of a peer, if it has one, names the host of the node that the
+    /// peer claims to be.
+    fn check_certificate(&self, hello: &Hello, proof: &PeerProof) -> Result<(), UnprovenSender> {
+        let PeerProof::Certificate(certificate) = proof else {
+            return Ok(());
+        };
+        let (own, claimed) = (&self.bootstrap.options, &hello.from.name.node_id);
+        sender_certificate::check(own, self.group().as_deref(), claimed, certificate.hosts())
+    }
+
+    /// Returns what a peer has proved, for the audit log. Without a proof, the name in the hello is
+    /// only a claim.
+    fn principal(&self, hello: &Hello, proof: &PeerProof) -> Option<String> {
+        match proof {
+            PeerProof::Certificate(certificate)
+                if self.check_certificate(hello, proof).is_err() =>
+            {
+                Some(format!("certificate:{}", certificate.hosts()))
+            }
+            PeerProof::Key(_) | PeerProof::Certificate(_) => {
+                Some(format!("peer:{}", shown(&hello.from.name.node_id)))
+            }
+            PeerProof::Plain => None,
         }
     }
 
@@ -204,8 +247,7 @@ impl PeerService for RaftPeerService {
         let rejection = match self.accept(hello, proof) {
             Ok(session) => {
                 // A peer without a proof could fill the audit log with connections.
-                if matches!(proof, PeerProof::Key(_)) {
-                    let principal = format!("peer:{}", shown(&hello.from.name.node_id));
+                if let Some(principal) = self.principal(hello, proof) {
                     tracing::info!(
                         target: AUDIT_TARGET, principal, outcome = "accepted", "{PEER}"
                     );
@@ -219,9 +261,10 @@ impl PeerService for RaftPeerService {
             Rejection::Refused(reason) => (reason, false),
             Rejection::Fatal(reason) => (reason, true),
         };
+        let principal = self.principal(hello, proof);
         self.bootstrap
             .rejections
-            .log(&hello.from.name, proof, &reason);
+            .log(&hello.from.name, principal, &reason);
         (HelloReply::Refused { reason, fatal }, None)
     }
 
@@ -253,13 +296,22 @@ impl PeerService for RaftPeerService {
         match (&*session, request) {
             (_, Request::Probe) => Response::Probe(self.view()),
             (
-                PeerSession::NonMember { is_plain: true }
+                PeerSession::NonMember { is_plain: true, .. }
                 | PeerSession::Member { is_plain: true, .. },
                 Request::Join(_),
             ) => Response::Join(JoinResponse::Refused(
                 "a node without a data directory must prove that it has the shared secret: set it \
                  there"
                     .to_owned(),
+            )),
+            // A member forwards the requests of others.
+            (
+                PeerSession::NonMember {
+                    proven: Some(id), ..
+                },
+                Request::Join(request),
+            ) if request.name.raft_id() != *id => Response::Join(JoinResponse::Refused(
+                "a node can ask to join only in its own name".to_owned(),
             )),
             (_, Request::Join(request)) => Response::Join(match self.group() {
                 Some(group) => handle_join::handle_join(&group, request).await,
@@ -284,91 +336,6 @@ impl PeerService for RaftPeerService {
                 serve_member(*id, group, snapshot, request).await
             }
         }
-    }
-}
-
-/// Serves one request of a member.
-async fn serve_member(
-    from: RaftId,
-    group: &Group,
-    snapshot: &Mutex<ChunkAssembler>,
-    request: Request,
-) -> Response {
-    let failed = |error: &dyn std::fmt::Display| Response::Failed(error.to_string());
-    match request {
-        Request::Vote(rpc) => group
-            .raft
-            .vote(rpc)
-            .await
-            .map_or_else(|error| failed(&error), Response::Vote),
-        Request::PreVote(rpc) => group
-            .raft
-            .pre_vote(rpc)
-            .await
-            .map_or_else(|error| failed(&error), Response::Vote),
-        Request::Append(rpc) => append(group, rpc).await,
-        Request::Snapshot(chunk) => match group.check_disk_space() {
-            Ok(()) => take_chunk(from, group, snapshot, *chunk).await,
-            Err(full) => failed(&full),
-        },
-        Request::Transfer(rpc) => group
-            .raft
-            .handle_transfer_leader(rpc)
-            .await
-            .map_or_else(|error| failed(&error), Response::Transfer),
-        Request::ReadIndex(vote) => Response::ReadIndex(match group.leads() {
-            true => read_index::confirm_for(group, from, vote)
-                .await
-                .map_err(|unavailable| unavailable.to_string()),
-            false => Err(format!("{} is not the leader", group.options.node_id)),
-        }),
-        Request::Forward(forwarded) => {
-            Response::Forward(proposer::take_forwarded(group, forwarded).await)
-        }
-        Request::Status(theirs) => {
-            let own = peer_status::own(group);
-            group.peers.note_applied(from, theirs.applied, own.applied);
-            group.replica.evidence().note_committed(theirs.applied);
-            Response::Status(own)
-        }
-        Request::Probe | Request::Join(_) => {
-            Response::Failed("this request is handled elsewhere".to_owned())
-        }
-    }
-}
-
-/// Checks an append from the leader, records the log positions that the append reveals
-/// ([`note_evidence`]), and passes the append to openraft.
-async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Response {
-    if let Err(invalid) = message_checks::append(&rpc) {
-        return Response::Failed(invalid.to_string());
-    }
-    // Record the log positions before the entries are on disk, because the disk may take long. The
-    // leader's statements about its log and its commits are valid regardless of this node's disk.
-    note_evidence(group, &rpc);
-    if !rpc.entries.is_empty()
-        && let Err(full) = group.check_disk_space()
-    {
-        return Response::Failed(full.to_string());
-    }
-    group.raft.append_entries(rpc).await.map_or_else(
-        |error| Response::Failed(error.to_string()),
-        Response::Append,
-    )
-}
-
-/// Records which entries the leader has and which are committed, as evidence of the order of writes
-/// ([`crate::raft::apply::evidence`]).
-fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {
-    let evidence = group.replica.evidence();
-    if let Some(committed) = &rpc.leader_commit {
-        evidence.note_committed(committed.index);
-    }
-    let leader = rpc.vote.leader_id();
-    let (term, node) = (leader.term(), *leader.node_id());
-    let last = rpc.entries.last().map(|entry| entry.log_id.index);
-    if let Some(index) = last.or(rpc.prev_log_id.map(|log_id| log_id.index)) {
-        evidence.note_tail(Leadership { term, node }, index);
     }
 }
 

@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 use openraft::async_runtime::WatchReceiver;
 use openraft::entry::EntryPayload;
 use openraft::impls::leader_id_adv::LeaderId;
+use openraft::raft::AppendEntriesRequest;
 use openraft::{Membership, ServerState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

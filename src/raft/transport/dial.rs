@@ -1,6 +1,7 @@
 //! Connections to peers, by TCP and an HTTP upgrade or over a custom network.
 
 use super::error::{CallError, CallFailure, DialError, ProofError};
+use super::peer_address::{DialHost, authority_of, host_of};
 use super::peer_security::{PeerProof, PeerSecurity};
 use super::resolver::{Resolver, Unresolved};
 use super::{address_race, dial_tls};
@@ -56,7 +57,7 @@ static OFF: PeerSecurity = PeerSecurity::Off;
 #[derive(Clone)]
 pub(crate) enum Dialer {
     /// TCP, from the local address `bind` where that is possible. The connection uses TLS if the
-    /// peer proves that it has the shared secret, and an HTTP upgrade otherwise.
+    /// peer proves who it is, and an HTTP upgrade otherwise.
     Tcp {
         bind: Option<IpAddr>,
         resolver: Arc<Resolver>,
@@ -151,37 +152,6 @@ impl Dialer {
     }
 }
 
-/// The host part of an address.
-enum DialHost<'a> {
-    /// A socket address, which needs no resolution.
-    At(SocketAddr),
-    /// A name to resolve, and a port.
-    Name(&'a str, u16),
-}
-
-/// Parses the host and the port of an address like `http://host:port`. The scheme does not matter,
-/// because peers use TLS on either port if they have a secret.
-fn host_of(address: &str) -> Result<DialHost<'_>, DialError> {
-    let host = authority_of(address);
-    if let Ok(target) = host.parse() {
-        return Ok(DialHost::At(target));
-    }
-    let name_and_port = host
-        .rsplit_once(':')
-        .and_then(|(name, port)| Some((name, port.parse().ok()?)));
-    match name_and_port {
-        Some((name, port)) if !name.is_empty() => Ok(DialHost::Name(name, port)),
-        _ => Err(DialError::NotAnAddress),
-    }
-}
-
-fn authority_of(address: &str) -> &str {
-    let authority = address
-        .strip_prefix("http://")
-        .or_else(|| address.strip_prefix("https://"));
-    authority.unwrap_or(address).trim_end_matches('/')
-}
-
 impl DialedPeer {
     fn plain(stream: impl PeerStream + 'static) -> DialedPeer {
         DialedPeer {
@@ -200,8 +170,9 @@ async fn dial_target(
     security: &PeerSecurity,
 ) -> Result<DialedPeer, DialError> {
     let mut plain_because = None;
-    if let Some(keys) = security.keys() {
-        match dial_tls::secure(dial_tcp(target, bind).await?, &keys).await {
+    if let Some(credentials) = security.credentials() {
+        let stream = dial_tcp(target, bind).await?;
+        match dial_tls::secure(stream, &credentials, address).await {
             Ok((stream, proof)) => {
                 return Ok(DialedPeer {
                     stream: Box::new(stream),
@@ -209,7 +180,7 @@ async fn dial_target(
                     plain_because,
                 });
             }
-            Err(reason) if !security.accepts_plain() => return Err(reason.into()),
+            Err(reason) if !security.accepts_plain() => return Err(reason),
             Err(reason) => plain_because = Some(reason.to_string()),
         }
     }

@@ -1,14 +1,15 @@
 //! Errors of a call to a peer, and of the connection that it needs.
 
 use super::resolver::{ResolveError, Unresolved};
+use crate::security::{certificate_problem, is_about_certificate};
 use http::StatusCode;
+use rustls::{AlertDescription, CertificateError, Error};
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
-use thiserror::Error;
 
 /// The reason why a call returned no answer.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The request was not sent.
     #[error(transparent)]
@@ -37,7 +38,7 @@ impl CallError {
 }
 
 /// The failure of a call. [`CallError`] says whether the request was sent.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum CallFailure {
     /// No connection was made.
     #[error("{address}: {source}")]
@@ -81,7 +82,7 @@ pub enum CallFailure {
 }
 
 /// The reason why no connection to a peer was made.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// The address is not of the form `http://host:port`.
     #[error("is not an address like http://host:port")]
@@ -120,7 +121,7 @@ pub enum DialError {
     /// The response is not an upgrade to the peer protocol.
     #[error("is not a quorate node: it answered {0} to a peer")]
     NotQuorate(StatusCode),
-    /// The two nodes do not prove to each other that they have the same secret.
+    /// The two nodes do not prove to each other that they are of the same group.
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// The peer closed the connection instead of answering the hello.
@@ -129,7 +130,7 @@ pub enum DialError {
 }
 
 /// The reason why two nodes do not recognize each other, in the terms of the configuration.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ProofError {
     /// The key of the peer is not accepted.
     #[error("its shared secret is another than that of this node")]
@@ -145,14 +146,43 @@ pub enum ProofError {
     NoProof,
     /// The peer takes no plain connections.
     #[error(
-        "demands that peers prove the shared secret (cluster.peer-authentication=require), and \
-         this node has none"
+        "demands that peers prove who they are (cluster.peer-authentication=require or \
+         certificate), and this node has proved nothing"
     )]
     Demanded,
     /// The peer closed the connection after the handshake had ended for this node. Its refusal was
     /// lost.
     #[error("it closed the connection; perhaps it does not accept the shared secret of this node")]
     Closed,
+    /// The certificate of the peer names other hosts than the one that was dialed.
+    #[error("its certificate does not name {dialed}, where it was dialed; it names {named}")]
+    OtherHost {
+        /// The host that was dialed.
+        dialed: String,
+        /// The hosts in the certificate.
+        named: String,
+    },
+    /// The certificate of the peer is not accepted, for example because its authority is unknown.
+    #[error("its certificate is not accepted: {}", certificate_problem(.0))]
+    BadCertificate(CertificateError),
+    /// The peer does not accept the certificate of this node.
+    #[error("it does not accept the certificate of this node ({0:?})")]
+    CertificateNotAccepted(AlertDescription),
+    /// The peer does not speak TLS, and this node shows a certificate.
+    #[error(
+        "it shows no certificate: cluster.peer-authentication is off there, or its version is \
+         older"
+    )]
+    NoCertificate,
+    /// The peer closed the connection of a node that shows a certificate. Its refusal was lost.
+    #[error("it closed the connection; perhaps it does not accept the certificate of this node")]
+    ClosedToCertificate,
+    /// One of the two nodes proves who it is by a certificate, and the other by a shared secret.
+    #[error(
+        "it does not prove who it is in the same way as this node: compare \
+         cluster.peer-authentication"
+    )]
+    OtherMethod,
     /// The handshake failed in another way.
     #[error("the TLS handshake failed: {0}")]
     Handshake(rustls::Error),
@@ -161,23 +191,58 @@ pub enum ProofError {
     Io(io::Error),
 }
 
-impl From<io::Error> for ProofError {
-    fn from(error: io::Error) -> ProofError {
-        use rustls::{AlertDescription, CertificateError, Error};
-        let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
-        match tls {
+impl ProofError {
+    /// Returns the error for a connection on which this node shows the key of a shared secret.
+    pub(super) fn of_key(error: io::Error) -> ProofError {
+        match tls_error(&error) {
             Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
                 ProofError::OtherSecret
             }
             Some(Error::AlertReceived(AlertDescription::AccessDenied)) => ProofError::NotAccepted,
             Some(Error::InvalidMessage(_)) => ProofError::NoProof,
+            Some(Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
+                ProofError::OtherMethod
+            }
             Some(other) => ProofError::Handshake(other.clone()),
-            None => match error.kind() {
-                io::ErrorKind::ConnectionReset
-                | io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::BrokenPipe => ProofError::Closed,
-                _ => ProofError::Io(error),
-            },
+            None if is_closed(&error) => ProofError::Closed,
+            None => ProofError::Io(error),
         }
     }
+
+    /// Returns the error for a connection on which this node shows a certificate.
+    pub(super) fn of_certificate(error: io::Error) -> ProofError {
+        match tls_error(&error) {
+            Some(Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+                expected,
+                presented,
+            })) => ProofError::OtherHost {
+                dialed: expected.to_str().into_owned(),
+                named: presented.join(", "),
+            },
+            Some(Error::InvalidCertificate(reason)) => ProofError::BadCertificate(reason.clone()),
+            Some(Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
+                ProofError::CertificateNotAccepted(*alert)
+            }
+            Some(Error::InvalidMessage(_)) => ProofError::NoCertificate,
+            Some(Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
+                ProofError::OtherMethod
+            }
+            Some(other) => ProofError::Handshake(other.clone()),
+            None if is_closed(&error) => ProofError::ClosedToCertificate,
+            None => ProofError::Io(error),
+        }
+    }
+}
+
+/// Returns the error of the TLS library inside an error of the system.
+fn tls_error(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Returns whether the peer has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe
+    )
 }

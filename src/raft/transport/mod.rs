@@ -7,8 +7,8 @@
 //!
 //! - `messages` defines the messages, `frame` encodes them, and `message_checks` validates them.
 //! - `connection` is the client side of a connection, and `listener` is the server side.
-//! - `dial`, `address_race`, `resolver` and `dial_tls` make a connection. `error` has the errors of
-//!   a call.
+//! - `dial`, `peer_address`, `address_race`, `resolver` and `dial_tls` make a connection. `error`
+//!   has the errors of a call.
 //! - `peer_security` defines the proofs that the two ends give to each other first.
 //! - `peers` keeps the connections to the members, with a `peer_state` for each member.
 //!   `raft_network` gives openraft access to these connections.
@@ -29,6 +29,7 @@ pub(super) mod local_member;
 pub(super) mod message_checks;
 mod messages;
 mod non_members;
+mod peer_address;
 mod peer_security;
 pub(super) mod peer_state;
 pub(super) mod peers;
@@ -45,4 +46,5 @@ pub(crate) use messages::{
     PeerIdentity, PeerStatus, Request, Response, SnapshotChunk, StateDigest, WriteResult,
 };
 pub(crate) use non_members::NonMembers;
-pub use peer_security::{PeerProof, PeerSecurity};
+pub(crate) use peer_address::certified_host;
+pub use peer_security::{PeerCredentials, PeerProof, PeerSecurity};

@@ -6,6 +6,7 @@ mod engines;
 mod handshakes;
 mod https;
 mod impostors;
+mod peer_certificates;
 mod peers;
 mod policy;
 mod rolling_change;

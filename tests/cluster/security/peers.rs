@@ -15,7 +15,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 
 /// Returns the TLS settings of a peer with a secret.
-fn peer_tls(secret: &str, environment: &str) -> Arc<ClientConfig> {
+pub fn peer_tls(secret: &str, environment: &str) -> Arc<ClientConfig> {
     let secret = Secret::parse(secret).expect("a secret");
     let keys = PeerKeys::derive(&SecretList::one(secret), environment);
     keys.expect("keys").client_config()
@@ -155,8 +155,8 @@ fn a_node_with_another_secret_stays_outside() {
     cluster.nodes[2].start();
     waits_for(
         &cluster.nodes[2],
-        "demands that peers prove the shared secret (cluster.peer-authentication=require), \
-         and this node has none",
+        "demands that peers prove who they are (cluster.peer-authentication=require or \
+         certificate), and this node has proved nothing",
     );
     let warned = "everyone who reaches this node's port can act as a member of its group";
     assert!(cluster.nodes[2].log().contains(warned));

@@ -1,8 +1,8 @@
 //! The check of the certificates that clients show.
 
 use super::error::HttpsError;
+use super::trusted_roots::trusted_roots;
 use crate::key_store::KeyStore;
-use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -18,14 +18,7 @@ pub(super) fn client_verifier(
     trust_store: &KeyStore,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, HttpsError> {
-    let mut roots = RootCertStore::empty();
-    for anchor in trust_store.anchors() {
-        let added = roots.add(anchor.clone());
-        added.map_err(|error| HttpsError::UnusableAnchor(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(HttpsError::NoAnchor);
-    }
+    let roots = trusted_roots(trust_store)?;
     let hints: usize = roots
         .subjects()
         .iter()

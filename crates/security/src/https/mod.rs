@@ -6,6 +6,7 @@ mod client_verifier;
 mod error;
 mod served_key;
 mod session_tickets;
+mod trusted_roots;
 
 use crate::key_store::KeyStore;
 use certificate_chooser::CertificateChooser;
@@ -17,12 +18,13 @@ use rustls::crypto::ring::{default_provider, kx_group};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedCipherSuite};
-use served_key::served_key;
 use session_tickets::set_resumption;
 use std::sync::Arc;
 
 pub use cipher_filter::EXCLUDED_CIPHERS_DEFAULT;
 pub use error::HttpsError;
+pub(crate) use served_key::served_key;
+pub(crate) use trusted_roots::trusted_roots;
 
 /// The protocols that the listener speaks (RFC 7301), the preferred one first. A client that offers
 /// none of them is refused, and one that does not ask speaks HTTP/1.

@@ -26,7 +26,7 @@ const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 
 /// Returns the key of an entry in the form that rustls serves.
-pub(super) fn served_key(entry: &KeyEntry) -> Result<CertifiedKey, HttpsError> {
+pub(crate) fn served_key(entry: &KeyEntry) -> Result<CertifiedKey, HttpsError> {
     let alias = || entry.alias().to_owned();
     let first = entry.chain().first();
     let first = first.ok_or_else(|| HttpsError::UnusableKey(alias()))?;

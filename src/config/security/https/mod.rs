@@ -5,7 +5,7 @@ mod keys;
 mod store_file;
 
 pub use error::HttpsFilesError;
-pub(in crate::config) use keys::HTTPS_ENABLED;
+pub(in crate::config) use keys::{HTTPS_ENABLED, KEY_STORE, TRUST_STORE};
 pub use store_file::StoreFile;
 
 use super::private_file::{warn_of_exposed_value, warn_of_readers};
@@ -13,12 +13,12 @@ use crate::config::paths::Paths;
 use crate::config::sources::Sources;
 use crate::config::values;
 use crate::security::{
-    AutomaticCertificate, EXCLUDED_CIPHERS_DEFAULT, HttpsSettings, SECRET_BYTES_ADVISED, Secret,
-    not_after_s,
+    AutomaticCertificate, EXCLUDED_CIPHERS_DEFAULT, HttpsError, HttpsSettings, PeerCertificates,
+    SECRET_BYTES_ADVISED, Secret, not_after_s,
 };
 use keys::{
-    AUTOMATIC_SECRET, EXCLUDED_CIPHERS, INCLUDED_CIPHERS, KEY_PASSWORD, KEY_STORE,
-    KEY_STORE_PASSWORD, PORT, REFRESH_TIME, SESSION_TIMEOUT, TRUST_STORE, TRUST_STORE_PASSWORD,
+    AUTOMATIC_SECRET, EXCLUDED_CIPHERS, INCLUDED_CIPHERS, KEY_PASSWORD, KEY_STORE_PASSWORD, PORT,
+    REFRESH_TIME, SESSION_TIMEOUT, TRUST_STORE_PASSWORD,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
@@ -91,6 +91,8 @@ pub struct StoreBytes {
 pub struct MadeConfig {
     /// The settings.
     pub config: Arc<ServerConfig>,
+    /// The settings of the same stores for connections between nodes. `None` without a trust store.
+    pub peers: Option<Arc<PeerCertificates>>,
     /// The time after which the first certificate is not valid, in seconds since 1970.
     pub expires_s: Option<i64>,
 }
@@ -145,7 +147,7 @@ impl HttpsFiles {
             excluded_ciphers: &self.excluded_ciphers,
             session_timeout_s: self.session_timeout_s,
         };
-        let config = settings.server_config().map_err(|source| {
+        let failed = |source: HttpsError| {
             let store = match (source.setting(), &self.key_source) {
                 (KEY_STORE, KeySource::Store(store)) => Some(store),
                 (TRUST_STORE, _) => self.trust_store.as_ref(),
@@ -153,13 +155,25 @@ impl HttpsFiles {
             };
             let path = store.map_or_else(String::new, |store| format!("{} ", store.path.display()));
             HttpsFilesError::Setting { path, source }
-        })?;
+        };
+        let config = settings.server_config().map_err(failed)?;
+        let peers = match &trust_store {
+            Some(trusted) => {
+                let peers = PeerCertificates::new(&key_store, trusted).map_err(failed)?;
+                Some(Arc::new(peers))
+            }
+            None => None,
+        };
         let leaves = key_store
             .entries()
             .iter()
             .filter_map(|entry| entry.chain().first());
         let expires_s = leaves.filter_map(|leaf| not_after_s(leaf).ok()).min();
-        Ok(MadeConfig { config, expires_s })
+        Ok(MadeConfig {
+            config,
+            peers,
+            expires_s,
+        })
     }
 }
 

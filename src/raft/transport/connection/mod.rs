@@ -215,10 +215,14 @@ async fn handshake(
     hello: Hello,
     check: Option<&Check>,
 ) -> Result<OutboundConnection, CallError> {
-    // In TLS 1.3, the peer checks the key of this node after the TLS handshake has ended for this
-    // node. An error on a connection with TLS may therefore mean that the peer refused the key.
+    // In TLS 1.3, the peer checks the key or the certificate of this node after the TLS handshake
+    // has ended for this node. An error on a connection with TLS may therefore mean that the peer
+    // refused it.
     let failed = |error: std::io::Error| match dialed.proof {
-        PeerProof::Key(_) => CallError::not_connected(address, ProofError::from(error)),
+        PeerProof::Key(_) => CallError::not_connected(address, ProofError::of_key(error)),
+        PeerProof::Certificate(_) => {
+            CallError::not_connected(address, ProofError::of_certificate(error))
+        }
         PeerProof::Plain => CallError::not_connected(address, error),
     };
     let may_stop = security.may_stop(&dialed.proof);
