@@ -5,6 +5,7 @@
 //! - [`PeerCertificates`]: the certificates by which peers recognize each other instead, and the
 //!   TLS settings for them.
 //! - [`EngineKeys`]: the check of the tokens of Presto's and Trino's engines.
+//! - [`EngineTokenSigner`]: the maker of such tokens, for a load generator.
 //! - [`AccessTokens`]: the list of the tokens of people and tools.
 //! - [`KeyStore`]: the private keys and certificates of a PEM file or of a store of Java.
 //! - [`AutomaticCertificate`]: the key and certificate that airlift derives from a secret.
@@ -36,7 +37,9 @@ pub use automatic_certificate::{AutomaticCertificate, AutomaticCertificateError}
 pub use certificate::{UnreadableCertificate, not_after_s};
 pub use certificate_hosts::CertificateHosts;
 pub use certificate_problem::{certificate_problem, is_about_certificate};
-pub use engine_token::{EngineKeys, EngineTokenError, LEEWAY_S, TOKEN_BYTES_MAX};
+pub use engine_token::{
+    EngineKeys, EngineTokenError, EngineTokenSigner, LEEWAY_S, TOKEN_BYTES_MAX,
+};
 pub use https::{EXCLUDED_CIPHERS_DEFAULT, HTTPS_ALPN, HttpsError, HttpsSettings};
 pub use key_store::{KeyEntry, KeyStore, KeyStoreError, STORE_BYTES_MAX, StorePasswords};
 pub use peer_certificates::{CertificateProof, PeerCertificates};

@@ -8,10 +8,21 @@ use crate::support::engines_secret::token_line;
 use crate::support::etc::write;
 use crate::support::node::{Node, PATIENCE, announcement, announcement_path};
 use crate::support::{Cluster, Options, http, until};
+use quorate::security::{EngineTokenSigner, Secret};
 
 const ENGINES_SECRET: &str = "internal-communication.shared-secret";
 const ENGINES_SECRET_FILE: &str = "internal-communication.shared-secret-file";
 const KIND: &str = "presto";
+
+/// The tokens of a load generator are those of Trino, to the byte.
+#[test]
+fn signed_tokens_are_those_of_trino() {
+    let signer = EngineTokenSigner::of(&Secret::parse(SECRET).expect("a secret"));
+    for (node_id, expires_s) in [("w1", 1_700_000_300), ("bench-0badcafe-7", 0)] {
+        let expected = TokenOf::Trino.token(SECRET, node_id, expires_s);
+        assert_eq!(signer.token(node_id, expires_s), expected);
+    }
+}
 
 /// Sends an announcement or a withdrawal with this header line. Returns the status and the text.
 fn send(node: &Node, method: &str, node_id: &str, token: &str) -> (u16, String) {

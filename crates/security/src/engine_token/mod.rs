@@ -6,14 +6,20 @@
 //! with HKDF. An engine without a secret uses the name of its environment instead of a secret, and
 //! its token proves nothing.
 
+mod derivation;
+mod signing;
+
 use crate::secret_list::SecretList;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use derivation::keys_of;
 use quorate_planted::{Bug, is_planted};
-use ring::{digest, hkdf, hmac};
+use ring::hmac;
 use serde::Deserialize;
 use std::fmt;
 use thiserror::Error;
+
+pub use signing::EngineTokenSigner;
 
 /// Maximum length of a token in bytes. Real ones have about 150.
 pub const TOKEN_BYTES_MAX: usize = 4_096;
@@ -176,23 +182,6 @@ fn decode(part: &str) -> Result<Vec<u8>, EngineTokenError> {
 
 fn json<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, EngineTokenError> {
     serde_json::from_slice(&decode(part)?).map_err(|_| EngineTokenError::Malformed)
-}
-
-/// Derives the two keys that engines use with this secret. The first is that of Presto and of Trino
-/// up to 479, the second is that of Trino from 480 on.
-fn keys_of(secret: &[u8]) -> [hmac::Key; 2] {
-    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
-    let prk = salt.extract(secret);
-    let sha256 = digest::digest(&digest::SHA256, secret);
-    let derived = prk.expand(&[b"internal-communication"], hmac::HMAC_SHA256);
-    [
-        hmac::Key::new(hmac::HMAC_SHA256, sha256.as_ref()),
-        derived.map_or_else(
-            // Not reached: the derivation fails only for keys of more than 8 kB.
-            |_| hmac::Key::new(hmac::HMAC_SHA256, sha256.as_ref()),
-            hmac::Key::from,
-        ),
-    ]
 }
 
 #[cfg(test)]

@@ -61,6 +61,22 @@ fn derivations_are_those_of_engines() {
     }
 }
 
+/// A token that the signer makes is valid for its engine until it expires, whatever characters the
+/// node id has, and only with its secret. `Debug` does not show the key.
+#[test]
+fn signed_tokens_are_valid() {
+    let signer = EngineTokenSigner::of(&Secret::parse(SECRET).expect("a secret"));
+    for node_id in ["w1", "bench-0badcafe-99", r#"a"b\c/é"#] {
+        let token = signer.token(node_id, NOW_S + 300);
+        assert_eq!(verify(&token).as_deref(), Ok(node_id));
+        let other = keys("another-secret-of-an-engine").verify(&token, NOW_S);
+        assert_eq!(other, Err(EngineTokenError::WrongSecret));
+        let late = keys(SECRET).verify(&token, NOW_S + 300 + LEEWAY_S);
+        assert_eq!(late, Err(EngineTokenError::Expired { ago_s: 60 }));
+    }
+    assert_eq!(format!("{signer:?}"), "EngineTokenSigner(hidden)");
+}
+
 /// A token of another secret is refused. If a token was signed with the name of the environment,
 /// the error states this cause.
 #[test]
