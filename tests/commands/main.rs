@@ -7,6 +7,7 @@ mod fake_server;
 #[path = "../support/wait.rs"]
 mod wait;
 
+mod bench;
 mod coordinator;
 mod hook;
 mod process;

@@ -1,12 +1,11 @@
 //! Clients that send requests, one after another or at a given rate.
 
-use super::connection::{Address, HttpConnection};
+use super::connection::{Address, BenchRequest, HttpConnection};
 use super::figures::{BenchFigures, FiguresWindow};
 use super::nodes::SimulatedEngines;
 use super::progress::ProgressLine;
 use super::workload::{BenchStep, Mix, Workload};
 use http::Method;
-use hyper::body::Bytes;
 use quorate::clock::{self, Instant};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +25,7 @@ const WORKED_OFF_WITHIN: Duration = Duration::from_secs(2);
 const TIMER_ROUNDS: Duration = Duration::from_millis(2);
 
 /// The parameters of a load.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LoadRunner {
     pub servers: Vec<Address>,
     pub clients: u32,
@@ -151,12 +150,23 @@ impl BenchClient {
                 BenchStep::Lookup => None,
                 BenchStep::Change | BenchStep::Renew => Some(self.nodes.write_lock(node).await),
             };
-            let (method, path, body) = match step {
-                BenchStep::Lookup => (Method::GET, lookup.clone(), Bytes::new()),
-                BenchStep::Change => (Method::PUT, self.nodes.path(node), self.nodes.change(node)),
-                BenchStep::Renew => (Method::PUT, self.nodes.path(node), self.nodes.renewal(node)),
+            let own_path;
+            let request = match step {
+                BenchStep::Lookup => BenchRequest::get(&lookup),
+                BenchStep::Change | BenchStep::Renew => {
+                    own_path = self.nodes.path(node);
+                    BenchRequest {
+                        method: Method::PUT,
+                        path: &own_path,
+                        body: match step {
+                            BenchStep::Change => self.nodes.change(node),
+                            _ => self.nodes.renewal(node),
+                        },
+                        engine_token: self.nodes.engine_token(node),
+                    }
+                }
             };
-            let asked = connection.ask(method, &path, body).await;
+            let asked = connection.ask(request).await;
             drop(guard);
             let is_lost = asked.is_err();
             self.figures

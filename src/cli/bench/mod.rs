@@ -10,13 +10,17 @@ mod workload;
 
 use super::client::output;
 use super::client::query::{ServerList, duration, name, time_limit};
+use anyhow::Context;
 use clap::Parser;
 use connection::HttpConnection;
 use load::LoadRunner;
 use nodes::SimulatedEngines;
-use quorate::config::exit_code;
+use quorate::clock;
+use quorate::config::{exit_code, read_secrets};
 use quorate::http::raise_descriptors;
+use quorate::security::EngineTokenSigner;
 use report::BenchReport;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use workload::{Mix, Workload};
@@ -26,6 +30,9 @@ use workload::{Mix, Workload};
 const CLIENTS_MAX: u32 = 10_000;
 /// Maximum number of requests per second; far more than one process can send.
 const RATE_MAX: u32 = 1_000_000;
+/// Time for which the tokens of the nodes are valid besides the duration of the load. The nodes are
+/// announced and withdrawn in it.
+const TOKENS_OUTLAST: Duration = Duration::from_secs(60 * 60);
 /// Maximum number of nodes, and of services per node.
 const NODES_MAX: u32 = 100_000;
 const SERVICES_MAX: u32 = 1_000;
@@ -83,12 +90,42 @@ pub struct BenchArguments {
     /// Type of the announced services; no other services may have it.
     #[arg(long, value_name = "TYPE", default_value = "bench", value_parser = name)]
     of_type: String,
+    /// File with the secret of the engines (`internal-communication.shared-secret`), with whose
+    /// first line each node signs a token that it sends with its announcements.
+    #[arg(long, value_name = "FILE")]
+    engine_secret_file: Option<PathBuf>,
     /// Leave the nodes announced at the end; they expire.
     #[arg(long)]
     keep: bool,
     /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl BenchArguments {
+    /// Returns the signer of the nodes' tokens, if there is a secret.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be read, or contains no secret.
+    fn engine_token_signer(&self) -> anyhow::Result<Option<EngineTokenSigner>> {
+        let Some(path) = &self.engine_secret_file else {
+            return Ok(None);
+        };
+        let secrets = read_secrets(path)
+            .with_context(|| format!("--engine-secret-file={}", path.display()))?;
+        Ok(Some(EngineTokenSigner::of(secrets.first())))
+    }
+
+    /// Returns the time in seconds since 1970 at which the tokens of the nodes expire: long after
+    /// the end of the load.
+    fn tokens_expire_s(&self) -> u64 {
+        let lasts = self
+            .warm_up
+            .as_secs()
+            .saturating_add(self.duration.as_secs());
+        let expires_s = (clock::wall_ms() / 1_000).saturating_add(lasts);
+        expires_s.saturating_add(TOKENS_OUTLAST.as_secs())
+    }
 }
 
 /// Runs the command and returns the exit code.
@@ -100,15 +137,22 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     // descriptors, each connection that cannot be opened reports an error.
     let _ = raise_descriptors();
     let authorization = arguments.servers.authorization()?;
-    let servers = connection::addresses(&arguments.servers.server, authorization.as_ref())?;
+    let servers = connection::addresses(&arguments.servers.server, authorization.as_ref(), || {
+        arguments.servers.tls_config()
+    })?;
+    let signer = arguments.engine_token_signer()?;
     let mut first = HttpConnection::new(servers[0].clone());
     let environment = workload::environment(&mut first, &arguments.of_type).await?;
-    let nodes = Arc::new(SimulatedEngines::new(
+    let nodes = SimulatedEngines::new(
         environment,
         arguments.of_type.clone(),
         arguments.nodes,
         arguments.services,
-    ));
+    );
+    let nodes = Arc::new(match signer {
+        None => nodes,
+        Some(signer) => nodes.prove_by(&signer, arguments.tokens_expire_s()),
+    });
     nodes.announce_all(&servers).await?;
     let renewing = nodes
         .clone()

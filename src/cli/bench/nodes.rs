@@ -1,11 +1,12 @@
 //! The nodes that a load announces.
 
-use super::connection::{Address, HttpConnection};
+use super::connection::{Address, BenchRequest, HttpConnection};
 use crate::cli::client::error::CommandError;
 use crate::cli::client::output;
-use http::Method;
+use http::{HeaderValue, Method};
 use hyper::body::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use quorate::security::EngineTokenSigner;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,8 @@ pub struct SimulatedEngines {
     /// A lock for each node. Like a real engine, a node sends one write at a time. If two writes of
     /// a node were sent through different servers at the same time, one write would be refused.
     write_locks: Vec<Mutex<()>>,
+    /// The tokens by which the nodes prove who they are. `None` if they send none.
+    engine_tokens: Option<Vec<HeaderValue>>,
 }
 
 /// The characters of a type that are percent-encoded. As in engines, these are all characters
@@ -65,7 +68,21 @@ impl SimulatedEngines {
             services,
             tokens: (0..count).map(|_| AtomicU64::new(0)).collect(),
             write_locks: (0..count).map(|_| Mutex::new(())).collect(),
+            engine_tokens: None,
         }
+    }
+
+    /// Makes a token for each node, which it sends with each write. The tokens expire at a time in
+    /// seconds since 1970.
+    pub fn prove_by(mut self, signer: &EngineTokenSigner, expires_s: u64) -> SimulatedEngines {
+        let token = |node| {
+            let token = signer.token(&self.node_id(node), expires_s);
+            let mut value = HeaderValue::try_from(token).expect("base64url and dots");
+            value.set_sensitive(true);
+            value
+        };
+        self.engine_tokens = Some((0..self.count()).map(token).collect());
+        self
     }
 
     /// Returns the number of nodes.
@@ -88,9 +105,18 @@ impl SimulatedEngines {
         lookup_path(&self.of_type)
     }
 
+    fn node_id(&self, node: u32) -> String {
+        format!("bench-{:08x}-{node}", self.run)
+    }
+
     /// Returns the path of a node's announcement.
     pub fn path(&self, node: u32) -> String {
-        format!("/v1/announcement/bench-{:08x}-{node}", self.run)
+        format!("/v1/announcement/{}", self.node_id(node))
+    }
+
+    /// Returns the token that a node sends with each write, if nodes send tokens.
+    pub fn engine_token(&self, node: u32) -> Option<&HeaderValue> {
+        Some(&self.engine_tokens.as_ref()?[node as usize])
     }
 
     /// Returns the body of a renewal, which equals the last announcement.
@@ -178,14 +204,21 @@ impl SimulatedEngines {
         method: &Method,
     ) -> Result<(), String> {
         let mut why = String::new();
+        let path = self.path(node);
         for _ in 0..TRIES {
             let body = match *method == Method::PUT {
                 true => self.renewal(node),
                 false => Bytes::new(),
             };
-            match connection.ask(method.clone(), &self.path(node), body).await {
+            let request = BenchRequest {
+                method: method.clone(),
+                path: &path,
+                body,
+                engine_token: self.engine_token(node),
+            };
+            match connection.ask(request).await {
                 Ok(answer) if answer.status.is_success() => return Ok(()),
-                Ok(answer) => why = format!("{method} {}: {}", self.path(node), answer.status),
+                Ok(answer) => why = format!("{method} {path}: {}", answer.status),
                 Err(error) => why = error,
             }
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
@@ -249,8 +282,13 @@ impl RenewalTask {
             let Ok(_guard) = self.nodes.write_locks[*node as usize].try_lock() else {
                 continue;
             };
-            let (path, body) = (self.nodes.path(*node), self.nodes.renewal(*node));
-            let asked = self.connection.ask(Method::PUT, &path, body).await;
+            let request = BenchRequest {
+                method: Method::PUT,
+                path: &self.nodes.path(*node),
+                body: self.nodes.renewal(*node),
+                engine_token: self.nodes.engine_token(*node),
+            };
+            let asked = self.connection.ask(request).await;
             failed += u64::from(!asked.is_ok_and(|answer| answer.status.is_success()));
         }
         failed

@@ -5,10 +5,16 @@ use anyhow::{Context, bail};
 use quorate::config;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Certificate, ClientBuilder, Url};
+use rustls::ClientConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::Verifier;
 use std::fs::File;
 use std::io::Read;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum size of a file with a token in bytes.
@@ -47,10 +53,34 @@ impl ServerList {
     pub fn client_builder(&self) -> anyhow::Result<ClientBuilder> {
         let headers = self.authorization()?.map(|value| (AUTHORIZATION, value));
         let builder = config::http_client_builder().default_headers(HeaderMap::from_iter(headers));
-        Ok(match &self.ca_file {
-            None => builder,
-            Some(path) => builder.tls_certs_merge(authorities(path)?),
-        })
+        let Some(path) = &self.ca_file else {
+            return Ok(builder);
+        };
+        let authorities = authorities(path)?;
+        let authorities = authorities.iter().map(|der| Certificate::from_der(der));
+        let authorities: reqwest::Result<Vec<_>> = authorities.collect();
+        Ok(builder.tls_certs_merge(authorities.with_context(|| ca_file(path))?))
+    }
+
+    /// Returns the TLS settings of a client that trusts the given authorities besides those of the
+    /// system, like the HTTP client, but that opens its connections itself.
+    ///
+    /// # Errors
+    /// Fails when the file with the authorities cannot be used, or when no authority is trusted.
+    pub fn tls_config(&self) -> anyhow::Result<ClientConfig> {
+        let path = self.ca_file.as_deref();
+        let authorities = path.map_or_else(|| Ok(Vec::new()), authorities)?;
+        let provider = Arc::new(default_provider());
+        let verifier = Verifier::new_with_extra_roots(authorities, provider.clone());
+        let verifier = verifier.with_context(|| {
+            path.map_or_else(|| "the authorities of the system".to_owned(), ca_file)
+        })?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            // The verifier is that of the HTTP client, so nothing is less safe than there.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        Ok(builder.with_no_client_auth())
     }
 
     /// Returns the `Authorization` header with the token, if there is one.
@@ -88,8 +118,8 @@ impl ServerList {
 }
 
 /// Reads the certificates of a PEM file.
-fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
-    let named = || format!("--ca-file={}", path.display());
+fn authorities(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let named = || ca_file(path);
     let mut pem = Vec::new();
     let file = File::open(path).with_context(named)?;
     let read = file.take(CA_FILE_BYTES_MAX + 1).read_to_end(&mut pem);
@@ -97,11 +127,17 @@ fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate>> {
     if pem.len() as u64 > CA_FILE_BYTES_MAX {
         bail!("{}: it is larger than {CA_FILE_BYTES_MAX} bytes", named());
     }
-    let certificates = Certificate::from_pem_bundle(&pem).with_context(named)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.with_context(named)?;
     if certificates.is_empty() {
         bail!("{}: it contains no certificate in PEM", named());
     }
     Ok(certificates)
+}
+
+/// Returns the option that names a file with authorities, for errors.
+fn ca_file(path: &Path) -> String {
+    format!("--ca-file={}", path.display())
 }
 
 /// Parses a server, given as `host:port` or as a URL. A URL consists of `http` or `https`, a host

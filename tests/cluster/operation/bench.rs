@@ -1,12 +1,21 @@
 //! Tests of `quorate bench` against a cluster.
 
+use crate::support::engines_secret::SECRET;
+use crate::support::etc::write;
 use crate::support::node::BINARY;
+use crate::support::secured::enable_https;
+use crate::support::tls::fixture;
 use crate::support::{Cluster, Options};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 
 fn bench(cluster: &Cluster, arguments: &[&str]) -> Output {
     let servers: Vec<String> = cluster.nodes.iter().map(|node| node.url()).collect();
+    bench_at(&servers, arguments)
+}
+
+fn bench_at(servers: &[String], arguments: &[&str]) -> Output {
     Command::new(BINARY)
         .args(["bench", "--server", &servers.join(",")])
         .args(["--clients", "6", "--nodes", "20", "--services", "2"])
@@ -67,6 +76,57 @@ fn a_given_pace_is_kept() {
     assert!((30..=51).contains(&served), "{figures}");
 }
 
+/// Over HTTPS, a load of engines that must send tokens is served, and no announcement remains. It
+/// needs the authority of the nodes and the secret of the engines, which no output shows.
+#[test]
+fn a_load_over_https_proves_its_engines() {
+    let mut options = Options::default();
+    let key = "internal-communication.shared-secret";
+    options.settings.push((key, SECRET));
+    let mut cluster = Cluster::prepare(3, options);
+    let addresses: Vec<SocketAddr> = cluster.nodes.iter_mut().map(enable_https).collect();
+    cluster.start_all();
+    cluster.wait_serving();
+    let servers: Vec<String> = addresses.iter().map(|at| format!("https://{at}")).collect();
+    let file = |name: &str, text: &str| {
+        let path = cluster.dir().join(name);
+        write(&path, text);
+        path.display().to_string()
+    };
+    let right = file(
+        "right.secret",
+        &format!("{SECRET}\nanother-secret-of-the-engines\n"),
+    );
+    let wrong = file(
+        "wrong.secret",
+        &format!("another-secret-of-the-engines\n{SECRET}\n"),
+    );
+    let authority = fixture("root.pem").display().to_string();
+    let run = |options: &[&str]| {
+        let output = bench_at(&servers, &[&["mix", "--json"], options].concat());
+        let text = [output.stdout.clone(), output.stderr.clone()].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(!text.contains(SECRET), "{text}");
+        (output, text)
+    };
+    let trust = ["--ca-file", &authority];
+    let prove = ["--engine-secret-file", &right];
+    let (output, _) = run(&[trust, prove].concat());
+    let figures = figures(&output);
+    assert!(figures["served"].as_u64() > Some(10), "{figures}");
+    for (options, expected) in [
+        (prove.to_vec(), "invalid peer certificate"),
+        (trust.to_vec(), "401"),
+        ([trust, ["--engine-secret-file", &wrong]].concat(), "401"),
+    ] {
+        let (output, text) = run(&options);
+        assert_eq!(output.status.code(), Some(19), "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+    let left = cluster.nodes[0].lookup("bench").expect("it serves");
+    assert!(left.is_empty(), "{left:?}");
+}
+
 /// `quorate bench` reports errors of the cluster, and errors in its own arguments.
 #[test]
 fn what_is_wrong_is_told() {
@@ -79,6 +139,8 @@ fn what_is_wrong_is_told() {
     };
     assert!(refused(&["lookup", "--of-type", "taken"]).contains("already announced"));
     assert!(refused(&["lookup", "--server", "http://127.0.0.1:1"]).contains("cannot connect"));
-    assert!(refused(&["lookup", "--server", "https://h"]).contains("only http://"));
+    let https = cluster.nodes[0].url().replace("http:", "https:");
+    let text = refused(&["lookup", "--of-type", "other", "--server", &https]);
+    assert!(text.contains("cannot open TLS"), "{text}");
     assert!(refused(&["mix", "--mix", "lookup=50"]).contains("add up to 50"));
 }
