@@ -46,6 +46,16 @@ fn write_node(dir: &Path, node_id: &str, port: u16, inventory: &Path) -> anyhow:
     write_file(&etc.join("log.properties"), "io.airlift=INFO\n")
 }
 
+/// Adds lines to the config.properties of a node.
+///
+/// # Errors
+/// Fails if the file cannot be written.
+pub fn add_settings(node: &Path, lines: &str) -> anyhow::Result<()> {
+    let path = node.join("etc/config.properties");
+    let config = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    write_file(&path, &(config + lines))
+}
+
 fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| path.display().to_string())
 }

@@ -9,11 +9,12 @@
 //! | `report` | the performance goals and the results, as a table and as files |
 //! | `run` | a whole run: all loads, repeated, on each server in turn |
 //! | `against` | compares two builds in short alternating slices |
+//! | `secured` | the cost of HTTPS, of engines' tokens and of TLS between nodes |
 //! | `gaps` | duration of a write outage after the leader is killed or stopped |
 //! | `steady` | elections under a long load; there should be none |
 //! | `sizes` | the cost of a registry of each size |
 //! | `idle` | the cost of many idle connections |
-//! | `nodes`, `run_context` | cluster and result files of `gaps`, `steady`, `sizes` and `idle` |
+//! | `nodes`, `run_context` | cluster and result files of these measurements |
 //! | `etc`, `machine` | the files of a node, a description of this machine |
 
 mod against;
@@ -28,6 +29,7 @@ mod peers;
 mod report;
 mod run;
 mod run_context;
+mod secured;
 mod sizes;
 mod steady;
 
@@ -36,6 +38,7 @@ use clap::{Parser, Subcommand};
 use gaps::GapsArguments;
 use idle::IdleArguments;
 use run::RunArguments;
+use secured::SecuredArguments;
 use sizes::SizesArguments;
 use steady::SteadyArguments;
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,6 +56,8 @@ enum CompareCommand {
     Run(Box<RunArguments>),
     /// Compare two builds, and fail if the new one is slower.
     Against(AgainstArguments),
+    /// Measure what security costs, and fail if it costs more than its goals allow.
+    Secured(SecuredArguments),
     /// Measure the write outage after the leader is killed or stopped.
     Gaps(GapsArguments),
     /// Put a long load on a healthy cluster, and fail if there is an election.
@@ -89,6 +94,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         CompareCommand::Run(arguments) => unless_stopped(run::run(*arguments)).await,
         CompareCommand::Against(arguments) => unless_stopped(against::run(arguments)).await,
+        CompareCommand::Secured(arguments) => unless_stopped(secured::run(arguments)).await,
         CompareCommand::Gaps(arguments) => unless_stopped(gaps::run(arguments)).await,
         CompareCommand::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
         CompareCommand::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,

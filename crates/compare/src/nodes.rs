@@ -37,6 +37,15 @@ impl Nodes {
     /// # Errors
     /// Fails if a node does not serve in time.
     pub async fn start(program: &Path, dir: &Path) -> anyhow::Result<Nodes> {
+        Nodes::start_with(program, dir, "").await
+    }
+
+    /// Starts a cluster with further lines in the config.properties of each node, and returns when
+    /// every node serves.
+    ///
+    /// # Errors
+    /// Fails if a node does not serve in time.
+    pub async fn start_with(program: &Path, dir: &Path, settings: &str) -> anyhow::Result<Nodes> {
         let ports = free_ports(NODES)?;
         let mut nodes = Nodes {
             program: program.to_owned(),
@@ -44,6 +53,9 @@ impl Nodes {
             ports,
             processes: Vec::new(),
         };
+        for node in &nodes.dirs {
+            etc::add_settings(node, settings)?;
+        }
         nodes.start_all()?;
         wait_serving(&nodes.ports, START_LIMIT, &mut nodes.processes).await?;
         Ok(nodes)

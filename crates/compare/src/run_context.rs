@@ -1,4 +1,4 @@
-//! The arguments that `gaps`, `steady`, `sizes` and `idle` have in common, and their result files.
+//! The arguments that all measurements except `run` have in common, and their result files.
 
 use crate::machine::Machine;
 use anyhow::Context;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The arguments that these four measurements have in common: the program to measure, the
+/// The arguments that these measurements have in common: the program to measure, the
 /// directories for data and results, and the date and commit of the run.
 #[derive(Debug, clap::Args)]
 pub struct Occasion {

@@ -166,6 +166,7 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
         warm_up: arguments.warm_up,
         duration: arguments.duration,
     };
+    let measured_from_ms = clock::wall_ms() + load.warm_up.as_millis() as u64;
     let figures = load.run(&nodes).await;
     match renewing.stop().await {
         0 => {}
@@ -174,7 +175,7 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     if !arguments.keep {
         nodes.withdraw_all(&servers).await;
     }
-    let report = BenchReport::of(&load, &nodes, &figures);
+    let report = BenchReport::of(&load, &nodes, &figures, measured_from_ms);
     let text = match arguments.json {
         true => report.to_json(),
         false => report.to_string(),

@@ -20,6 +20,9 @@ pub struct BenchReport {
     /// Requested rate per second; `None` if each client sends its next request as soon as its last
     /// one is answered.
     asked_per_second: Option<u32>,
+    /// The time at which the measurement began, in milliseconds since 1970. With the duration, it
+    /// tells which part of what a server used belongs to the measured requests.
+    measured_from_ms: u64,
     duration_s: f64,
     served: u64,
     rate_per_second: f64,
@@ -39,7 +42,12 @@ struct BenchLatency {
 
 impl BenchReport {
     /// Creates the report of a finished load.
-    pub fn of(load: &LoadRunner, nodes: &SimulatedEngines, figures: &BenchFigures) -> BenchReport {
+    pub fn of(
+        load: &LoadRunner,
+        nodes: &SimulatedEngines,
+        figures: &BenchFigures,
+        measured_from_ms: u64,
+    ) -> BenchReport {
         let latencies_ns = figures.latencies_ns();
         let at = |quantile| ms(latencies_ns.value_at_quantile(quantile));
         let served = figures.served();
@@ -51,6 +59,7 @@ impl BenchReport {
             nodes: nodes.count(),
             services: nodes.services(),
             asked_per_second: load.rate,
+            measured_from_ms,
             duration_s: load.duration.as_secs_f64(),
             served,
             rate_per_second: answered as f64 / load.duration.as_secs_f64(),

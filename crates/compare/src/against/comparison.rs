@@ -1,8 +1,8 @@
 //! Compares the slices of two builds. For each load, computes the verdict and the ratio of the
 //! builds' speeds.
 
-use super::interval::Median;
 use crate::measure::figures::{Slice, median};
+use crate::measure::interval::Median;
 use crate::measure::tasks::Task;
 use serde::Serialize;
 use std::fmt::Write;
@@ -185,8 +185,10 @@ mod tests {
                 bytes_per_answer: 1,
                 latency_ms,
                 errors: BTreeMap::from([("503".to_owned(), errors)]),
+                measured_from_ms: None,
             },
             processor_s: 100.0 / rate,
+            window_processor_s: None,
         }
     }
 

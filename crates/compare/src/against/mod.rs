@@ -9,7 +9,6 @@
 //! upper bound of the speed.
 
 mod comparison;
-mod interval;
 
 use crate::measure::tasks::{Length, Name, Task, selected};
 use crate::peers::{Cluster, Programs};

@@ -96,7 +96,10 @@ fn line(gaps_ms: &[f64]) -> String {
 
 /// Kills or stops the leader while clients write through the other nodes. Then starts the node
 /// again, and returns the longest time without an acknowledgement after the end of the leader.
-async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Result<Duration> {
+///
+/// # Errors
+/// Fails if the cluster does not become ready again, or does not accept writes again.
+pub async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Result<Duration> {
     let leader = nodes.leader().await?;
     let acknowledged = Arc::new(Acknowledged::default());
     // Dropping the set aborts the writers.

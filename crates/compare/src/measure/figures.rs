@@ -18,6 +18,10 @@ pub struct Figures {
     pub latency_ms: Latency,
     /// Number of failed requests by error.
     pub errors: BTreeMap<String, u64>,
+    /// The time at which the measurement began, in milliseconds since 1970. The load generator for
+    /// etcd does not report it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_from_ms: Option<u64>,
 }
 
 /// Quantiles of a latency, in milliseconds.
@@ -52,8 +56,12 @@ pub struct Measured {
 pub struct Slice {
     /// The figures of the clients.
     pub figures: Figures,
-    /// Processor time of all nodes together, in seconds.
+    /// Processor time of all nodes together, in seconds. It includes the time for announcing the
+    /// services before the load, for opening its connections, and for withdrawing the services.
     pub processor_s: f64,
+    /// Processor time of all nodes together while the requests of `figures` were sent, in seconds.
+    /// `None` if it is unknown when that was, or on systems without /proc.
+    pub window_processor_s: Option<f64>,
 }
 
 /// The name of one of the figures in [`Measured`].

@@ -1,9 +1,10 @@
 //! Warms up a cluster, puts a load on it, and measures its figures.
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, LoadTarget};
 use super::{etcd, quorate};
 use crate::measure::figures::{Figures, Measured, Slice};
 use crate::measure::load;
+use crate::measure::processor_samples::ProcessorSamples;
 use crate::measure::quiesce::came_to_rest;
 use crate::measure::tasks::{Name, SentRequest, Task, To};
 use crate::measure::usage;
@@ -51,7 +52,10 @@ impl Cluster {
         let others_at_rest = came_to_rest(|| usage::processor_s(others)).await;
         let others_before_s = usage::processor_s(others);
         let of_type = format!("{}-{repeat}", task.name);
-        let (figures, processor_s) = self.checked_load(task, &of_type, WARM_UP, duration).await?;
+        let target = self.target(task.to);
+        let (figures, processor_s) = self
+            .checked_load(&target, task, &of_type, WARM_UP, duration)
+            .await?;
         Ok(Measured {
             figures,
             processor_s,
@@ -75,20 +79,49 @@ impl Cluster {
         if task.to == To::Follower {
             self.look_for_follower().await?;
         }
+        let target = self.target(task.to);
+        self.measure_slice_at(&target, task, slice, duration).await
+    }
+
+    /// Measures a slice like [`Cluster::measure_slice`], with a load that is sent to `target`.
+    ///
+    /// # Errors
+    /// Fails for the reasons of [`Cluster::measure`].
+    pub async fn measure_slice_at(
+        &mut self,
+        target: &LoadTarget,
+        task: &Task,
+        slice: u32,
+        duration: Duration,
+    ) -> anyhow::Result<Slice> {
+        let pids = self.pids();
         let of_type = format!("{}-{slice}", task.name);
-        let (figures, processor_s) = self
-            .checked_load(task, &of_type, SLICE_WARM_UP, duration)
-            .await?;
+        let load = self.checked_load(target, task, &of_type, SLICE_WARM_UP, duration);
+        let (measured, samples) = ProcessorSamples::during(&pids, load).await;
+        let (figures, processor_s) = measured?;
         Ok(Slice {
+            window_processor_s: figures
+                .measured_from_ms
+                .and_then(|from_ms| samples.used_s(from_ms, duration)),
             figures,
             processor_s,
         })
+    }
+
+    /// Returns the target of a load on these nodes.
+    fn target(&self, to: To) -> LoadTarget {
+        let mut target = self.plain_target();
+        if to == To::Follower {
+            target.servers = vec![self.follower.clone()];
+        }
+        target
     }
 
     /// Runs a load, and checks that the responses were complete. Returns its figures, and the
     /// processor time of all nodes in seconds.
     async fn checked_load(
         &mut self,
+        target: &LoadTarget,
         task: &Task,
         of_type: &str,
         warm_up: Duration,
@@ -96,7 +129,7 @@ impl Cluster {
     ) -> anyhow::Result<(Figures, f64)> {
         let pids = self.pids();
         let before_s = usage::processor_s(&pids);
-        let figures = self.load(task, of_type, warm_up, duration).await?;
+        let figures = self.load(target, task, of_type, warm_up, duration).await?;
         let processor_s = usage::processor_s(&pids) - before_s;
         if figures.served == 0 {
             bail!("no request was served: {:?}", figures.errors);
@@ -129,6 +162,14 @@ impl Cluster {
     /// # Errors
     /// Fails if a load does not end or prints no figures.
     pub async fn warm_up(&self) -> anyhow::Result<()> {
+        self.warm_up_at(&self.plain_target()).await
+    }
+
+    /// Warms up the cluster like [`Cluster::warm_up`], with loads that are sent to `target`.
+    ///
+    /// # Errors
+    /// Fails for the reasons of [`Cluster::warm_up`].
+    pub async fn warm_up_at(&self, target: &LoadTarget) -> anyhow::Result<()> {
         let (rounds, lasts) = match self.name {
             Name::Airlift => (JVM_ROUNDS, JVM_ROUND),
             _ => (1, ROUND),
@@ -141,7 +182,7 @@ impl Cluster {
             let (mut best, mut without_gain) = (0.0, 0);
             for round in 1..=rounds {
                 let of_type = format!("warm-{asked:?}-{round}");
-                let figures = self.load(&task, &of_type, WARM_UP, lasts).await?;
+                let figures = self.load(target, &task, &of_type, WARM_UP, lasts).await?;
                 if figures.rate_per_second > 1.05 * best {
                     (best, without_gain) = (figures.rate_per_second, 0);
                     continue;
@@ -159,15 +200,12 @@ impl Cluster {
     /// because a server that replicates late still shows the services of the last load for a while.
     async fn load(
         &self,
+        target: &LoadTarget,
         task: &Task,
         of_type: &str,
         warm_up: Duration,
         duration: Duration,
     ) -> anyhow::Result<Figures> {
-        let servers = match task.to {
-            To::All => self.servers.join(","),
-            To::Follower => self.follower.clone(),
-        };
         let asked = match task.asked {
             SentRequest::Lookup => "lookup",
             SentRequest::Change => "change",
@@ -175,7 +213,9 @@ impl Cluster {
         };
         let mut command = Command::new(&self.load);
         command
-            .args(["bench", asked, "--json", "--server", &servers])
+            .args(["bench", asked, "--json"])
+            .args(["--server", &target.servers.join(",")])
+            .args(&target.options)
             .args(["--clients", &task.clients.to_string()])
             .args(["--nodes", &task.nodes.to_string()])
             .args(["--of-type", of_type])

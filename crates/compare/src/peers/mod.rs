@@ -11,5 +11,5 @@ pub mod quorate;
 pub mod request;
 mod start;
 
-pub use cluster::Cluster;
-pub use programs::{Airlift, Etcd, NODES, Programs, START_LIMIT, urls};
+pub use cluster::{Cluster, LoadTarget};
+pub use programs::{Airlift, Etcd, NODES, Programs, START_LIMIT, https_urls, urls};

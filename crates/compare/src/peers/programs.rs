@@ -70,8 +70,17 @@ pub(super) async fn output(command: &mut Command) -> anyhow::Result<String> {
 
 /// Returns the URLs of nodes on these ports of loopback.
 pub fn urls(ports: &[u16]) -> Vec<String> {
+    urls_of("http", ports)
+}
+
+/// Returns the URLs of nodes that speak HTTPS on these ports of loopback.
+pub fn https_urls(ports: &[u16]) -> Vec<String> {
+    urls_of("https", ports)
+}
+
+fn urls_of(scheme: &str, ports: &[u16]) -> Vec<String> {
     ports
         .iter()
-        .map(|port| format!("http://127.0.0.1:{port}"))
+        .map(|port| format!("{scheme}://127.0.0.1:{port}"))
         .collect()
 }

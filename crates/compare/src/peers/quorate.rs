@@ -52,9 +52,23 @@ async fn status(port: u16) -> anyhow::Result<QuorateStatus> {
 
 /// Starts three nodes of quorate.
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
+    start_with(programs, dir, |_| String::new()).await
+}
+
+/// Starts three nodes of quorate. `settings` returns further lines for the config.properties of a
+/// node, by its index.
+///
+/// # Errors
+/// Fails if a node does not serve in time.
+pub async fn start_with(
+    programs: &Programs,
+    dir: &Path,
+    settings: impl Fn(usize) -> String,
+) -> anyhow::Result<Cluster> {
     let ports = free_ports(NODES)?;
     let mut processes = Vec::new();
-    for node in etc::write(dir, &ports)? {
+    for (index, node) in etc::write(dir, &ports)?.into_iter().enumerate() {
+        etc::add_settings(&node, &settings(index))?;
         processes.push(start_node(&programs.quorate, &node)?);
     }
     wait_serving(&ports, START_LIMIT, &mut processes).await?;

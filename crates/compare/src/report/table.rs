@@ -152,6 +152,7 @@ mod tests {
                 bytes_per_answer: 1,
                 latency_ms,
                 errors: BTreeMap::from([("503".to_owned(), errors)]),
+                measured_from_ms: None,
             },
             processor_s: 1.0,
             others_s: 0.1,

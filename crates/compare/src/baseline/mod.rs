@@ -1,6 +1,8 @@
 //! The baseline: an axum server that returns the same bytes to the same clients on this machine,
 //! without replication. Its speed is the upper bound for a discovery server.
 
+mod tls_listener;
+
 use crate::measure::tasks::{TASKS, Task};
 use axum::Router;
 use axum::extract::{Json, Path, State};
@@ -14,8 +16,10 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tls_listener::TlsListener;
 use tokio::net::TcpListener;
 
 /// Response to a lookup that finds no services.
@@ -30,6 +34,12 @@ pub struct BaselineArguments {
     /// Return this number of services for every type, instead of the services of the loads.
     #[arg(long)]
     services: Option<u32>,
+    /// Port to listen on for HTTPS too, on loopback.
+    #[arg(long, requires = "key_store")]
+    https_port: Option<u16>,
+    /// PEM file with the key and the certificates for HTTPS.
+    #[arg(long, requires = "https_port")]
+    key_store: Option<PathBuf>,
 }
 
 /// An announcement. The baseline does not use the content, but parses it, because any discovery
@@ -86,7 +96,7 @@ impl Bodies {
 /// Serves lookups and announcements until the process is terminated.
 ///
 /// # Errors
-/// Fails if the port is in use.
+/// Fails if a port is in use, or the file for HTTPS cannot be used.
 pub async fn serve(arguments: BaselineArguments) -> anyhow::Result<()> {
     let baseline = Baseline {
         announced: AtomicBool::new(false),
@@ -105,7 +115,14 @@ pub async fn serve(arguments: BaselineArguments) -> anyhow::Result<()> {
         // acknowledgement of its beginning.
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router).await?;
+    let http = axum::serve(listener, router.clone()).into_future();
+    match (arguments.https_port, &arguments.key_store) {
+        (Some(port), Some(key_store)) => {
+            let listener = TlsListener::bind(port, key_store).await?;
+            tokio::try_join!(http, axum::serve(listener, router).into_future())?;
+        }
+        _ => http.await?,
+    }
     Ok(())
 }
 
