@@ -1,6 +1,6 @@
 //! Targets for the proofs of identity: tokens, files with tokens and secrets, and certificates.
 
-use quorate::security::{AccessTokens, EngineKeys, SecretList, not_after_s, subject_alt_names};
+use quorate::security::{AccessTokens, CertificateHosts, EngineKeys, SecretList, not_after_s};
 use rustls::pki_types::CertificateDer;
 use std::sync::OnceLock;
 
@@ -58,5 +58,5 @@ pub(crate) fn secrets(file: &[u8]) {
 pub(crate) fn certificate(der: &[u8]) {
     let certificate = CertificateDer::from(der);
     let _ = not_after_s(&certificate);
-    let _ = subject_alt_names(&certificate);
+    let _ = CertificateHosts::of(&certificate);
 }
