@@ -39,9 +39,8 @@ pub struct Tail {
 ///   another leader may have newer entries at these indexes, so `tail` is ignored if another leader
 ///   proposed B.
 /// - the entry at `previous`, because the write in that entry arrived before B at the same
-///   receiving node. Accepted writes of the node with a lower index may be replaced too. They began
-///   before the write at `previous` arrived, because the registry would otherwise have refused that
-///   write.
+///   receiving node. That write has itself replaced the accepted writes of the same node id at
+///   lower indexes, because the registry would otherwise have refused it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
     /// The highest log index known to be committed.

@@ -298,8 +298,8 @@ mod tests {
         assert!(later.try_recv().is_err(), "there is room again");
     }
 
-    /// A batch of renewals of nodes with long names stays within [`MAX_BATCH_BYTES`], long before
-    /// it reaches [`MAX_BATCH_COMMANDS`]. The first renewal that does not fit begins the next
+    /// A batch of renewals of nodes with long names is limited by [`MAX_BATCH_BYTES`], at far fewer
+    /// commands than [`MAX_BATCH_COMMANDS`]. The first renewal that does not fit begins the next
     /// batch.
     #[tokio::test]
     async fn a_batch_keeps_its_limit_in_bytes() {

@@ -194,8 +194,8 @@ mod tests {
         compared("lookup-100", 10, &sides)
     }
 
-    /// Lookups over HTTPS are compared with what the baseline loses, and not with HTTP alone. A
-    /// loss falls short, and a gain does not.
+    /// The ratio of lookups over HTTPS to those over HTTP is judged relative to the baseline's
+    /// ratio. A ratio that is too low falls short, and so does too much more processor time.
     #[test]
     fn lookups_are_judged_beside_the_baseline() {
         use SecuredVerdict::{FallsShort, Holds};

@@ -15,8 +15,8 @@ const WRITERS: u32 = 16;
 /// Maximum of the difference that TLS may make, in milliseconds.
 const MORE_MS_MAX: f64 = 50.0;
 
-/// The gaps of two clusters, in milliseconds, with the reason why no more leaders were killed if a
-/// cluster failed.
+/// The times without writes after each kill of a leader, on both clusters. After a cluster has
+/// failed, no more leaders are killed, and `failed` is the reason.
 #[derive(Debug, Default, Serialize)]
 pub struct LeaderKills {
     plain_ms: Vec<f64>,
