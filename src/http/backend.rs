@@ -5,8 +5,8 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    LookupProgress, LookupResult, Node, PeerCredentials, PeerProof, Status, Unavailable, Watcher,
-    WriteError,
+    LookupProgress, LookupResult, Node, PeerCredentials, PeerProof, RegisteredCheck, Status,
+    Unavailable, Watcher, WriteError,
 };
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -64,6 +64,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         node_id: &str,
         digest: u128,
         announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
+        check: Option<RegisteredCheck<'_>>,
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send;
 
@@ -71,6 +72,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn withdraw(
         &self,
         node_id: String,
+        check: Option<RegisteredCheck<'_>>,
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send;
 
@@ -87,13 +89,6 @@ pub trait Backend: Clone + Send + Sync + 'static {
         id: String,
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send;
-
-    /// See [`Node::announcement`].
-    fn announcement(
-        &self,
-        node_id: &str,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Announcement>, Unavailable>> + Send;
 
     /// See [`Node::announced_property`].
     fn announced_property(&self, node_id: &str, name: &str) -> Option<String>;
@@ -165,17 +160,19 @@ impl Backend for Node {
         node_id: &str,
         digest: u128,
         announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
+        check: Option<RegisteredCheck<'_>>,
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send {
-        Node::renew_or_announce(self, node_id, digest, announcement, deadline)
+        Node::renew_or_announce(self, node_id, digest, announcement, check, deadline)
     }
 
     fn withdraw(
         &self,
         node_id: String,
+        check: Option<RegisteredCheck<'_>>,
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send {
-        Node::withdraw(self, node_id, deadline)
+        Node::withdraw(self, node_id, check, deadline)
     }
 
     fn add_static(
@@ -192,14 +189,6 @@ impl Backend for Node {
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send {
         Node::remove_static(self, id, deadline)
-    }
-
-    fn announcement(
-        &self,
-        node_id: &str,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Announcement>, Unavailable>> + Send {
-        Node::announcement(self, node_id, deadline)
     }
 
     fn announced_property(&self, node_id: &str, name: &str) -> Option<String> {

@@ -240,6 +240,7 @@ impl From<WriteError> for ApiError {
     fn from(error: WriteError) -> ApiError {
         match error {
             WriteError::Refused(reason) => ApiError::BadRequest(reason),
+            WriteError::NotPermitted(reason) => ApiError::Forbidden(reason),
             WriteError::NotApplied(reason) => ApiError::NotApplied(reason.to_string()),
             WriteError::Unknown(reason) => ApiError::Unknown(reason.to_string()),
         }

@@ -11,7 +11,7 @@ use super::respond::rendered_coordinators::RenderedCoordinators;
 use super::settings::HttpSettings;
 use super::usage::WireUsage;
 use crate::clock::{Instant, PauseDetector, now};
-use crate::raft::Unavailable;
+use crate::raft::{Unavailable, WriteError};
 use axum::response::IntoResponse;
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use std::future::Future;
@@ -169,14 +169,13 @@ impl<D: Backend> AppState<D> {
     /// # Errors
     /// Fails with [`ApiError::ProcessResumed`], before anything is proposed, if the process was
     /// suspended since the connection was opened.
-    pub(super) async fn write<F, E>(
+    pub(super) async fn write<F>(
         &self,
         connection_info: &ConnectionInfo,
         write: impl FnOnce(Instant) -> F,
     ) -> Result<u64, ApiError>
     where
-        F: Future<Output = Result<u64, E>>,
-        ApiError: From<E>,
+        F: Future<Output = Result<u64, WriteError>>,
     {
         // The deadline is taken before the check, so that a suspension between these two steps
         // counts against the deadline.

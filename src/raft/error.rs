@@ -134,6 +134,10 @@ pub enum WriteError {
     /// 400.
     #[error("{0}")]
     Refused(String),
+    /// The write was certainly not applied, because the client may not write the node. HTTP status
+    /// 403.
+    #[error("{0}")]
+    NotPermitted(String),
     /// The write was certainly not applied. HTTP status 503 with `Quorate-Applied: no`.
     #[error(transparent)]
     NotApplied(Unavailable),

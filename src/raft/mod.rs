@@ -149,6 +149,7 @@ mod watch;
 pub use crate::storage::rng::seed_thread;
 pub use crate::storage::types::{Member, Proposal, RaftId, TypeConfig};
 pub use apply::committed_log::{CommittedEntry, EntryContent, EntryEffect, committed_log};
+pub use consensus::ordered_write::RegisteredCheck;
 pub use error::{
     DiskFull, Divergence, IdentityError, Outage, RaftError, StorageFailure, Unavailable, WriteError,
 };

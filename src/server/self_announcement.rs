@@ -86,7 +86,7 @@ pub(super) async fn keep_announced(node: Node, announcement: Announcement, max_a
 /// Withdraws this node's own announcement.
 pub(super) async fn withdraw(node: &Node, node_id: &str) {
     if let Err(error) = node
-        .withdraw(node_id.to_owned(), clock::now() + WITHDRAW_DEADLINE)
+        .withdraw(node_id.to_owned(), None, clock::now() + WITHDRAW_DEADLINE)
         .await
     {
         tracing::debug!(

@@ -9,6 +9,13 @@ use std::net::IpAddr;
 /// Maximum number of hosts that [`CertificateHosts::list`] names. A certificate may have thousands.
 const LISTED_MAX: usize = 5;
 
+/// Maximum length of a host name in bytes.
+const NAME_BYTES_MAX: usize = 253;
+
+/// Maximum number of hosts of a certificate. Further ones are left out, because each connection
+/// keeps them.
+const HOSTS_MAX: usize = 1_000;
+
 /// The hosts that a certificate names exactly. A name with a wildcard is left out, because many
 /// machines often share such a certificate. So is the common name (RFC 9525).
 ///
@@ -28,7 +35,7 @@ impl CertificateHosts {
     /// Returns an error if the bytes are not a certificate.
     pub fn of(certificate: &CertificateDer<'_>) -> Result<CertificateHosts, UnreadableCertificate> {
         let (mut ips, mut names) = (BTreeSet::new(), BTreeSet::new());
-        for name in subject_alt_names(certificate)? {
+        for name in subject_alt_names(certificate)?.into_iter().take(HOSTS_MAX) {
             match name {
                 SubjectAltName::Ip(ip) => {
                     ips.insert(ip.to_canonical());
@@ -102,7 +109,8 @@ impl fmt::Display for CertificateHosts {
 /// Returns whether a name in a certificate can be that of a host: no wildcard, and no address in
 /// the place of a name.
 fn is_host_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+    name.len() <= NAME_BYTES_MAX
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))

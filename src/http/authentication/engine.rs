@@ -133,13 +133,15 @@ impl EngineCheck {
         // Only for the methods whose handlers check the certificate.
         if let Some(certificate) = certificate
             && matches!(*method, Method::PUT | Method::DELETE)
+            && !certificate.has_expired(wall_ms() / 1_000)
         {
             return Ok(Principal::Certificate(certificate.clone()));
         }
         if *is_required {
             return Err(ApiError::Unauthenticated(format!(
                 "An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer, and \
-                 {address} is not in discovery.announcement.trusted-addresses"
+                 {address} is not in discovery.announcement.trusted-addresses and has shown no \
+                 certificate of http-server.https.truststore.path"
             )));
         }
         if method == Method::PUT {
@@ -171,21 +173,23 @@ impl EngineCheck {
             .map_err(invalid)
     }
 
-    /// Returns the error about a certificate that does not prove who the client is, and logs it.
-    /// Only logs the engine if a proof is not required.
+    /// Logs the reason why a certificate does not prove who the client is. Returns the reason if a
+    /// proof is required.
     pub(super) fn refuse_certificate(
         &self,
         refusals: &LimitedLog,
         address: IpAddr,
-        node_id: &str,
-        error: ApiError,
-    ) -> Result<(), ApiError> {
-        if !self.is_required() {
-            self.note_tokenless(address, node_id);
-            return Ok(());
+        request: &str,
+        reason: String,
+    ) -> Result<(), String> {
+        if self.is_required() {
+            refusals.note(address, request, &reason);
+            return Err(reason);
         }
-        refusals.note(address, &shown(node_id), &error.line());
-        Err(error)
+        let reason =
+            format!("{reason}, which discovery.announcement.authentication=require would refuse");
+        self.accepted.note(address, request, &reason);
+        Ok(())
     }
 
     /// Logs an engine that announces itself without a token, which `require` would refuse.

@@ -20,7 +20,6 @@ pub(super) use principal::Principal;
 use super::backend::Backend;
 use super::error::ApiError;
 use super::state::{AppState, ConnectionInfo};
-use crate::clock::Instant;
 use crate::model::{Announcement, shown};
 use crate::planted::{Bug, is_planted};
 use crate::raft::PeerCredentials;
@@ -137,46 +136,43 @@ fn check_write<D: Backend, B>(
     }
 }
 
-/// Checks the certificate of a client that announces or withdraws a node, if the certificate is the
-/// client's proof. `announced` is the new announcement, if there is one.
+/// Checks whether the certificate of a client proves that the client is the node that it announces
+/// or withdraws. `announced` is the new announcement, if there is one, and `registered` the present
+/// one.
 ///
 /// # Errors
-/// 403 if the certificate does not prove that the client is the node; 503 if the registered
-/// announcement of the node cannot be read by the deadline.
-pub(super) async fn check_certificate<D: Backend>(
+/// The reason why the certificate proves nothing.
+pub(super) fn check_certificate<D: Backend>(
     app: &AppState<D>,
     connection_info: &ConnectionInfo,
-    principal: &Principal,
+    certificate: &ClientCertificate,
     node_id: &str,
     announced: Option<&Announcement>,
-    deadline: Instant,
-) -> Result<(), ApiError> {
-    let Principal::Certificate(certificate) = principal else {
-        return Ok(());
-    };
+    registered: Option<&Announcement>,
+) -> Result<(), String> {
     let checked = match announced {
         Some(announced) => certificate.check(announced, "announced"),
         None => Ok(()),
     };
-    let checked = match checked {
-        Err(error) => Err(error),
-        // A linearizable read, so that a node which the rest of the group knows already is not
-        // replaced through a node that lags.
-        Ok(()) => match app.backend.announcement(node_id, deadline).await? {
-            Some(registered) => certificate.check(&registered, "registered"),
-            None if announced.is_some() => Ok(()),
-            // Nothing proves that the client is the node, which may announce itself right now.
-            None => Err(ApiError::Forbidden(format!(
-                "The certificate of {certificate} does not prove that the client is node {}, which \
-                 is not registered",
-                shown(node_id)
-            ))),
-        },
+    let checked = checked.and_then(|()| match registered {
+        Some(registered) => certificate.check(registered, "registered"),
+        None if announced.is_some() => Ok(()),
+        // Nothing proves that the client is the node, which may announce itself right now.
+        None => Err(format!(
+            "The certificate of {certificate} does not prove that the client is node {}, which is \
+             not registered",
+            shown(node_id)
+        )),
+    });
+    let method = match announced {
+        Some(_) => "PUT",
+        None => "DELETE",
     };
+    let request = format!("{method} /v1/announcement/{}", shown(node_id));
     let address = connection_info.address.ip();
-    checked.or_else(|error| {
+    checked.or_else(|reason| {
         app.engines
-            .refuse_certificate(&app.refusals, address, node_id, error)
+            .refuse_certificate(&app.refusals, address, &request, reason)
     })
 }
 

@@ -1,7 +1,6 @@
 //! `/v1/announcement/{node_id}`: announces the services of a node, renews the announcement, and
 //! withdraws it.
 
-use crate::clock::Instant;
 use crate::http::audit_events::{RequestedChange, WriteClient};
 use crate::http::authentication::{Principal, check_certificate};
 use crate::http::backend::Backend;
@@ -9,6 +8,7 @@ use crate::http::error::ApiError;
 use crate::http::request::body::{json_encoding, read};
 use crate::http::state::{App, acknowledged};
 use crate::model::{Announcement, BadAnnouncement, check_name};
+use crate::raft::RegisteredCheck;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -98,13 +98,12 @@ async fn put<D: Backend>(
         change.begin();
         announcement.take().map_or_else(parse, Ok)
     };
+    let check = check_of(app, client, node_id, announced.as_ref());
+    let check = check.as_ref().map(|check| check as RegisteredCheck<'_>);
     let written = app
-        .write(&client.connection_info, |deadline| async move {
-            check_client(app, client, node_id, announced.as_ref(), deadline).await?;
-            let write = app
-                .backend
-                .renew_or_announce(node_id, digest, whole, deadline);
-            Ok::<_, ApiError>(write.await?)
+        .write(&client.connection_info, |deadline| {
+            app.backend
+                .renew_or_announce(node_id, digest, whole, check, deadline)
         })
         .await;
     change.end(&written);
@@ -119,26 +118,28 @@ async fn put<D: Backend>(
     Ok(response)
 }
 
-/// Checks the certificate of a client, if that is the client's proof.
-fn check_client<D: Backend>(
-    app: &App<D>,
-    client: &WriteClient,
-    node_id: &str,
-    announced: Option<&Announcement>,
-    deadline: Instant,
-) -> impl Future<Output = Result<(), ApiError>> {
-    let WriteClient {
-        connection_info,
-        principal,
-    } = client;
-    check_certificate(
-        app,
-        connection_info,
-        principal,
-        node_id,
-        announced,
-        deadline,
-    )
+/// Returns the check of a client whose proof is a certificate, or `None` if it has another proof or
+/// needs none.
+fn check_of<'a, D: Backend>(
+    app: &'a App<D>,
+    client: &'a WriteClient,
+    node_id: &'a str,
+    announced: Option<&'a Announcement>,
+) -> Option<impl Fn(Option<&Announcement>) -> Result<(), String> + Send + Sync + 'a> {
+    let Principal::Certificate(certificate) = &client.principal else {
+        return None;
+    };
+    let connection_info = &client.connection_info;
+    Some(move |registered: Option<&Announcement>| {
+        check_certificate(
+            app,
+            connection_info,
+            certificate,
+            node_id,
+            announced,
+            registered,
+        )
+    })
 }
 
 /// Handles `DELETE`: responds 204 once the node's withdrawal is committed and applied, even if the
@@ -152,9 +153,10 @@ pub(in crate::http) async fn withdraw<D: Backend>(
     let environment = &app.settings.environment;
     let route = "DELETE /v1/announcement/{node_id}";
     let change = RequestedChange::new(&client, route, &node_id, environment);
-    let write = app.write(&client.connection_info, async |deadline| {
-        check_client(&app, &client, &node_id, None, deadline).await?;
-        Ok::<_, ApiError>(app.backend.withdraw(node_id.clone(), deadline).await?)
+    let check = check_of(&app, &client, &node_id, None);
+    let check = check.as_ref().map(|check| check as RegisteredCheck<'_>);
+    let write = app.write(&client.connection_info, |deadline| {
+        app.backend.withdraw(node_id.clone(), check, deadline)
     });
     let index = change.made_by(write).await?;
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
@@ -246,7 +248,7 @@ mod tests {
         app.bodies.note(hash, announced.digest());
         assert_eq!(put_by_n(&app, NO_JSON).await, Ok(StatusCode::ACCEPTED));
         let deadline = crate::http::state::deadline();
-        let withdrawn = app.backend.withdraw("n".to_owned(), deadline).await;
+        let withdrawn = app.backend.withdraw("n".to_owned(), None, deadline).await;
         withdrawn.expect("it is taken");
         assert!(put_by_n(&app, NO_JSON).await.is_err(), "it is read");
         assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));

@@ -310,7 +310,7 @@ mod tests {
             Announcement::from_json(node_id, body.as_bytes(), "test").expect("a good one");
         let (digest, whole) = (announcement.digest(), || Ok(announcement.clone()));
         let deadline = crate::http::state::deadline();
-        let taken = backend.renew_or_announce(node_id, digest, whole, deadline);
+        let taken = backend.renew_or_announce(node_id, digest, whole, None, deadline);
         taken.await.expect("it is taken");
     }
 

@@ -139,7 +139,8 @@ async fn an_engine_writes_only_itself() {
             assert_eq!(
                 text.trim_end(),
                 "An announcement needs X-Presto-Internal-Bearer or X-Trino-Internal-Bearer, \
-                 and 127.0.0.1 is not in discovery.announcement.trusted-addresses"
+                 and 127.0.0.1 is not in discovery.announcement.trusted-addresses and has \
+                 shown no certificate of http-server.https.truststore.path"
             );
             let (status, text) = ask(&server, &request, &other).await;
             assert_eq!(status, 403, "{request}");

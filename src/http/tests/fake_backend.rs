@@ -6,8 +6,8 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    GroupState, LookupProgress, LookupResult, PeerCredentials, PeerProof, Role, SecurityStatus,
-    Status, Unavailable, WatchHub, Watcher, WriteError,
+    GroupState, LookupProgress, LookupResult, PeerCredentials, PeerProof, RegisteredCheck, Role,
+    SecurityStatus, Status, Unavailable, WatchHub, Watcher, WriteError,
 };
 use crate::registry::{Batch, Command, Registry};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -152,6 +152,20 @@ fn reported(reason: &str) -> Unavailable {
     Unavailable::Reported(reason.to_owned())
 }
 
+impl FakeBackend {
+    /// Runs the check of a client, as the group does before it proposes a write.
+    fn run(&self, check: Option<RegisteredCheck<'_>>, node_id: &str) -> Result<(), WriteError> {
+        let registered = self
+            .registry()
+            .held(node_id)
+            .map(|entry| entry.announcement());
+        match check {
+            Some(check) => check(registered.as_ref()).map_err(WriteError::NotPermitted),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Backend for FakeBackend {
     async fn lookup(
         &self,
@@ -201,8 +215,10 @@ impl Backend for FakeBackend {
         node_id: &str,
         digest: u128,
         mut announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
+        check: Option<RegisteredCheck<'_>>,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
+        self.run(check, node_id)?;
         if self.registry().holds(node_id, digest) {
             let node_id = node_id.to_owned();
             let renew = |seen| Command::Renew {
@@ -220,7 +236,13 @@ impl Backend for FakeBackend {
             .await
     }
 
-    async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
+    async fn withdraw(
+        &self,
+        node_id: String,
+        check: Option<RegisteredCheck<'_>>,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        self.run(check, &node_id)?;
         self.write(deadline, |seen| Command::Withdraw { seen, node_id })
             .await
     }
@@ -235,17 +257,6 @@ impl Backend for FakeBackend {
 
     async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
         self.write(deadline, |_| Command::RemoveStatic { id }).await
-    }
-
-    async fn announcement(
-        &self,
-        node_id: &str,
-        _: Instant,
-    ) -> Result<Option<Announcement>, Unavailable> {
-        Ok(self
-            .registry()
-            .held(node_id)
-            .map(|entry| entry.announcement()))
     }
 
     fn announced_property(&self, node_id: &str, name: &str) -> Option<String> {

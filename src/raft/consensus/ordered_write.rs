@@ -6,9 +6,18 @@ use crate::planted::{Bug, is_planted};
 use crate::raft::error::{Unavailable, WriteError};
 use crate::raft::group::Group;
 use crate::raft::health::explain;
+use crate::raft::lookup_result::announcement;
 use crate::raft::membership::feature_level;
 use crate::raft::transport::WriteResult;
 use crate::registry::{Arrival, Command, LEVEL_OF_ORDER, Outcome};
+
+/// A check of a client against the registered announcement of the node that the client writes, or
+/// against the absence of one. Returns the reason why the client may not write the node.
+///
+/// It runs after the evidence of the write is collected. A change of the node that is committed
+/// later than the check therefore makes the write superseded.
+pub type RegisteredCheck<'a> =
+    &'a (dyn Fn(Option<&Announcement>) -> Result<(), String> + Send + Sync);
 
 /// The write that a client requests.
 pub(crate) enum RequestedWrite<'a, F> {
@@ -116,6 +125,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
 pub(crate) async fn write<F>(
     group: &Group,
     mut request: RequestedWrite<'_, F>,
+    check: Option<RegisteredCheck<'_>>,
     deadline: Instant,
 ) -> Result<u64, WriteError>
 where
@@ -131,6 +141,9 @@ where
     };
     arrival.previous = guard.previous();
     feature_level::settled(group, deadline).await;
+    if let Some(check) = check {
+        run_check(group, request.node_id(), check, deadline).await?;
+    }
     let (mut may_renew, mut is_level) = (true, false);
     loop {
         let command = match request.command(group, &arrival, may_renew) {
@@ -179,6 +192,19 @@ where
             }
         }
     }
+}
+
+/// Runs the check of a client against the state of the whole group, because this node may lag.
+async fn run_check(
+    group: &Group,
+    node_id: &str,
+    check: RegisteredCheck<'_>,
+    deadline: Instant,
+) -> Result<(), WriteError> {
+    let confirmed = group.confirm_applied(deadline).await;
+    confirmed.map_err(|error| WriteError::NotApplied(explain(group, error)))?;
+    let registered = announcement(group, node_id);
+    check(registered.as_ref()).map_err(WriteError::NotPermitted)
 }
 
 /// Collects the evidence of a write that arrives now: the log positions that this node knows of,

@@ -1,7 +1,7 @@
 //! The façade through which the rest of the program uses consensus.
 
 use super::bootstrap::group_discovery::Bootstrap;
-use super::consensus::ordered_write::{self, RequestedWrite};
+use super::consensus::ordered_write::{self, RegisteredCheck, RequestedWrite};
 use super::consensus::static_write;
 use super::error::{RaftError, Unavailable, WriteError};
 use super::group::Group;
@@ -162,12 +162,13 @@ impl Node {
     ) -> Result<u64, WriteError> {
         let digest = announcement.digest();
         let node_id = announcement.node_id.as_str();
-        self.renew_or_announce(node_id, digest, || Ok(announcement.clone()), deadline)
+        self.renew_or_announce(node_id, digest, || Ok(announcement.clone()), None, deadline)
             .await
     }
 
     /// Commits an announcement identified by its digest, like [`Node::announce`]. The announcement
-    /// itself is requested only when the registry does not have it.
+    /// itself is requested only when the registry does not have it. `check` decides whether the
+    /// client may write the node.
     ///
     /// # Errors
     /// The errors of [`Node::announce`]. An announcement that cannot be read is not applied.
@@ -176,6 +177,7 @@ impl Node {
         node_id: &str,
         digest: u128,
         announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
+        check: Option<RegisteredCheck<'_>>,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
         let request = RequestedWrite::Announce {
@@ -183,17 +185,23 @@ impl Node {
             digest,
             announcement,
         };
-        ordered_write::write(&*self.group_to_write()?, request, deadline).await
+        ordered_write::write(&*self.group_to_write()?, request, check, deadline).await
     }
 
-    /// Commits the withdrawal of a node, and returns the log index of the withdrawal.
+    /// Commits the withdrawal of a node, and returns the log index of the withdrawal. `check` is as
+    /// in [`Node::renew_or_announce`].
     ///
     /// # Errors
     /// The errors of [`Node::announce`].
-    pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
+    pub async fn withdraw(
+        &self,
+        node_id: String,
+        check: Option<RegisteredCheck<'_>>,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
         type Nothing = fn() -> Result<Announcement, BadAnnouncement>;
         let request: RequestedWrite<'_, Nothing> = RequestedWrite::Withdraw { node_id: &node_id };
-        ordered_write::write(&*self.group_to_write()?, request, deadline).await
+        ordered_write::write(&*self.group_to_write()?, request, check, deadline).await
     }
 
     /// Commits a static service, whose id the caller generated, and returns the log index of the
@@ -221,20 +229,6 @@ impl Node {
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
         let command = Command::RemoveStatic { id };
         static_write::write(&*self.group_to_write()?, command, deadline).await
-    }
-
-    /// Performs a linearizable read of a node's announcement. Returns `None` if the node is not
-    /// registered.
-    ///
-    /// # Errors
-    /// The errors of [`Node::lookup`].
-    pub async fn announcement(
-        &self,
-        node_id: &str,
-        deadline: Instant,
-    ) -> Result<Option<Announcement>, Unavailable> {
-        let group = self.confirmed(deadline).await?;
-        Ok(lookup_result::announcement(&group, node_id))
     }
 
     /// Returns a property that a node has announced, from this node's own state.

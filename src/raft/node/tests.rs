@@ -143,14 +143,14 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let node = lone_node(Arc::default(), dir.path()).await;
     announce_until(&node, Result::is_ok).await;
-    node.withdraw("engine".to_owned(), soon())
+    node.withdraw("engine".to_owned(), None, soon())
         .await
         .expect("it is taken");
 
     let digest = engine().digest();
     let unreadable = || Err(Announcement::from_json("engine", b"{", "test").expect_err("no JSON"));
     let refused = node
-        .renew_or_announce("engine", digest, unreadable, soon())
+        .renew_or_announce("engine", digest, unreadable, None, soon())
         .await;
     let said = Announcement::from_json("engine", b"{", "test").expect_err("no JSON");
     assert!(
@@ -164,7 +164,7 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
             asked += 1;
             Ok(engine())
         };
-        node.renew_or_announce("engine", digest, announcement, soon())
+        node.renew_or_announce("engine", digest, announcement, None, soon())
             .await
             .expect("it is taken");
         assert!(lists_the_engine(&node).await);
@@ -275,7 +275,7 @@ async fn writes_that_take_turns_are_all_taken() {
             biased;
             node.announce(first, soon()),
             node.announce(engine_with("second"), soon()),
-            node.withdraw("engine".to_owned(), soon()),
+            node.withdraw("engine".to_owned(), None, soon()),
         );
         let indexes = [first, second, third].map(|taken| taken.expect("it is taken"));
         assert!(indexes.is_sorted(), "{indexes:?}");

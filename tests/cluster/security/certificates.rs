@@ -164,6 +164,22 @@ fn a_certificate_announces_only_its_own_hosts() {
         Some(vec!["http://c1:1".to_owned()])
     );
 
+    // A false coordinator would get the credentials of SQL clients.
+    for service in [
+        json!({"id": "s", "type": "trino-coordinator",
+            "properties": {"http": "http://w1.example.org:1"}}),
+        json!({"id": "s", "type": "presto",
+            "properties": {"http": "http://w1.example.org:1", "coordinator": true}}),
+    ] {
+        let body = json!({"environment": "test", "pool": "general", "location": "/l",
+            "services": [service]});
+        let (status, line) = worker.send("PUT", "w1", Some(&body.to_string()));
+        assert!(
+            status == 403 && line.contains("as a coordinator and needs a token"),
+            "{line}"
+        );
+    }
+
     // A wildcard is no proof, and a token that is sent counts instead of the certificate.
     let shared = CertifiedClient::new(https[0], address, Some("rsa"), "");
     let (status, line) = shared.announce("w2", &["http://a.n2.example.org:1"]);
@@ -229,13 +245,10 @@ fn verify_only_logs_what_a_certificate_lacks() {
     let worker = CertifiedClient::new(https[0], address, Some("client"), "");
     assert_eq!(worker.announce("w1", &["http://10.0.0.7:1"]).0, 202);
     assert_eq!(worker.announce("w8", &["http://10.0.0.8:1"]).0, 202);
-    let said = "w8 announces itself without a token";
+    let said = "which is announced at 10.0.0.8, which \
+                discovery.announcement.authentication=require would refuse";
     until(said, PATIENCE, || {
         cluster.nodes[0].log().contains(said).then_some(())
     });
-    assert!(
-        !cluster.nodes[0]
-            .log()
-            .contains("w1 announces itself without")
-    );
+    assert!(!cluster.nodes[0].log().contains("is node w1"));
 }

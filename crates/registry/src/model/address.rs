@@ -107,7 +107,10 @@ pub fn check_authority(authority: &str) -> Result<(), BadAddress> {
 /// Returns an error if the address has no valid host, or has a user name, which other parsers might
 /// take for the host.
 pub(super) fn address_host(text: &str) -> Result<Host, BadAddress> {
-    let (_, rest) = text.split_once("://").ok_or(BadAddress::Scheme)?;
+    let (scheme, rest) = text.split_once("://").ok_or(BadAddress::Scheme)?;
+    if !is_scheme(scheme) {
+        return Err(BadAddress::Scheme);
+    }
     let end = rest.find(AFTER_AUTHORITY).unwrap_or(rest.len());
     let authority = rest.get(..end).unwrap_or(rest);
     if rest.contains('\\') || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -117,6 +120,14 @@ pub(super) fn address_host(text: &str) -> Result<Host, BadAddress> {
         return Err(BadAddress::UserInfo);
     }
     authority_host(authority)
+}
+
+/// Returns whether a text is the scheme of a URI (RFC 3986, 3.1).
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// Returns the host of a text that is a host, optionally followed by a port.

@@ -6,8 +6,8 @@ use super::packed::services::Services;
 use std::collections::BTreeSet;
 use thiserror::Error;
 
-/// The mark of an address, whatever its scheme.
-const ADDRESS_MARK: &str = "://";
+/// The beginnings of values that some parsers read as an address, although they have no `://`.
+const DOUBTFUL_BEGINNINGS: [&str; 3] = ["//", "http:", "https:"];
 
 /// The error of an announced address that has no valid host.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -20,7 +20,8 @@ pub struct BadAnnouncedAddress {
 }
 
 /// Returns the hosts of all addresses that services announce. A property is an address if its value
-/// contains `://`, because engines differ in the properties in which they announce addresses.
+/// contains `://` or begins like an address, because engines differ in the properties in which they
+/// announce addresses.
 ///
 /// # Errors
 /// Returns the first address whose host cannot be told, such as two addresses in one property.
@@ -28,7 +29,7 @@ pub fn announced_hosts(services: &Services) -> Result<BTreeSet<Host>, BadAnnounc
     services
         .iter()
         .flat_map(|service| service.properties)
-        .filter(|(_, value)| value.contains(ADDRESS_MARK))
+        .filter(|(_, value)| is_address(value))
         .map(|(property, value)| {
             address_host(value).map_err(|reason| BadAnnouncedAddress {
                 property: property.to_owned(),
@@ -36,6 +37,15 @@ pub fn announced_hosts(services: &Services) -> Result<BTreeSet<Host>, BadAnnounc
             })
         })
         .collect()
+}
+
+fn is_address(value: &str) -> bool {
+    let begins_with = |beginning: &str| {
+        value
+            .get(..beginning.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(beginning))
+    };
+    value.contains("://") || DOUBTFUL_BEGINNINGS.into_iter().any(begins_with)
 }
 
 #[cfg(test)]
@@ -87,6 +97,12 @@ mod tests {
             "http://*.example",
             "http://w1.example w2",
             "http://0x7f.1",
+            "http:w2.example://w1.example",
+            "http:/w2.example/://w1.example",
+            "http:/w2.example",
+            "HTTPS:w2.example",
+            "//w2.example",
+            "://w1.example",
             "service:jmx:rmi:///jndi/rmi://w1.example/jmx",
         ] {
             let refused = hosts(&format!(r#""a":"1","http":"{value}""#));

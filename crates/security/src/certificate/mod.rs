@@ -15,6 +15,9 @@ pub(crate) use fields::{CertificateFields, PublicKeyFields};
 /// The object identifier of the extension with the alternative names (2.5.29.17).
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
+/// The object identifier of the extension that tells authorities from others (2.5.29.19).
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+
 /// The error of bytes that are not a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a certificate is damaged")]
@@ -53,21 +56,7 @@ pub fn subject_alt_names(
 ) -> Result<Vec<SubjectAltName>, UnreadableCertificate> {
     let fields = CertificateFields::read(certificate)?;
     let mut names = Vec::new();
-    let Some(mut extensions) = fields.extensions else {
-        return Ok(names);
-    };
-    while !extensions.is_empty() {
-        let mut extension = extensions.enter(SEQUENCE)?;
-        if extension.expect(OID)? != SUBJECT_ALT_NAME {
-            continue;
-        }
-        // The flag that tells whether the extension is critical comes before the value.
-        let value = loop {
-            let element = extension.element()?;
-            if element.tag == OCTET_STRING {
-                break element.content;
-            }
-        };
+    if let Some(value) = extension(fields, SUBJECT_ALT_NAME)? {
         let mut list = DerReader::new(value).enter(SEQUENCE)?;
         while !list.is_empty() {
             let name = list.element()?;
@@ -75,6 +64,54 @@ pub fn subject_alt_names(
         }
     }
     Ok(names)
+}
+
+/// Returns whether a certificate is that of an authority, which may issue others. A certificate
+/// without extensions, which is older than these, is that of an authority if it has issued itself.
+///
+/// # Errors
+/// Returns an error if the bytes are not a certificate.
+pub(crate) fn is_authority(
+    certificate: &CertificateDer<'_>,
+) -> Result<bool, UnreadableCertificate> {
+    const BOOLEAN: u8 = 0x01;
+    let fields = CertificateFields::read(certificate)?;
+    if fields.extensions.is_none() {
+        return Ok(fields.is_self_issued());
+    }
+    let Some(value) = extension(fields, BASIC_CONSTRAINTS)? else {
+        return Ok(false);
+    };
+    let mut constraints = DerReader::new(value).enter(SEQUENCE)?;
+    if constraints.is_empty() {
+        return Ok(false);
+    }
+    let first = constraints.element()?;
+    Ok(first.tag == BOOLEAN && first.content != [0])
+}
+
+/// Returns the value of an extension, if the certificate has it.
+fn extension<'a>(
+    fields: CertificateFields<'a>,
+    identifier: &[u8],
+) -> Result<Option<&'a [u8]>, UnreadableCertificate> {
+    let Some(mut extensions) = fields.extensions else {
+        return Ok(None);
+    };
+    while !extensions.is_empty() {
+        let mut extension = extensions.enter(SEQUENCE)?;
+        if extension.expect(OID)? != identifier {
+            continue;
+        }
+        // The flag that tells whether the extension is critical comes before the value.
+        loop {
+            let element = extension.element()?;
+            if element.tag == OCTET_STRING {
+                return Ok(Some(element.content));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the name of a `GeneralName`, if it is a host name or an address.

@@ -11,7 +11,7 @@ mod trusted_roots;
 use crate::key_store::KeyStore;
 use certificate_chooser::CertificateChooser;
 use cipher_filter::cipher_suites;
-use client_verifier::client_verifier;
+pub(crate) use client_verifier::{DialingEnd, DialingVerifier};
 use error::{EXCLUDED, INCLUDED};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{default_provider, kx_group};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use cipher_filter::EXCLUDED_CIPHERS_DEFAULT;
 pub use error::HttpsError;
 pub(crate) use served_key::served_key;
-pub(crate) use trusted_roots::trusted_roots;
+pub(crate) use trusted_roots::TrustedRoots;
 
 /// The protocols that the listener speaks (RFC 7301), the preferred one first. A client that offers
 /// none of them is refused, and one that does not ask speaks HTTP/1.
@@ -72,7 +72,11 @@ impl HttpsSettings<'_> {
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_protocol_versions(&versions)?;
         let builder = match self.trust_store {
-            Some(store) => builder.with_client_cert_verifier(client_verifier(store, &provider)?),
+            Some(store) => {
+                let roots = TrustedRoots::of(store)?;
+                let verifier = DialingVerifier::new(DialingEnd::Client, roots, &provider)?;
+                builder.with_client_cert_verifier(Arc::new(verifier))
+            }
             None => builder.with_no_client_auth(),
         };
         let chooser = CertificateChooser::new(keys)?;

@@ -1,26 +1,26 @@
 //! The check of the certificate of a peer that is dialed.
 
 use crate::certificate_hosts::CertificateHosts;
+use crate::https::TrustedRoots;
 use quorate_planted::{Bug, is_planted};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::sync::Arc;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 /// A verifier that accepts a certificate if one of the trusted authorities has issued it for
 /// servers, and if it names exactly the host that is dialed. The verifier of rustls would accept a
 /// wildcard too.
 #[derive(Debug)]
 pub(super) struct ExactHostVerifier {
-    roots: Arc<RootCertStore>,
+    roots: TrustedRoots,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ExactHostVerifier {
-    pub(super) fn new(roots: Arc<RootCertStore>, provider: &CryptoProvider) -> ExactHostVerifier {
+    pub(super) fn new(roots: TrustedRoots, provider: &CryptoProvider) -> ExactHostVerifier {
         ExactHostVerifier {
             roots,
             algorithms: provider.signature_verification_algorithms,
@@ -39,7 +39,8 @@ impl ServerCertVerifier for ExactHostVerifier {
     ) -> Result<ServerCertVerified, Error> {
         let parsed = ParsedCertificate::try_from(shown)?;
         let algorithms = self.algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, more, now, algorithms)?;
+        let (roots, more) = self.roots.path_of(shown, more)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, roots, more, now, algorithms)?;
         let hosts = CertificateHosts::of(shown).map_err(|_| CertificateError::BadEncoding)?;
         match hosts.has(host) || is_planted(Bug::PeerHostUnchecked) {
             true => Ok(ServerCertVerified::assertion()),

@@ -10,7 +10,7 @@
 mod exact_host_verifier;
 
 use crate::certificate_hosts::CertificateHosts;
-use crate::https::{HttpsError, served_key, trusted_roots};
+use crate::https::{DialingEnd, DialingVerifier, HttpsError, TrustedRoots, served_key};
 use crate::key_store::KeyStore;
 use crate::peer_keys::PEER_ALPN;
 use exact_host_verifier::ExactHostVerifier;
@@ -19,10 +19,10 @@ use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{default_provider, kx_group};
 use rustls::pki_types::CertificateDer;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,7 +66,6 @@ impl PeerCertificates {
         let entry = key_store.entries().first();
         let key = served_key(entry.ok_or(HttpsError::NoPrivateKey)?)?;
         let shown = Arc::new(SingleCertAndKey::from(key));
-        let roots = Arc::new(trusted_roots(trust_store)?);
         // Only X25519 is allowed, because a client could choose a group whose key exchange takes
         // far longer.
         let provider = Arc::new(CryptoProvider {
@@ -75,8 +74,8 @@ impl PeerCertificates {
         });
         Ok(PeerCertificates {
             verified_by: trust_digest(trust_store),
-            client: client_config(&provider, &roots, &shown)?,
-            server: server_config(&provider, &roots, &shown)?,
+            client: client_config(&provider, TrustedRoots::of(trust_store)?, &shown)?,
+            server: server_config(&provider, TrustedRoots::of(trust_store)?, &shown)?,
         })
     }
 
@@ -130,10 +129,10 @@ fn trust_digest(trust_store: &KeyStore) -> TrustDigest {
 /// the check of the certificate. The name of the peer is not sent, because it has one certificate.
 fn client_config(
     provider: &Arc<CryptoProvider>,
-    roots: &Arc<RootCertStore>,
+    roots: TrustedRoots,
     shown: &Arc<SingleCertAndKey>,
 ) -> Result<Arc<ClientConfig>, HttpsError> {
-    let verifier = ExactHostVerifier::new(roots.clone(), provider);
+    let verifier = ExactHostVerifier::new(roots, provider);
     let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
@@ -146,19 +145,16 @@ fn client_config(
 }
 
 /// Builds the settings for accepting. The other end must show a certificate, and no session is
-/// resumed. The names of the authorities are not sent, because a peer has one certificate.
+/// resumed.
 fn server_config(
     provider: &Arc<CryptoProvider>,
-    roots: &Arc<RootCertStore>,
+    roots: TrustedRoots,
     shown: &Arc<SingleCertAndKey>,
 ) -> Result<Arc<ServerConfig>, HttpsError> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
-        .clear_root_hint_subjects()
-        .build()
-        .map_err(|error| HttpsError::UnusableAnchor(error.to_string()))?;
+    let verifier = DialingVerifier::new(DialingEnd::Peer, roots, provider)?;
     let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(shown.clone());
     config.alpn_protocols = vec![PEER_ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});

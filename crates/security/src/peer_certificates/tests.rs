@@ -11,6 +11,7 @@ use rcgen::{
     date_time_ymd,
 };
 use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
 use rustls::{
     CertificateError, ClientConnection, Error, NamedGroup, PeerIncompatible, ProtocolVersion,
     ServerConnection,
@@ -139,7 +140,7 @@ fn invalid(result: Result<Handshaken, Error>) -> CertificateError {
 /// and each learns the hosts of the other. Nothing is sent by which a session could be resumed.
 #[test]
 fn the_authority_decides() {
-    let (dialing, accepting) = (fixture("client"), fixture("ec"));
+    let (dialing, accepting) = (fixture("rsa"), fixture("ec"));
     let session = between(&dialing, &accepting, "127.0.0.1").expect("both are trusted");
     let Handshaken { client, server } = session;
     assert_eq!(client.protocol_version(), Some(ProtocolVersion::TLSv1_3));
@@ -150,7 +151,7 @@ fn the_authority_decides() {
     let proof = accepting
         .proof(server.peer_certificates())
         .expect("a proof");
-    assert_eq!(proof.hosts().list(), "10.0.0.7, w1.example.org");
+    assert_eq!(proof.hosts().list(), "n2.example.org");
     let proof = dialing.proof(client.peer_certificates()).expect("a proof");
     assert_eq!(proof.hosts().list(), "127.0.0.1, [::1], n1.example.org");
     assert_eq!(dialing.proof(None), None);
@@ -218,9 +219,10 @@ fn usage_and_time_are_checked() {
     let used_for = |usage| authority.node("n1", |it| it.extended_key_usages = vec![usage]);
     let client = used_for(ExtendedKeyUsagePurpose::ClientAuth);
     let server = used_for(ExtendedKeyUsagePurpose::ServerAuth);
-    assert!(between(&client, &server, "n1").is_ok());
+    assert!(between(&both, &server, "n1").is_ok());
     assert!(between(&both, &both, "n1").is_ok());
-    for (dialing, accepting) in [(&both, &client), (&server, &both)] {
+    // A worker at the host of a node has a certificate for clients, and must not act as the node.
+    for (dialing, accepting) in [(&both, &client), (&server, &both), (&client, &both)] {
         let refused = invalid(between(dialing, accepting, "n1"));
         let text = format!("{refused:?}");
         assert!(text.starts_with("InvalidPurpose"), "{text}");
@@ -269,7 +271,12 @@ fn other_proofs_are_refused() {
     let mut silent = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&TLS13])
         .expect("a version")
-        .with_root_certificates(trusted_roots(&store(&file("root.pem"))).expect("roots"))
+        .with_root_certificates(
+            TrustedRoots::of(&store(&file("root.pem")))
+                .expect("roots")
+                .authorities()
+                .clone(),
+        )
         .with_no_client_auth();
     silent.alpn_protocols = vec![PEER_ALPN.to_vec()];
     let refused = handshake(Arc::new(silent), node.server_config(), "127.0.0.1").err();
@@ -297,4 +304,59 @@ fn stores_are_checked() {
     let refused = |keys, trusted| PeerCertificates::new(keys, trusted).expect_err("it is refused");
     assert_eq!(refused(&trusted, &trusted), HttpsError::NoPrivateKey);
     assert_eq!(refused(&keys, &KeyStore::default()), HttpsError::NoAnchor);
+}
+
+/// Returns the certificates of this many authorities, none of which has issued the next one.
+fn unrelated(count: usize) -> Vec<CertificateDer<'static>> {
+    let authorities = (0..count).map(|_| Authority::new());
+    let der = authorities.map(|authority| {
+        CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("a certificate")
+    });
+    der.collect()
+}
+
+/// A chain that is longer than any real one is refused before a path through it is searched. The
+/// search would take seconds for a few hundred certificates, and nothing is proved yet.
+#[test]
+fn long_chains_are_refused() {
+    let trusted = TrustedRoots::of(&store(&file("root.pem"))).expect("roots");
+    let shown = CertificateDer::from_pem_slice(&file("ec.pem")).expect("a certificate");
+    for (issuers, is_tried) in [(0, true), (4, true), (5, false), (400, false)] {
+        let more = unrelated(issuers);
+        assert_eq!(
+            trusted.path_of(&shown, &more).is_ok(),
+            is_tried,
+            "{issuers}"
+        );
+    }
+}
+
+/// A trusted certificate that is not that of an authority proves its own hosts, and those of no
+/// certificate that it has issued.
+#[test]
+fn only_authorities_issue_certificates() {
+    let mut parameters = CertificateParams::new(vec!["n1".to_owned()]).expect("a host");
+    let key = KeyPair::generate().expect("a key");
+    let own = parameters.self_signed(&key).expect("a certificate");
+    let trusted = store(pem("CERTIFICATE", own.der()).as_bytes());
+    let own_keys = [
+        pem("PRIVATE KEY", &key.serialize_der()),
+        pem("CERTIFICATE", own.der()),
+    ];
+    let own_keys = store(own_keys.concat().as_bytes());
+    let n1 = PeerCertificates::new(&own_keys, &trusted).expect("settings");
+    assert!(between(&n1, &n1, "n1").is_ok());
+
+    // With the key of n1, anyone who has it could issue a certificate for n2.
+    parameters.is_ca = IsCa::NoCa;
+    let issuer = Issuer::new(parameters, key);
+    let false_n2 = Authority {
+        issuer,
+        pem: pem("CERTIFICATE", own.der()),
+    };
+    let false_n2 = false_n2.node("n2", |_| {});
+    for (dialing, accepting, host) in [(&n1, &false_n2, "n2"), (&false_n2, &n1, "n1")] {
+        let refused = invalid(between(dialing, accepting, host));
+        assert_eq!(refused, CertificateError::UnknownIssuer);
+    }
 }

@@ -84,7 +84,9 @@ impl SimClient {
             SimRequest::Announce(announcement) => {
                 self.node.announce(announcement.clone(), deadline).await
             }
-            SimRequest::Withdraw(node_id) => self.node.withdraw(node_id.clone(), deadline).await,
+            SimRequest::Withdraw(node_id) => {
+                self.node.withdraw(node_id.clone(), None, deadline).await
+            }
         };
         underway.decided = true;
         let ended = now();
@@ -93,16 +95,18 @@ impl SimClient {
         let tries_after = self.chance.between_ms(50, 500);
         let came_to = match &written {
             Ok(index) => format!("entry {index}"),
-            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => "not applied".to_owned(),
+            Err(
+                WriteError::NotApplied(_) | WriteError::Refused(_) | WriteError::NotPermitted(_),
+            ) => "not applied".to_owned(),
             Err(WriteError::Unknown(_)) => "unknown".to_owned(),
         };
         let mut answers = self.world.answers();
         answers.note_time("a write", began, ended);
         match written {
             Ok(index) => answers.acknowledge(Some(worker), request, index, ended + renews_after),
-            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
-                answers.fail(worker, &request, true, ended + tries_after)
-            }
+            Err(
+                WriteError::NotApplied(_) | WriteError::Refused(_) | WriteError::NotPermitted(_),
+            ) => answers.fail(worker, &request, true, ended + tries_after),
             Err(WriteError::Unknown(_)) => {
                 answers.fail(worker, &request, false, ended + tries_after)
             }

@@ -66,7 +66,9 @@ impl RecordedWrites {
                 operation.outcome = seen::RequestOutcome::Acked;
                 operation.index = Some(*index);
             }
-            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
+            Err(
+                WriteError::NotApplied(_) | WriteError::Refused(_) | WriteError::NotPermitted(_),
+            ) => {
                 operation.outcome = seen::RequestOutcome::Refused;
             }
             Err(WriteError::Unknown(_)) => {}
