@@ -13,8 +13,7 @@ use std::process::ExitCode;
 
 /// The allocator of this process. jemalloc keeps hyper's buffers of 8 KiB on separate pages, and an
 /// idle connection touches few of these pages. Ten thousand long-polled lookups therefore take a
-/// quarter less memory than with the allocator of glibc. Its background thread returns freed memory
-/// to the system within some seconds, even if the process is idle.
+/// quarter less memory than with the allocator of glibc.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
