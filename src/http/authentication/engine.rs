@@ -233,3 +233,45 @@ fn token(headers: &HeaderMap) -> Result<Option<(&'static str, &HeaderValue)>, Ap
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::security::SecretList;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    /// A certificate admits an engine only until it expires, although a connection that was opened
+    /// before may last longer.
+    #[test]
+    fn an_expired_certificate_proves_nothing() {
+        let secrets = SecretList::parse("an-engines-secret-of-32-bytes-or-more").expect("a list");
+        let (_sender, keys) = watch::channel(Arc::new(EngineKeys::derive(&secrets, "test")));
+        let engines = EngineCheck::new(EngineSecurity::Tokens {
+            keys,
+            is_required: true,
+            trusted_addresses: Vec::new(),
+        });
+        for (name, is_admitted) in [("client", true), ("expired", false)] {
+            let stores = concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/crates/security/src/key_store/stores"
+            );
+            let certificate = CertificateDer::from_pem_file(format!("{stores}/{name}.pem"));
+            let chain = [certificate.expect("a certificate")];
+            let certificate = ClientCertificate::of_chain(Some(&chain)).map(Arc::new);
+            let checked = engines.check(
+                IpAddr::from([127, 0, 0, 1]),
+                certificate.as_ref(),
+                &Method::PUT,
+                "/v1/announcement/w1",
+                &HeaderMap::new(),
+            );
+            assert_eq!(
+                matches!(checked, Ok(Principal::Certificate(_))),
+                is_admitted,
+                "{name}: {checked:?}"
+            );
+        }
+    }
+}

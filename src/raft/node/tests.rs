@@ -210,6 +210,52 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
+/// The check of a client runs after the evidence of its write is collected. If another node commits
+/// a change of the node while the check runs, the write is rejected, because the check was made
+/// against an announcement that is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_during_the_check_of_a_client_refuses_the_write() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let node = lone_node(Arc::default(), dir.path()).await;
+    announce_until(&node, Result::is_ok).await;
+    level_of_order(&node).await;
+    let (checking, mut checks) = tokio::sync::mpsc::channel(1);
+    let (go_on, may_go_on) = std::sync::mpsc::sync_channel(1);
+    let may_go_on = std::sync::Mutex::new(may_go_on);
+    let writer = node.clone();
+    let waiting = tokio::spawn(async move {
+        let changed = engine_with("changed");
+        let check = |registered: Option<&Announcement>| {
+            let seen = registered.map(Announcement::digest);
+            checking.try_send(seen).expect("the test listens");
+            let may_go_on = may_go_on.lock().expect("no panic");
+            may_go_on
+                .recv_timeout(LIMIT)
+                .map_err(|error| error.to_string())
+        };
+        let whole = || Ok(changed.clone());
+        writer
+            .renew_or_announce("engine", changed.digest(), whole, Some(&check), soon())
+            .await
+    });
+    let seen = checks.recv().await.expect("it is checked");
+    assert_eq!(seen, Some(engine().digest()));
+    let gone = Command::OrderedWithdraw {
+        arrival: arrival_now(&node),
+        node_id: "engine".to_owned(),
+    };
+    propose_elsewhere(&node, gone).await;
+    go_on.send(()).expect("the check waits");
+    let refused = waiting.await.expect("no panic");
+    assert!(
+        matches!(&refused, Err(WriteError::NotApplied(why))
+            if why.to_string() == "overtaken by another write of node engine; send it again"),
+        "{refused:?}"
+    );
+    assert!(!lists_the_engine(&node).await);
+    node.stop().await;
+}
+
 /// A write keeps the evidence (known log positions) of its arrival while it waits for earlier
 /// writes of its node id. If another node commits a superseding write during the wait, the waiting
 /// write is rejected. It is not proposed again with later evidence.
