@@ -8,11 +8,11 @@ use crate::support::engines_secret::SECRET;
 use crate::support::http;
 use crate::support::traffic::{Done, Traffic};
 use crate::support::wait::until;
-use quorate::clock;
+use quorate::clock::{self, Instant};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Maximum time without an acknowledged write while a node is restarted.
+/// Maximum time without an acknowledged write while a group is changed.
 const MAX_GAP: Duration = Duration::from_millis(2_500);
 /// Number of writes that are acknowledged between two steps. Nodes compare digests of their states
 /// at every 64th entry, so these writes cover several comparisons.
@@ -63,16 +63,19 @@ pub fn restart(
     cluster.nodes[node].start();
     cluster.nodes[node].wait_ready(FORM_LIMIT);
     wait_for_writes(&traffic);
+    stop(traffic, stopped_at, &format!("node {node}"))
+}
+
+/// Stops traffic, and returns its record. Panics if no write was acknowledged for too long since
+/// `from`. `what` names the change that was made meanwhile.
+pub fn stop(traffic: Traffic, from: Instant, what: &str) -> Done {
     let done = traffic.stop();
-    let gap = done.longest_gap(stopped_at);
+    let gap = done.longest_gap(from);
     println!(
-        "node {node}: writes stood still for {gap:?} at most, {} acknowledged",
+        "{what}: writes stood still for {gap:?} at most, {} acknowledged",
         done.acked()
     );
-    assert!(
-        gap <= MAX_GAP,
-        "node {node}: writes stood still for {gap:?}"
-    );
+    assert!(gap <= MAX_GAP, "{what}: writes stood still for {gap:?}");
     done
 }
 
