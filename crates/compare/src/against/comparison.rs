@@ -1,7 +1,7 @@
 //! Compares the slices of two builds. For each load, computes the verdict and the ratio of the
 //! builds' speeds.
 
-use crate::measure::figures::{Slice, median};
+use crate::measure::figures::{Slice, TakenSlice, median};
 use crate::measure::interval::Median;
 use crate::measure::tasks::Task;
 use serde::Serialize;
@@ -30,18 +30,7 @@ pub struct Load {
     /// The description of the load.
     pub task: Task,
     /// The slices, in the order in which they were measured.
-    pub slices: Vec<TakenSlice>,
-}
-
-/// One slice of a load on one side: its figures, or the reason why it failed.
-#[derive(Debug, Serialize)]
-pub struct TakenSlice {
-    /// The number of the round, counted from 1. Slices of one round are compared with each other.
-    pub round: u32,
-    /// The server on which the slice was measured.
-    pub side: Side,
-    /// The figures, or the reason why the slice failed.
-    pub slice: Result<Slice, String>,
+    pub slices: Vec<TakenSlice<Side>>,
 }
 
 /// The verdict on one load: whether the new build is slower than the old one.

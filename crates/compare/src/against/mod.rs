@@ -10,11 +10,12 @@
 
 mod comparison;
 
+use crate::measure::figures::TakenSlice;
 use crate::measure::tasks::{Length, Name, Task, selected};
 use crate::peers::{Cluster, Programs};
 use crate::run_context::Occasion;
 use anyhow::{Context, bail};
-use comparison::{Load, LoadVerdict, Side, TakenSlice, table};
+use comparison::{Load, LoadVerdict, Side, table};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,13 +104,7 @@ async fn start(
         (Side::Old, Name::Quorate, &arguments.against),
         (Side::Baseline, Name::Baseline, new),
     ] {
-        let programs = Programs {
-            itself: std::env::current_exe()?,
-            quorate: quorate.clone(),
-            load: new.clone(),
-            airlift: Err("not compared".to_owned()),
-            etcd: Err("not compared".to_owned()),
-        };
+        let programs = Programs::of_quorate(quorate, new)?;
         let place = dir.path().join(format!("{side:?}"));
         let cluster = start_one(&programs, name, &place).await;
         clusters.push((
@@ -133,7 +128,7 @@ async fn compare(
     arguments: &AgainstArguments,
     clusters: &mut [(Side, Cluster)],
     task: &Task,
-) -> Vec<TakenSlice> {
+) -> Vec<TakenSlice<Side>> {
     let usual = Duration::from_millis(arguments.slice_ms);
     let duration = match task.length {
         Length::Usual => usual,

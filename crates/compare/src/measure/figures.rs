@@ -64,6 +64,17 @@ pub struct Slice {
     pub window_processor_s: Option<f64>,
 }
 
+/// One slice of a load on one side of a comparison.
+#[derive(Debug, Serialize)]
+pub struct TakenSlice<S> {
+    /// The number of the round, counted from 1. Slices of one round are compared with each other.
+    pub round: u32,
+    /// The side on which the slice was measured.
+    pub side: S,
+    /// The figures, or the reason why the slice failed.
+    pub slice: Result<Slice, String>,
+}
+
 /// The name of one of the figures in [`Measured`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {

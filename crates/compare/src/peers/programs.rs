@@ -2,7 +2,7 @@
 
 use crate::measure::tasks::Name;
 use anyhow::bail;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -48,6 +48,21 @@ pub struct Etcd {
 }
 
 impl Programs {
+    /// Returns the programs that compare quorate with itself and with the baseline. `load` puts the
+    /// load on all of them.
+    ///
+    /// # Errors
+    /// Fails if the path of this program is unknown.
+    pub fn of_quorate(quorate: &Path, load: &Path) -> anyhow::Result<Programs> {
+        Ok(Programs {
+            itself: std::env::current_exe()?,
+            quorate: quorate.to_owned(),
+            load: load.to_owned(),
+            airlift: Err("not compared".to_owned()),
+            etcd: Err("not compared".to_owned()),
+        })
+    }
+
     /// Returns the reason why a server cannot be measured. Returns `None` if the server can be
     /// measured.
     pub fn missing(&self, name: Name) -> Option<&str> {

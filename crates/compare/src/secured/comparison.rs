@@ -2,7 +2,7 @@
 
 use super::figure::{FigureUnit, SecuredFigure};
 use super::loads::{SecuredLoad, SecuredSide};
-use crate::measure::figures::Slice;
+use crate::measure::figures::{Slice, TakenSlice};
 use crate::measure::interval::Median;
 use crate::report::goals::Bound;
 use serde::Serialize;
@@ -13,18 +13,7 @@ pub struct SecuredComparison {
     /// The description of the load.
     pub load: SecuredLoad,
     /// The slices, in the order in which they were measured.
-    pub slices: Vec<SecuredSlice>,
-}
-
-/// One slice of a load on one side: its figures, or the reason why it failed.
-#[derive(Debug, Serialize)]
-pub struct SecuredSlice {
-    /// The number of the round, counted from 1. Slices of one round are compared with each other.
-    pub round: u32,
-    /// The side on which the slice was measured.
-    pub side: SecuredSide,
-    /// The figures, or the reason why the slice failed.
-    pub slice: Result<Slice, String>,
+    pub slices: Vec<TakenSlice<SecuredSide>>,
 }
 
 impl SecuredComparison {
@@ -164,7 +153,7 @@ mod tests {
         for round in 1..=rounds {
             let machine = 10_000.0 / f64::from(round);
             for (side, speed, processor_us) in sides {
-                slices.push(SecuredSlice {
+                slices.push(TakenSlice {
                     round,
                     side: *side,
                     slice: Ok(slice(machine * speed, *processor_us)),

@@ -20,7 +20,7 @@ pub enum FigureUnit {
 /// One figure: what security costs under one load.
 #[derive(Debug, Clone, Serialize)]
 pub struct SecuredFigure {
-    /// What is compared.
+    /// The name of the figure, which says what is compared.
     pub name: String,
     /// The unit of the value and of the goal.
     pub unit: FigureUnit,

@@ -36,7 +36,7 @@ pub struct SecuredLoad {
     pub name: &'static str,
     /// The load on each side.
     pub task: Task,
-    /// What is compared, for the table.
+    /// The comparison, as the table names it.
     pub compared: &'static str,
     /// The side with security.
     pub secured: SecuredSide,

@@ -15,15 +15,16 @@ mod figure;
 mod kills;
 mod loads;
 
+use crate::measure::figures::TakenSlice;
 use crate::peers::Programs;
 use crate::run_context::Occasion;
 use anyhow::bail;
 use certificate::MadeCertificate;
 use clusters::SecuredClusters;
-use comparison::{SecuredComparison, SecuredSlice};
+use comparison::SecuredComparison;
 use figure::{SecuredFigure, SecuredVerdict, table};
 use kills::LeaderKills;
-use loads::{GAPS, SecuredLoad, selected};
+use loads::{GAPS, SecuredLoad, SecuredSide, selected};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -111,13 +112,7 @@ async fn compare_all(
     dir: &Path,
 ) -> anyhow::Result<Vec<SecuredComparison>> {
     let quorate = &arguments.occasion.quorate;
-    let programs = Programs {
-        itself: std::env::current_exe()?,
-        quorate: quorate.clone(),
-        load: quorate.clone(),
-        airlift: Err("not compared".to_owned()),
-        etcd: Err("not compared".to_owned()),
-    };
+    let programs = Programs::of_quorate(quorate, quorate)?;
     let certificate = MadeCertificate::write(dir)?;
     let sides = loads.iter().flat_map(|load| load.sides());
     let mut clusters = SecuredClusters::start(&programs, dir, &certificate, sides).await?;
@@ -137,7 +132,7 @@ async fn compare(
     arguments: &SecuredArguments,
     clusters: &mut SecuredClusters,
     load: &SecuredLoad,
-) -> Vec<SecuredSlice> {
+) -> Vec<TakenSlice<SecuredSide>> {
     let duration = Duration::from_millis(arguments.slice_ms);
     let mut sides = load.sides();
     let mut slices = Vec::new();
@@ -148,7 +143,7 @@ async fn compare(
             if let Err(why) = &slice {
                 eprintln!("{}, round {round}, {side:?}: {why}", load.name);
             }
-            slices.push(SecuredSlice {
+            slices.push(TakenSlice {
                 round,
                 side: *side,
                 slice,
