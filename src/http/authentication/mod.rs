@@ -164,13 +164,13 @@ pub(super) fn check_certificate<D: Backend>(
             shown(node_id)
         )),
     });
-    let method = match announced {
-        Some(_) => "PUT",
-        None => "DELETE",
-    };
-    let request = format!("{method} /v1/announcement/{}", shown(node_id));
-    let address = connection_info.address.ip();
     checked.or_else(|reason| {
+        let method = match announced {
+            Some(_) => "PUT",
+            None => "DELETE",
+        };
+        let request = format!("{method} /v1/announcement/{}", shown(node_id));
+        let address = connection_info.address.ip();
         app.engines
             .refuse_certificate(&app.refusals, address, &request, reason)
     })

@@ -45,7 +45,7 @@ impl Shutdown {
 
     /// Waits for a state. If the sender was dropped, the server has already ended, which counts as
     /// every state.
-    async fn reached(&self, mut is_reached: impl FnMut(&ServerPhase) -> bool) {
-        let _ = self.0.clone().wait_for(|phase| is_reached(phase)).await;
+    async fn reached(&self, is_reached: impl FnMut(&ServerPhase) -> bool) {
+        let _ = self.0.clone().wait_for(is_reached).await;
     }
 }

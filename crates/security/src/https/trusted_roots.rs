@@ -17,7 +17,7 @@ const INTERMEDIATES_MAX: usize = 4;
 /// A trusted certificate that is not that of an authority is trusted itself, and issues no others.
 /// rustls does not make this difference. Otherwise, each worker whose own certificate is trusted
 /// could issue certificates for every host.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TrustedRoots {
     authorities: Arc<RootCertStore>,
     /// The certificates that are not those of authorities.

@@ -2,6 +2,7 @@
 
 use crate::certificate_hosts::CertificateHosts;
 use crate::https::TrustedRoots;
+use crate::peer_keys::older_than_tls13;
 use quorate_planted::{Bug, is_planted};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
@@ -58,8 +59,7 @@ impl ServerCertVerifier for ExactHostVerifier {
         _shown: &CertificateDer<'_>,
         _signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        // Not reached, because the settings of peers allow only TLS 1.3.
-        Err(Error::General("peers speak TLS 1.3".to_owned()))
+        Err(older_than_tls13())
     }
 
     fn verify_tls13_signature(

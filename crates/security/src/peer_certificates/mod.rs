@@ -72,10 +72,11 @@ impl PeerCertificates {
             kx_groups: vec![kx_group::X25519],
             ..default_provider()
         });
+        let roots = TrustedRoots::of(trust_store)?;
         Ok(PeerCertificates {
             verified_by: trust_digest(trust_store),
-            client: client_config(&provider, TrustedRoots::of(trust_store)?, &shown)?,
-            server: server_config(&provider, TrustedRoots::of(trust_store)?, &shown)?,
+            client: client_config(&provider, roots.clone(), &shown)?,
+            server: server_config(&provider, roots, &shown)?,
         })
     }
 

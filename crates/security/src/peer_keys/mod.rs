@@ -14,6 +14,7 @@ mod raw_key_verifier;
 use crate::secret::Secret;
 use crate::secret_list::SecretList;
 use raw_key_verifier::RawKeyVerifier;
+pub(crate) use raw_key_verifier::older_than_tls13;
 use ring::pbkdf2;
 use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::CryptoProvider;

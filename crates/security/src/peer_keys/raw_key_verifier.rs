@@ -52,7 +52,7 @@ impl RawKeyVerifier {
 }
 
 /// Returns the error for a signature of TLS 1.2, which the settings of peers do not allow.
-fn older_than_tls13() -> Error {
+pub(crate) fn older_than_tls13() -> Error {
     Error::General("peers speak TLS 1.3".to_owned())
 }
 
