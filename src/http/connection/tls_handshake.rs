@@ -238,3 +238,47 @@ fn of_certificate_peer(error: &io::Error) -> String {
         _ => of_client(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::security::{PeerKeys, SecretList};
+    use rustls::ClientConnection;
+    use rustls::pki_types::ServerName;
+    use std::io::Read;
+    use std::net::Ipv4Addr;
+
+    /// The time that the client may take.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// A handshake whose client has sent everything goes on only when it is its turn.
+    #[tokio::test]
+    async fn a_step_waits_for_its_turn() {
+        let slots: &Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+        let secrets = SecretList::parse("a-secret-of-32-bytes-or-much-more").expect("a list");
+        let keys = PeerKeys::derive(&secrets, "test").expect("keys");
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let mut socket = std::net::TcpStream::connect(address).expect("it accepts");
+        let name = ServerName::try_from("peer").expect("a name");
+        let mut client = ClientConnection::new(keys.client_config(), name).expect("a client");
+        client.write_tls(&mut socket).expect("the socket is empty");
+        let (accepted, _) = listener.accept().await.expect("a connection");
+        let stream = PeekableStream::new(accepted);
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await;
+        let start = start.expect("a hello");
+        let waits = ClientWaits(PATIENCE);
+        let mut completing = Box::pin(complete(start, keys.server_config(), slots, waits));
+
+        assert!(poll_immediate(&mut completing).await.is_none());
+        socket.set_nonblocking(true).expect("a socket");
+        let answer = socket.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert_eq!(answer, Err(io::ErrorKind::WouldBlock), "it does not wait");
+
+        slots.add_permits(1);
+        assert!(poll_immediate(&mut completing).await.is_none());
+        let answer = socket.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert_eq!(answer, Ok(1), "its turn has come");
+    }
+}
