@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-/// Maximum number of bytes that wait in the TLS connection for the socket. Only bytes that the TLS
-/// connection takes count as progress of the client, so few may wait there.
-const UNSENT_BYTES_MAX: usize = 16 << 10;
+/// Maximum number of bytes that wait in the TLS connection for the socket. Bytes that the TLS
+/// connection takes count as progress of the client, so few may wait there. On the other hand, each
+/// system call sends at most this number.
+const UNSENT_BYTES_MAX: usize = 64 << 10;
 
 /// Interval at which a socket with unread bytes is checked for a close by the client. A wait for
 /// readiness would return immediately, because unread bytes keep the socket readable.
