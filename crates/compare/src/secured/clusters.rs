@@ -151,13 +151,7 @@ async fn start_one(
             RunningCluster::plain(quorate::start_with(programs, dir, |_| peers_tls()).await?)
         }
         ClusterKind::TokensOff => engines(programs, dir, "off").await?,
-        ClusterKind::TokensRequired => {
-            let mut running = engines(programs, dir, "require").await?;
-            let secret_file = write_secret(dir)?;
-            let options = ["--engine-secret-file".into(), secret_file.into()];
-            running.http.options.extend(options);
-            running
-        }
+        ClusterKind::TokensRequired => engines(programs, dir, "require").await?,
     };
     for target in std::iter::once(&running.http).chain(&running.https) {
         running.cluster.warm_up_at(target).await?;
@@ -188,7 +182,8 @@ async fn both_ports(
 }
 
 /// Starts quorate with a secret of the engines, and so with TLS between nodes. `authentication`
-/// says whether engines must send tokens.
+/// says whether the nodes check the tokens. The load sends them in both cases, as engines with a
+/// secret do, so that the comparison contains only the check.
 async fn engines(
     programs: &Programs,
     dir: &Path,
@@ -199,7 +194,11 @@ async fn engines(
          discovery.announcement.authentication={authentication}\n"
     );
     let cluster = quorate::start_with(programs, dir, |_| settings.clone()).await?;
-    Ok(RunningCluster::plain(cluster))
+    let mut running = RunningCluster::plain(cluster);
+    let secret_file = write_secret(dir)?;
+    let options = ["--engine-secret-file".into(), secret_file.into()];
+    running.http.options.extend(options);
+    Ok(running)
 }
 
 fn https_target(servers: Vec<String>, certificate: &MadeCertificate) -> LoadTarget {
