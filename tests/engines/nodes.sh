@@ -15,7 +15,7 @@ front_url() {
   [[ $protocol == HTTP/1.1 ]] || front=8
   printf 'http://127.0.0.1:%s' "$((port + front))"
 }
-at_node() { printf 'discovery.uri=%s' "$(node_url "$1")"; }
+at_node() { printf 'discovery.uri=%s' "$(engines_url "$1")"; }
 at_front() { printf 'discovery.uri=%s' "$(front_url)"; }
 by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
 
@@ -25,6 +25,7 @@ start_engine() {
   local name=$1 slot=$2 dir=$work/$1
   local coordinator=false heap=768M further=()
   ((slot % 3 > 0)) || { coordinator=true heap=1G further=("${coordinator_settings[@]}"); }
+  [[ -z $https ]] || further+=("${engine_https[@]}" "http-server.https.port=$((port + 12 + slot))")
   mkdir -p "$dir/etc/catalog" "$dir/plugin"
   ln -sfn "$home/plugin/tpch" "$dir/plugin/tpch"
   echo connector.name=tpch >"$dir/etc/catalog/tpch.properties"
@@ -120,7 +121,7 @@ cluster() { "$repo/scripts/cluster.sh" "$@" --dir "$work/cluster"; }
 # HTTP/2 the log has the whole URI; only the path is printed.
 access_log() {
   # shellcheck disable=SC2086
-  cat "$work"/cluster/node-$1/data/var/log/http-request.log | sed 's|\thttp://[^/\t]*/|\t/|'
+  cat "$work"/cluster/node-$1/data/var/log/http-request.log | sed 's|\thttps\?://[^/\t]*/|\t/|'
 }
 
 is_ready() { curl -sf -m 3 -o /dev/null "$(node_url "$1")/v1/cluster/ready"; }

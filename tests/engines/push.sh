@@ -182,7 +182,7 @@ check_workers_come_and_go() {
     else
       within 45 missed_since "$stopped"
     fi
-    start_worker worker2 2 "$(by_inventory "$(node_url 0)")"
+    start_worker worker2 2 "$(by_inventory "$(engines_url 0)")"
     within 120 lists_all || fail "worker2 is listed again"
     within 60 sees_workers 2 || fail "the coordinator sees worker2 again"
   done

@@ -53,9 +53,13 @@ check_security() {
 check_refused() {
   # start_engine reads this variable of its caller.
   local engine_secret=()
-  refuse secretless "without the secret" "$unproved"
+  # With https.required, an engine without a secret does not start.
+  [[ -n $https ]] || refuse secretless "without the secret" "$unproved"
   engine_secret=("internal-communication.shared-secret=$(new_secret)" "${secret_settings[@]}")
-  refuse stranger "with another secret" "no shared secret of this node made this signature"
+  local reason="no shared secret of this node made this signature"
+  # Automatic certificates are derived from the secret, so that the handshake fails already.
+  [[ $https != automatic ]] || reason="SSLHandshakeException"
+  refuse stranger "with another secret" "$reason"
 }
 
 # refuse NAME WHICH REASON: starts a coordinator, and checks that no node lists it and that its own

@@ -157,7 +157,7 @@ check_worker_stopped() {
 
 check_workers_again() {
   start_worker worker1 1 "$(at_front)"
-  start_worker worker2 2 "$(by_inventory "$(node_url 0)")"
+  start_worker worker2 2 "$(by_inventory "$(engines_url 0)")"
   within 120 all_list "$everyone"
   local title="both workers, started again, one behind nginx and one with service-inventory.uri,"
   check "$title are listed by every node" \
