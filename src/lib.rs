@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 mod locks;
+mod metrics;
 pub mod raft;
 pub mod server;
 pub mod telemetry;

@@ -224,6 +224,7 @@ mod tests {
             applied,
             services: 12,
             security: SecurityStatus::None,
+            failure_tolerance: None,
             members: vec![
                 member("node1", true, 0),
                 member("node2", true, 0),

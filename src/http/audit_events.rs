@@ -52,6 +52,12 @@ impl<'a> RequestedChange<'a> {
         self.is_due.store(true, Ordering::Relaxed);
     }
 
+    /// Returns whether the write was proposed, and is not only a renewal. Valid until
+    /// [`RequestedChange::end`].
+    pub(super) fn has_begun(&self) -> bool {
+        self.is_due.load(Ordering::Relaxed)
+    }
+
     /// Runs a write that is not only a renewal, and logs it.
     pub(super) async fn made_by(
         self,

@@ -5,8 +5,8 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    LookupProgress, LookupResult, Node, PeerCredentials, PeerProof, RegisteredCheck, Status,
-    Unavailable, Watcher, WriteError,
+    LookupProgress, LookupResult, Node, NodeSample, PeerCredentials, PeerProof, RegisteredCheck,
+    Status, Unavailable, Watcher, WriteError,
 };
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -95,6 +95,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// See [`Node::status`].
     fn status(&self) -> Status;
+
+    /// See [`Node::sample`].
+    fn sample(&self) -> impl Future<Output = NodeSample> + Send;
 
     /// See [`Node::ready`].
     ///
@@ -197,6 +200,10 @@ impl Backend for Node {
 
     fn status(&self) -> Status {
         Node::status(self)
+    }
+
+    fn sample(&self) -> impl Future<Output = NodeSample> + Send {
+        Node::sample(self)
     }
 
     fn ready(&self) -> Result<(), Unavailable> {

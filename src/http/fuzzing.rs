@@ -61,6 +61,7 @@ impl Wire {
             opened_epoch: self.pause_detector.epoch(),
         };
         let permit = self.limiter.acquire(address.ip()).ok()?;
-        Some(self.service.answer(connection_info, permit, request).await)
+        let answering = self.service.answer(connection_info, permit, request);
+        Some(answering.response.await)
     }
 }

@@ -26,6 +26,7 @@ mod fake_backend;
 pub mod fuzzing;
 mod handlers;
 mod limited_log;
+mod metrics;
 mod request;
 mod respond;
 mod router;

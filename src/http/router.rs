@@ -6,8 +6,8 @@ use super::authentication::{PolicyTable, Rule, Rules};
 use super::backend::Backend;
 use super::error::ApiError;
 use super::handlers::{
-    announcement, cluster, coordinator, redirect, service, service_inventory, static_announcement,
-    watch,
+    announcement, cluster, coordinator, metrics, redirect, service, service_inventory,
+    static_announcement, watch,
 };
 use super::state::App;
 use axum::Router;
@@ -133,6 +133,11 @@ fn cluster_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
             "/v1/cluster/ready",
             Rules::only(Rule::Open),
             checked(get(cluster::ready)),
+        )
+        .route(
+            metrics::METRICS_PATH,
+            Rules::only(Rule::Read),
+            read_only(get(metrics::metrics)),
         )
         .route(
             cluster::PEER_PATH,

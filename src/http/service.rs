@@ -7,7 +7,9 @@ use super::authentication::{self, PolicyTable, Rule};
 use super::backend::Backend;
 use super::connection_limiter::ConnectionPermit;
 use super::error::ApiError;
+use super::handlers::metrics::METRICS_PATH;
 use super::handlers::{announcement, redirect, service};
+use super::metrics::{RequestKind, RouteMetrics};
 use super::request::airlift_compat::canonical_path;
 use super::request::host;
 use super::router::router;
@@ -16,16 +18,17 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use futures_util::future::{Either, ready};
+use futures_util::future::{Either, Ready, ready};
 use http::header::ALLOW;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 use std::borrow::Cow;
+use std::time::Duration;
 use tower::ServiceExt;
 
 /// The prefix of the paths for peers, for monitoring, and for the operators who repair a cluster.
 /// Requests for these paths are admitted even on a connection that is reserved for peers, or was
-/// opened before the process was suspended.
+/// opened before the process was suspended. So are requests for the metrics.
 const CLUSTER_PATH: &str = "/v1/cluster/";
 
 /// The target of a request about the server itself rather than a resource (RFC 9110, 7.1).
@@ -36,16 +39,39 @@ pub(super) struct RootService<D> {
     app: App<D>,
     router: Router,
     policy: PolicyTable,
+    /// The metrics of each route, in the order of [`PolicyTable::patterns`].
+    by_route: Vec<RouteMetrics>,
+    /// The metrics of requests without a route.
+    unrouted: RouteMetrics,
+}
+
+/// A request that is being answered.
+pub(super) struct Answering<F> {
+    /// The response.
+    pub(super) response: F,
+    /// The route of the request, for [`RootService::count`].
+    pub(super) route: Option<usize>,
 }
 
 impl<D: Backend> RootService<D> {
     pub(super) fn new(app: App<D>) -> RootService<D> {
         let (router, policy) = router(app.clone());
+        let patterns = policy.patterns().iter();
         RootService {
+            by_route: patterns
+                .map(|pattern| app.metrics.route(pattern, kind_of(pattern)))
+                .collect(),
+            unrouted: app.metrics.route("other", RequestKind::Other),
             app,
             router,
             policy,
         }
+    }
+
+    /// Counts a response that was ready after `took`.
+    pub(super) fn count(&self, route: Option<usize>, response: &Response, took: Duration) {
+        let metrics = route.and_then(|route| self.by_route.get(route));
+        metrics.unwrap_or(&self.unrouted).count(response, took);
     }
 
     /// Returns the state that all handlers share.
@@ -60,52 +86,62 @@ impl<D: Backend> RootService<D> {
         connection_info: ConnectionInfo,
         permit: ConnectionPermit,
         request: Request<Body>,
-    ) -> impl Future<Output = Response> + use<D> {
+    ) -> Answering<impl Future<Output = Response> + use<D>> {
         let asks_server = request.uri().path() == SERVER_ITSELF;
-        let mut request = match self.admit(&connection_info, &permit, request) {
+        let request = match self.admit(&connection_info, &permit, request) {
             Ok(request) => request,
-            Err(error) => return Either::Right(ready(error.into_response())),
+            Err(error) => return at_once(error, None),
         };
         if asks_server {
-            return Either::Right(ready(of_server(request.method())));
+            return at_once(of_server(request.method()), None);
         }
-        let rule = self.policy.rule(request.method(), request.uri().path());
-        let checked = authentication::check(&self.app, rule, &connection_info, &request);
-        let principal = match checked {
-            Ok(principal) => principal,
-            Err(error) => return Either::Right(ready(error.into_response())),
-        };
+        let (rule, route) = self.policy.rule(request.method(), request.uri().path());
+        match authentication::check(&self.app, rule, &connection_info, &request) {
+            Ok(principal) => {
+                let client = WriteClient {
+                    connection_info,
+                    principal,
+                };
+                let response = Either::Left(self.run(client, permit, rule, request));
+                Answering { response, route }
+            }
+            Err(error) => at_once(error, route),
+        }
+    }
+
+    /// Runs the handler of a request whose client has proved what the rule demands.
+    fn run(
+        &self,
+        client: WriteClient,
+        permit: ConnectionPermit,
+        rule: Rule,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Response> + use<D> {
         // Nearly all requests are plain lookups and announcements. They bypass the router, whose
         // cost is considerable beside that of a small response.
         if rule == Rule::Read
             && let Some(lookup) = service::direct_lookup(&request)
         {
-            let answered = service::answer(self.app.clone(), lookup, request);
-            return Either::Left(Either::Left(answered));
+            return Either::Left(service::answer(self.app.clone(), lookup, request));
         }
         if rule == Rule::OwnNode
             && let Some(node_id) = announcement::direct_put(&request)
         {
-            let client = WriteClient {
-                connection_info,
-                principal,
-            };
             let answered = announcement::answer(self.app.clone(), client, node_id, request);
-            return Either::Left(Either::Left(answered));
+            return Either::Left(answered);
         }
-        request.extensions_mut().insert(connection_info.clone());
+        request
+            .extensions_mut()
+            .insert(client.connection_info.clone());
         if matches!(rule, Rule::OwnNode | Rule::Write) {
-            request.extensions_mut().insert(WriteClient {
-                connection_info,
-                principal,
-            });
+            request.extensions_mut().insert(client);
         }
         if request.uri().path().starts_with(CLUSTER_PATH) {
             // The peer handler keeps the permit for as long as the upgraded connection lasts.
             request.extensions_mut().insert(permit);
         }
         let answered = self.router.clone().oneshot(request);
-        Either::Left(Either::Right(answered.map(IntoResponse::into_response)))
+        Either::Right(answered.map(IntoResponse::into_response))
     }
 
     /// Checks the host of a request, the size of its head, its path and its connection. Returns the
@@ -141,7 +177,7 @@ impl<D: Backend> RootService<D> {
         if header_bytes > max_bytes {
             return Err(ApiError::HeadersTooLarge(max_bytes));
         }
-        if !path.starts_with(CLUSTER_PATH) {
+        if !path.starts_with(CLUSTER_PATH) && path != METRICS_PATH {
             if permit.for_peers() {
                 return Err(ApiError::TooManyConnections);
             }
@@ -159,6 +195,24 @@ impl<D: Backend> RootService<D> {
             request.extensions_mut().insert(RequestTarget(sent));
         }
         Ok(request)
+    }
+}
+
+/// Returns a response that needs no handler.
+fn at_once<F>(
+    response: impl IntoResponse,
+    route: Option<usize>,
+) -> Answering<Either<F, Ready<Response>>> {
+    let response = Either::Right(ready(response.into_response()));
+    Answering { response, route }
+}
+
+/// Returns the kind of the requests of a route.
+fn kind_of(pattern: &str) -> RequestKind {
+    match pattern {
+        "/v1/service" | "/v1/service/{type}" | "/v1/service/{type}/{pool}" => RequestKind::Lookup,
+        "/v1/announcement/{node_id}" => RequestKind::Announcement,
+        _ => RequestKind::Other,
     }
 }
 

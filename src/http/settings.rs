@@ -2,6 +2,7 @@
 
 use super::authentication::EngineSecurity;
 use super::usage::UsageGauge;
+use crate::metrics::DiskMetrics;
 use crate::security::AccessTokens;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -71,6 +72,8 @@ pub struct HttpSettings {
     pub leaving: Arc<AtomicBool>,
     /// The usage gauge, filled once the HTTP server runs.
     pub usage: UsageGauge,
+    /// The durations of the disk's syncs, for the metrics.
+    pub disk: DiskMetrics,
 }
 
 impl HttpSettings {
@@ -107,6 +110,7 @@ impl HttpSettings {
             reads_need_proof: false,
             leaving: Arc::new(AtomicBool::new(false)),
             usage: UsageGauge::default(),
+            disk: DiskMetrics::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::authentication::{ClientCertificate, EngineCheck, PersonCheck};
 use super::backend::Backend;
 use super::error::ApiError;
 use super::limited_log::{LimitedLog, REFUSED};
+use super::metrics::{HttpMetrics, WriteKind};
 use super::request::body::BodyLimits;
 use super::request::body_budget::Budget;
 use super::request::body_cache::BodyCache;
@@ -49,6 +50,8 @@ pub(super) struct AppState<D> {
     pub(super) coordinators: RenderedCoordinators,
     /// The log of refused clients.
     pub(super) refusals: LimitedLog,
+    /// The counts and durations of requests.
+    pub(super) metrics: HttpMetrics,
     /// The check of engines that announce themselves.
     pub(super) engines: EngineCheck,
     /// The check of people and tools.
@@ -118,6 +121,7 @@ impl<D: Backend> AppState<D> {
             body_budget,
             coordinators: RenderedCoordinators::new(),
             refusals: LimitedLog::new(REFUSED),
+            metrics: HttpMetrics::new(),
             stop,
         })
     }
@@ -160,8 +164,9 @@ impl<D: Backend> AppState<D> {
         stopped(&mut self.stop.clone()).await;
     }
 
-    /// Runs a write for a request on the connection `connection_info`. There is no timeout here,
-    /// because the write completes by its deadline ([`Backend`]).
+    /// Runs a write for a request on the connection `connection_info`, and counts it as of the kind
+    /// that `kind` returns afterwards. There is no timeout here, because the write completes by its
+    /// deadline ([`Backend`]).
     ///
     /// Must be called after the body is read, because the process may be suspended while the body
     /// arrives.
@@ -171,6 +176,7 @@ impl<D: Backend> AppState<D> {
     /// suspended since the connection was opened.
     pub(super) async fn write<F>(
         &self,
+        kind: impl FnOnce() -> WriteKind,
         connection_info: &ConnectionInfo,
         write: impl FnOnce(Instant) -> F,
     ) -> Result<u64, ApiError>
@@ -179,11 +185,15 @@ impl<D: Backend> AppState<D> {
     {
         // The deadline is taken before the check, so that a suspension between these two steps
         // counts against the deadline.
-        let deadline = deadline();
+        let began = now();
+        let deadline = began + ANSWER_TIME;
         if !self.pause_detector.is_current(connection_info.opened_epoch) {
             return Err(ApiError::ProcessResumed);
         }
-        Ok(write(deadline).await?)
+        let outcome = write(deadline).await.map_err(ApiError::from);
+        let took = now().duration_since(began);
+        self.metrics.count_write(kind(), &outcome, took);
+        outcome
     }
 
     /// Runs a lookup. There is no timeout here, because the lookup completes by its deadline

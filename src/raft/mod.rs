@@ -118,11 +118,13 @@
 //! | `transport` | messages, connections, names and addresses of peers, openraft's network |
 //! | `peer_service` | requests of peers, and who may send them |
 //! | `error.rs`, `health.rs`, `status.rs`, `report.rs` | errors, and explanations for people |
+//! | `counters.rs`, `sample.rs` | counts, and the values that metrics read |
 //! | `probe.rs`, `fuzzing.rs` | access for simulations and for fuzzing |
 
 mod apply;
 mod bootstrap;
 mod consensus;
+mod counters;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -140,6 +142,7 @@ mod peer_service;
 mod probe;
 mod queue;
 mod report;
+mod sample;
 mod status;
 mod tasks;
 mod transport;
@@ -158,6 +161,7 @@ pub use node::Node;
 pub use options::{LogRetention, Options};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
+pub use sample::{GroupSample, NodeSample};
 pub use status::{GroupState, MemberProof, MemberStatus, Role, SecurityStatus, Status};
 pub use transport::{
     Dial, PEER_PATH, PROOF_TOKEN, PeerCredentials, PeerProof, PeerSecurity, PeerStream,

@@ -8,6 +8,9 @@ use crate::storage::types::RaftId;
 use openraft::ServerState;
 use serde::{Deserialize, Serialize};
 
+/// The role of a member that votes.
+const VOTER: &str = "voter";
+
 /// The role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,6 +43,10 @@ pub struct Status {
     /// The extent to which peers and engines must prove to this node who they are.
     #[serde(default)]
     pub security: SecurityStatus,
+    /// Number of voters that may still fail before the group has no quorum, as this node sees it.
+    /// Absent without a group. It is 0 also if this node does not serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_tolerance: Option<u64>,
     /// The members, sorted by `node.id`.
     pub members: Vec<MemberStatus>,
     /// The cluster id of the group, and the reason if this node does not serve.
@@ -102,6 +109,13 @@ pub struct MemberStatus {
     pub lag: u64,
 }
 
+impl MemberStatus {
+    /// Returns whether the member votes.
+    pub fn is_voter(&self) -> bool {
+        self.role == VOTER
+    }
+}
+
 /// Returns the status of a node in its group, or of a node that is looking for its group.
 pub(super) fn of(bootstrap: &Bootstrap, group: Option<&Group>) -> Status {
     match group {
@@ -120,6 +134,7 @@ fn waiting(bootstrap: &Bootstrap) -> Status {
         applied: 0,
         services: 0,
         security: security(&bootstrap.options.security),
+        failure_tolerance: None,
         members: Vec::new(),
         group: GroupState {
             cluster: None,
@@ -155,7 +170,7 @@ fn in_group(group: &Group) -> Status {
         .members()
         .map(|(id, member, voter)| MemberStatus {
             node: member.node_id.clone(),
-            role: if voter { "voter" } else { "learner" }.to_owned(),
+            role: if voter { VOTER } else { "learner" }.to_owned(),
             address: group.peers.address_of(member).to_owned(),
             reachable: id == own || group.peers.is_reachable(id),
             security: proof(group, id),
@@ -175,11 +190,23 @@ fn in_group(group: &Group) -> Status {
         applied,
         services,
         security: security(&group.options.security),
+        failure_tolerance: Some(failure_tolerance(&members, serves)),
         group: GroupState {
             cluster: Some(format!("{:016x}", group.peers.cluster_id())),
             waits_for: (!serves).then(|| unavailable_reason(group).to_string()),
         },
         members,
+    }
+}
+
+/// Returns the number of voters that may still fail.
+fn failure_tolerance(members: &[MemberStatus], serves: bool) -> u64 {
+    let voters = || members.iter().filter(|member| member.is_voter());
+    let quorum = voters().count() / 2 + 1;
+    let reachable = voters().filter(|voter| voter.reachable).count();
+    match serves {
+        true => reachable.saturating_sub(quorum) as u64,
+        false => 0,
     }
 }
 

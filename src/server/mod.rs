@@ -6,6 +6,7 @@ mod certificates;
 mod error;
 mod file_reload;
 mod listen;
+mod measured_fs;
 mod own_address;
 mod secrets;
 mod self_announcement;
@@ -18,13 +19,15 @@ use crate::clock::PauseDetector;
 use crate::config::Settings;
 use crate::config::inventory_source::{InventoryError, fetch};
 use crate::http::{self, CoordinatorChoice, HttpListener, HttpSettings};
+use crate::metrics::DiskMetrics;
 use crate::model::Inventory;
 use crate::raft::{LogRetention, Node, Options};
-use crate::storage::{OsFs, Store};
+use crate::storage::Store;
 use crate::telemetry;
 use anyhow::Context;
 use error::ServerError;
 use listen::ListeningSockets;
+use measured_fs::MeasuredFs;
 use own_address::{OwnAddress, bindable};
 use rustls::ServerConfig;
 use signals::StopSignals;
@@ -95,7 +98,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<Running> {
     let pause_detector = PauseDetector::start();
     let dir = settings.data_dir.join(RAFT_DIR);
-    let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(OsFs), &dir))
+    let disk = DiskMetrics::default();
+    let measured = MeasuredFs {
+        metrics: disk.clone(),
+    };
+    let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(measured), &dir))
         .await
         .context("the data directory cannot be opened")??;
     let node_id = node_id(settings, &store)?;
@@ -163,6 +170,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         pause_detector,
         announcing,
         state,
+        disk,
     })
 }
 
@@ -180,6 +188,7 @@ struct Running {
     announcing: JoinHandle<()>,
     /// The report that SIGQUIT writes to the log.
     state: Arc<StateReport>,
+    disk: DiskMetrics,
 }
 
 /// Serves until a signal or a failure. After a signal, shuts the node down in the order that
@@ -193,6 +202,7 @@ async fn until_stopped(
     let (stop, stopped) = oneshot::channel::<()>();
     let mut http_settings = HttpSettings::new(settings.environment.clone());
     http_settings.usage = running.state.wire();
+    http_settings.disk = running.disk;
     http_settings.max_announcement_bytes = settings.max_announcement_bytes;
     if let Some(bytes) = settings.max_header_bytes {
         http_settings.set_max_header_bytes(bytes);

@@ -9,14 +9,15 @@ use std::path::Path;
 /// Returns the modules of the crate that each module may use besides itself.
 fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
-        "locks" | "audit" => &[],
+        "locks" | "audit" | "metrics" => &[],
         "clock" => &["locks"],
         "config" => &["model", "security"],
         "raft" => &[
             "storage", "security", "registry", "model", "audit", "clock", "planted", "locks",
         ],
         "http" => &[
-            "raft", "security", "registry", "model", "audit", "clock", "planted", "locks",
+            "raft", "security", "registry", "model", "metrics", "audit", "clock", "planted",
+            "locks",
         ],
         "telemetry" => &["config", "audit", "clock", "locks"],
         "server" => &[
@@ -27,6 +28,7 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
             "config",
             "telemetry",
             "model",
+            "metrics",
             "audit",
             "clock",
         ],

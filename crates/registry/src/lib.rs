@@ -35,5 +35,6 @@ pub use registry::Registry;
 pub use snapshot::{BadSnapshot, Image};
 pub use state::changes::Change;
 pub use state::cost::MAX_HELD_BYTES;
+pub use state::node_counts::NodeCounts;
 pub use state::node_entry::NodeEntry;
 pub use state::rendered::Rendered;

@@ -4,6 +4,7 @@ use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::StaticService;
 use crate::state::changes::{Change, EntryChanges};
 use crate::state::cost::MAX_HELD_BYTES;
+use crate::state::node_counts::NodeCounts;
 use crate::state::node_entry::NodeEntry;
 use crate::state::rendered::Renderings;
 use crate::state::static_entry::StaticEntry;
@@ -57,6 +58,8 @@ pub struct Registry {
     pub(crate) renderings: Renderings,
     /// The effects of the last applied log entry; not part of the state.
     pub(crate) effects: EntryChanges,
+    /// The events since this replica was created; not part of the state.
+    pub(crate) counts: NodeCounts,
 }
 
 impl Registry {
@@ -86,6 +89,7 @@ impl Registry {
             sum: 0,
             renderings: Renderings::default(),
             effects: EntryChanges::default(),
+            counts: NodeCounts::default(),
         }
     }
 
@@ -151,6 +155,11 @@ impl Registry {
             .map(|(node_id, entry)| (&**node_id, entry))
     }
 
+    /// Returns the number of registered nodes.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Returns a static service.
     pub fn static_service(&self, id: &str) -> Option<&StaticService> {
         self.statics.get(id).map(|entry| &*entry.service)
@@ -164,6 +173,16 @@ impl Registry {
     /// Returns the number of services, including static ones.
     pub fn services(&self) -> usize {
         self.services
+    }
+
+    /// Returns what happened to nodes since this replica was created.
+    pub fn node_counts(&self) -> NodeCounts {
+        self.counts
+    }
+
+    /// Continues the counts of the replica that this one replaces.
+    pub fn continue_counts(&mut self, counts: NodeCounts) {
+        self.counts = counts;
     }
 
     /// Returns whether a raft id was replaced and must not return.

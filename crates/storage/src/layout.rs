@@ -1,9 +1,9 @@
 //! The names of the files in a data directory.
 
 /// The database.
-pub(crate) const DATABASE: &str = "raft.redb";
+pub const DATABASE: &str = "raft.redb";
 /// The write-ahead log (WAL).
-pub(crate) const JOURNAL: &str = "raft.journal";
+pub const JOURNAL: &str = "raft.journal";
 /// The lock file. It is not removed when it is unlocked. Otherwise two processes could lock two
 /// different files of this name.
 pub(crate) const LOCK: &str = "LOCK";

@@ -41,6 +41,7 @@ pub use blocking::{BlockingExecutor, SimDisk};
 pub use codec::check_members;
 pub use error::{BadMembership, Damage, OpenError};
 pub use identity::{GroupIdentity, Identity};
+pub use layout::{DATABASE, JOURNAL};
 pub use log::size_index::LogSizeIndex;
 pub use log_store::LogStore;
 pub use snapshots::directory::Snapshots;

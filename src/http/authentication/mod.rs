@@ -19,6 +19,7 @@ pub(super) use principal::Principal;
 
 use super::backend::Backend;
 use super::error::ApiError;
+use super::metrics::Refusal;
 use super::state::{AppState, ConnectionInfo};
 use crate::model::{Announcement, shown};
 use crate::planted::{Bug, is_planted};
@@ -62,6 +63,10 @@ pub(super) fn check<D: Backend, B>(
         Rule::Write => check_write(app, request),
     };
     if let Err(error) = &checked {
+        app.metrics.count_refusal(match error {
+            ApiError::Unauthenticated(_) => Refusal::Unauthenticated,
+            _ => Refusal::Forbidden,
+        });
         let sent = format!("{} {}", request.method(), request.uri().path());
         app.refusals
             .note(connection_info.address.ip(), &shown(&sent), &error.line());

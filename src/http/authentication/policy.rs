@@ -41,7 +41,18 @@ impl Rules {
 /// The rules of all routes. The table matches paths exactly as the router does, because both use
 /// the same crate with the same patterns.
 #[derive(Debug, Default)]
-pub(in crate::http) struct PolicyTable(matchit::Router<Rules>);
+pub(in crate::http) struct PolicyTable {
+    routes: matchit::Router<Route>,
+    patterns: Vec<String>,
+}
+
+/// A route of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Route {
+    /// The position of its pattern in [`PolicyTable::patterns`].
+    index: usize,
+    rules: Rules,
+}
 
 impl PolicyTable {
     /// Adds a route.
@@ -50,17 +61,29 @@ impl PolicyTable {
     /// If the pattern is invalid or conflicts with another one. The router panics in the same
     /// cases.
     pub(in crate::http) fn insert(&mut self, pattern: &str, rules: Rules) {
-        let inserted = self.0.insert(pattern, rules);
+        let index = self.patterns.len();
+        let inserted = self.routes.insert(pattern, Route { index, rules });
         inserted.expect("a pattern that the router takes too");
+        self.patterns.push(pattern.to_owned());
     }
 
-    /// Returns the rule for a method and a canonical path. A path without a route is open, since
-    /// nothing is served there.
-    pub(in crate::http) fn rule(&self, method: &Method, path: &str) -> Rule {
-        match (self.0.at(path), method) {
-            (Err(_), _) | (_, &Method::OPTIONS) => Rule::Open,
-            (Ok(route), &Method::GET | &Method::HEAD) => route.value.reading,
-            (Ok(route), _) => route.value.writing,
-        }
+    /// Returns the patterns of all routes.
+    pub(in crate::http) fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// Returns the rule for a method and a canonical path, and the position of the route in
+    /// [`PolicyTable::patterns`]. A path without a route is open, since nothing is served there.
+    pub(in crate::http) fn rule(&self, method: &Method, path: &str) -> (Rule, Option<usize>) {
+        let Ok(route) = self.routes.at(path) else {
+            return (Rule::Open, None);
+        };
+        let rules = route.value.rules;
+        let rule = match *method {
+            Method::OPTIONS => Rule::Open,
+            Method::GET | Method::HEAD => rules.reading,
+            _ => rules.writing,
+        };
+        (rule, Some(route.value.index))
     }
 }

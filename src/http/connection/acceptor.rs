@@ -9,6 +9,7 @@ use crate::clock::PauseDetector;
 use crate::http::access_record::AccessLog;
 use crate::http::backend::Backend;
 use crate::http::connection_limiter::{ConnectionLimiter, LimitReached};
+use crate::http::metrics::Refusal;
 use crate::http::service::RootService;
 use crate::http::settings::HttpSettings;
 use crate::http::state::{AppState, ConnectionInfo};
@@ -171,6 +172,8 @@ fn admit<D: Backend>(
             ))
         }
         Err(limit) => {
+            let metrics = &shared.service.app().metrics;
+            metrics.count_refusal(Refusal::Connections);
             reject(&stream, limit, https.is_some());
             None
         }

@@ -2,11 +2,11 @@
 
 use super::idle::ConnectionState;
 use super::lingering_body::LingeringBody;
-use crate::clock::{Instant, now};
+use crate::clock::now;
 use crate::http::access_record::{AccessLog, HttpRecord};
 use crate::http::backend::Backend;
 use crate::http::connection_limiter::ConnectionPermit;
-use crate::http::service::RootService;
+use crate::http::service::{Answering, RootService};
 use crate::http::state::ConnectionInfo;
 use axum::body::Body;
 use axum::response::Response;
@@ -54,11 +54,16 @@ pub(super) fn respond<D: Backend>(
         false => Body::new(LingeringBody::new(&head.headers, body, state.exchange())),
     };
     let request = Request::from_parts(head, body);
-    let answered = shared
+    let Answering {
+        response: answered,
+        route,
+    } = shared
         .service
         .answer(connection_info, permit.clone(), request);
     async move {
         let mut response = answered.await;
+        let took = now().duration_since(started);
+        shared.service.count(route, &response, took);
         if response.body().size_hint().exact().is_none() {
             // The body is sent in parts, and between two parts the connection would count as idle.
             // `streaming` marks the connection as active until hyper drops the body.
@@ -73,7 +78,7 @@ pub(super) fn respond<D: Backend>(
         drop(in_flight);
         permit.mark_active();
         if let (Some(log), Some(asked)) = (&shared.access_log, asked) {
-            log(record(*asked, &response, started));
+            log(record(*asked, &response, took));
         }
         response
     }
@@ -98,9 +103,9 @@ fn request_record(connection_info: &ConnectionInfo, request: &Request<Incoming>)
 }
 
 /// Completes the access log's record of a request with its response.
-fn record(mut record: HttpRecord, response: &Response, started: Instant) -> HttpRecord {
+fn record(mut record: HttpRecord, response: &Response, took: Duration) -> HttpRecord {
     record.status = response.status().as_u16();
     record.response_bytes = response.body().size_hint().exact().unwrap_or(0);
-    record.latency = now().duration_since(started);
+    record.latency = took;
     record
 }

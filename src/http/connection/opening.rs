@@ -9,6 +9,7 @@ use crate::clock::{Instant, now};
 use crate::http::authentication::ClientCertificate;
 use crate::http::backend::Backend;
 use crate::http::connection_limiter::ConnectionPermit;
+use crate::http::metrics::Refusal;
 use crate::http::state::ConnectionInfo;
 use crate::raft::PeerProof;
 use rustls::ServerConfig;
@@ -162,6 +163,7 @@ impl<D: Backend> Opening<'_, D> {
         let app = self.shared.service.app();
         let address = self.connection_info.address.ip();
         app.refusals.note(address, "", reason);
+        app.metrics.count_refusal(Refusal::Handshake);
     }
 
     /// Waits for the client's first bytes, and detects the protocol. Returns `None` if the

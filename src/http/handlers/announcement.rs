@@ -5,6 +5,7 @@ use crate::http::audit_events::{RequestedChange, WriteClient};
 use crate::http::authentication::{Principal, check_certificate};
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
+use crate::http::metrics::WriteKind;
 use crate::http::request::body::{json_encoding, read};
 use crate::http::state::{App, acknowledged};
 use crate::model::{Announcement, BadAnnouncement, check_name};
@@ -100,8 +101,12 @@ async fn put<D: Backend>(
     };
     let check = check_of(app, client, node_id, announced.as_ref());
     let check = check.as_ref().map(|check| check as RegisteredCheck<'_>);
+    let kind = || match change.has_begun() {
+        true => WriteKind::Announce,
+        false => WriteKind::Renew,
+    };
     let written = app
-        .write(&client.connection_info, |deadline| {
+        .write(kind, &client.connection_info, |deadline| {
             app.backend
                 .renew_or_announce(node_id, digest, whole, check, deadline)
         })
@@ -155,9 +160,11 @@ pub(in crate::http) async fn withdraw<D: Backend>(
     let change = RequestedChange::new(&client, route, &node_id, environment);
     let check = check_of(&app, &client, &node_id, None);
     let check = check.as_ref().map(|check| check as RegisteredCheck<'_>);
-    let write = app.write(&client.connection_info, |deadline| {
-        app.backend.withdraw(node_id.clone(), check, deadline)
-    });
+    let write = app.write(
+        || WriteKind::Withdraw,
+        &client.connection_info,
+        |deadline| app.backend.withdraw(node_id.clone(), check, deadline),
+    );
     let index = change.made_by(write).await?;
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }

@@ -3,6 +3,7 @@
 pub(super) mod announcement;
 pub(super) mod cluster;
 pub(super) mod coordinator;
+pub(super) mod metrics;
 pub(super) mod redirect;
 pub(super) mod service;
 pub(super) mod service_inventory;

@@ -5,6 +5,7 @@
 use crate::clock::{Instant, now};
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
+use crate::http::metrics::Held;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::content_negotiation::{accepts_json, wants_gzip};
 use crate::http::request::etag::{self, TagMatch};
@@ -130,7 +131,9 @@ async fn serve<D: Backend>(
     {
         let answer = Box::pin(after(app, &lookup, index, now() + wait)).await?;
         app.make(&answer, wants_gzip(headers)).await?;
-        return Ok(ok_response(&answer, headers));
+        let mut response = ok_response(&answer, headers);
+        response.extensions_mut().insert(Held);
+        return Ok(response);
     }
     let answer = at_once(app, &lookup, asked).await?;
     // Renders the bytes and their tag, but not gzip yet, because the client may already have the
@@ -138,7 +141,8 @@ async fn serve<D: Backend>(
     app.make(&answer, false).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = etag::match_tag(headers, answer.rendered.tag());
-    let (answer, held) = if may_hold && may_wait && known == TagMatch::Current {
+    let is_held = may_hold && may_wait && known == TagMatch::Current;
+    let (answer, held) = if is_held {
         // This future is boxed, like the wait for an index above. Otherwise, both would make the
         // future of every lookup larger.
         Box::pin(hold(app, &lookup, answer)).await?
@@ -158,6 +162,9 @@ async fn serve<D: Backend>(
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);
+    if is_held {
+        response.extensions_mut().insert(Held);
+    }
     Ok(response)
 }
 

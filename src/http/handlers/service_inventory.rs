@@ -122,6 +122,7 @@ mod tests {
             applied: 1,
             services: 0,
             security: SecurityStatus::None,
+            failure_tolerance: None,
             members: vec![
                 member("q1", true),
                 member("q2", true),

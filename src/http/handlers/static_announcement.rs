@@ -4,6 +4,7 @@ use super::service::look_up;
 use crate::http::audit_events::{RequestedChange, WriteClient};
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
+use crate::http::metrics::WriteKind;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::body::{json_encoding, read};
 use crate::http::request::content_negotiation::accepts_json;
@@ -48,9 +49,11 @@ pub(in crate::http) async fn add<D: Backend>(
     let environment = &app.settings.environment;
     let route = "POST /v1/announcement/static";
     let change = RequestedChange::new(&client, route, &id, environment);
-    let write = app.write(&client.connection_info, |deadline| {
-        app.backend.add_static(service, deadline)
-    });
+    let write = app.write(
+        || WriteKind::Static,
+        &client.connection_info,
+        |deadline| app.backend.add_static(service, deadline),
+    );
     let index = change.made_by(write).await?;
     let fixed = HeaderValue::from_static;
     let headers = [
@@ -70,9 +73,11 @@ pub(in crate::http) async fn remove<D: Backend>(
     let environment = &app.settings.environment;
     let route = "DELETE /v1/announcement/static/{id}";
     let change = RequestedChange::new(&client, route, &id, environment);
-    let write = app.write(&client.connection_info, |deadline| {
-        app.backend.remove_static(id.clone(), deadline)
-    });
+    let write = app.write(
+        || WriteKind::Static,
+        &client.connection_info,
+        |deadline| app.backend.remove_static(id.clone(), deadline),
+    );
     let index = change.made_by(write).await?;
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }

@@ -42,6 +42,14 @@ pub(in crate::http) fn prefers_json(headers: &HeaderMap) -> bool {
     json > 0 && (json, json_rank) > (text, text_rank)
 }
 
+/// Whether the client prefers OpenMetrics to plain text, which is the default.
+pub(in crate::http) fn prefers_openmetrics(headers: &HeaderMap) -> bool {
+    let (open_rank, open) = rank(headers, "application", "openmetrics-text");
+    let (_, text) = rank(headers, "text", "plain");
+    // A range such as `*/*` does not ask for OpenMetrics.
+    open_rank == 3 && open > 0 && open >= text
+}
+
 /// Whether the client accepts a media type. The most specific range that matches the type decides.
 /// A range with `q=0` rejects the type.
 pub(in crate::http) fn accepts(headers: &HeaderMap, of: &str, name: &str) -> bool {

@@ -101,6 +101,7 @@ async fn each_route_has_its_rule() {
         ("/v1/cluster/status", Read, Read),
         ("/v1/cluster/ready", Open, Open),
         ("/v1/cluster/peer", Peer, Peer),
+        ("/metrics", Read, Read),
         ("/", Open, Open),
         ("/ui", Open, Open),
         ("/ui/x/y", Open, Open),
@@ -109,12 +110,12 @@ async fn each_route_has_its_rule() {
         ("/v1/nothing", Open, Open),
     ] {
         for method in [Method::GET, Method::HEAD] {
-            assert_eq!(policy.rule(&method, path), reading, "{method} {path}");
+            assert_eq!(policy.rule(&method, path).0, reading, "{method} {path}");
         }
         for method in [Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
-            assert_eq!(policy.rule(&method, path), writing, "{method} {path}");
+            assert_eq!(policy.rule(&method, path).0, writing, "{method} {path}");
         }
-        assert_eq!(policy.rule(&Method::OPTIONS, path), Open, "{path}");
+        assert_eq!(policy.rule(&Method::OPTIONS, path).0, Open, "{path}");
     }
 }
 

@@ -6,8 +6,8 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    GroupState, LookupProgress, LookupResult, PeerCredentials, PeerProof, RegisteredCheck, Role,
-    SecurityStatus, Status, Unavailable, WatchHub, Watcher, WriteError,
+    GroupSample, GroupState, LookupProgress, LookupResult, NodeSample, PeerCredentials, PeerProof,
+    RegisteredCheck, Role, SecurityStatus, Status, Unavailable, WatchHub, Watcher, WriteError,
 };
 use crate::registry::{Batch, Command, Registry};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -275,8 +275,22 @@ impl Backend for FakeBackend {
             applied: self.applied(),
             services: 0,
             security: SecurityStatus::None,
+            failure_tolerance: Some(0),
             members: Vec::new(),
             group: GroupState::default(),
+        }
+    }
+
+    async fn sample(&self) -> NodeSample {
+        NodeSample {
+            status: Backend::status(self),
+            log_bytes: 0,
+            disk: None,
+            snapshot_bytes: None,
+            group: Some(GroupSample {
+                nodes: self.registry().node_count(),
+                ..GroupSample::default()
+            }),
         }
     }
 

@@ -6,6 +6,7 @@ mod coordinators;
 mod engine_tokens;
 mod held;
 mod http2;
+mod metrics;
 mod parked;
 #[path = "../../../tests/wire/replay.rs"]
 mod replay;

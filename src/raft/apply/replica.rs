@@ -139,7 +139,9 @@ impl Replica {
     /// Replaces the whole state with that of a snapshot.
     pub(crate) fn install(&self, registry: Registry) {
         let mut guard = write(&self.registry);
+        let counts = guard.node_counts();
         *guard = registry;
+        guard.continue_counts(counts);
         // Restart the history before the lock is released, so that no reader of the new state is
         // given changes of the old state.
         self.watch_hub.start_over(guard.applied_index());

@@ -19,7 +19,11 @@ use std::sync::Arc;
 /// Runs ReadIndex rounds while reads are waiting, until the group ends.
 pub(crate) async fn run(group: Arc<Group>, rounds: ReadWorker) {
     rounds
-        .run(|| round(&group), || change_of(&group), group.stopping())
+        .run(
+            || counted_round(&group),
+            || change_of(&group),
+            group.stopping(),
+        )
         .await;
 }
 
@@ -29,6 +33,17 @@ async fn change_of(group: &Group) {
     view.mark_unchanged();
     // A timeout is ignored, since the next round is tried in either case.
     let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
+}
+
+/// Runs one ReadIndex round, and counts it.
+async fn counted_round(group: &Group) -> Result<u64, Unavailable> {
+    let result = round(group).await;
+    let counters = &group.counters;
+    match &result {
+        Ok(_) => counters.read_rounds.add_one(),
+        Err(_) => counters.failed_read_rounds.add_one(),
+    }
+    result
 }
 
 /// Runs one ReadIndex round with the current leader, and returns the read index.

@@ -6,6 +6,7 @@ pub(super) mod view;
 use super::apply::replica::Replica;
 use super::apply::state_machine::StateMachine;
 use super::apply::tick_timing::STEP;
+use super::counters::GroupCounters;
 use super::error::{DiskFull, Unavailable};
 use super::log_target;
 use super::options::Options;
@@ -43,6 +44,7 @@ pub(crate) struct Group {
     pub(crate) write_queue: WriteQueue,
     pub(crate) options: Options,
     pub(crate) join_requests: JoinRequests,
+    pub(crate) counters: GroupCounters,
     /// Whether the free disk space is below the floor (`monitor/disk_space.rs`).
     pub(crate) disk_low: AtomicBool,
     /// Serializes the writes of each node id.
@@ -78,6 +80,7 @@ impl Group {
             write_queue: writes,
             options,
             join_requests: JoinRequests::default(),
+            counters: GroupCounters::default(),
             disk_low: AtomicBool::new(false),
             write_order: KeyedMutex::default(),
             started: clock::now(),

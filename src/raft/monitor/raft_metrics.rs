@@ -50,6 +50,9 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
                 return false;
             }
             log_changes(old, &view);
+            if view.leader.is_some() && old.leader != view.leader {
+                group.counters.leaders.add_one();
+            }
             *old = view;
             true
         });

@@ -10,6 +10,7 @@ use super::lookup_result::{self, LookupProgress, LookupResult, coordinators, loo
 use super::membership::transfer_leadership;
 use super::options::Options;
 use super::peer_service::RaftPeerService;
+use super::sample::{self, NodeSample};
 use super::status::{self, Status};
 use super::transport::{self, PeerCredentials, PeerProof};
 use super::watch::hub::Watcher;
@@ -239,6 +240,11 @@ impl Node {
     /// Returns this node's knowledge of the group, without waiting and even without a quorum.
     pub fn status(&self) -> Status {
         status::of(&self.service.bootstrap, self.service.group().as_deref())
+    }
+
+    /// Reads the values that metrics show, even without a quorum.
+    pub async fn sample(&self) -> NodeSample {
+        sample::of(&self.service.bootstrap, self.service.group().as_deref()).await
     }
 
     /// Returns a human-readable line about each part of consensus.

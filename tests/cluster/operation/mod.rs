@@ -6,4 +6,5 @@ mod cluster_script;
 #[cfg(target_os = "linux")]
 pub mod full_registry;
 mod memory;
+mod metrics;
 mod signals;

@@ -62,6 +62,7 @@ impl Registry {
             self.deadlines.remove(&due);
             let (_, node_id) = due;
             self.remove_node(&node_id, index);
+            self.counts.expired += 1;
             expired.push(node_id.as_ref().to_owned());
         }
         expired

@@ -49,6 +49,10 @@ impl Registry {
         let cost_bytes = |entry: &NodeEntry| entry.cost_bytes(self.level);
         self.held_bytes -= before.as_ref().map_or(0, cost_bytes);
         self.held_bytes += cost_bytes(&entry);
+        match before {
+            Some(_) => self.counts.replaced += 1,
+            None => self.counts.joined += 1,
+        }
         if let (Some(before), Some(old)) = (&before, &old) {
             if self.level < LEVEL_OF_PROCESSES || same_process(old, &new) {
                 entry.joined_index = before.joined_index;
@@ -79,6 +83,7 @@ impl Registry {
             Some((node_id, _)) => {
                 let node_id = node_id.clone();
                 self.remove_node(&node_id, index);
+                self.counts.withdrawn += 1;
             }
             // The tombstone is recorded nevertheless. An announcement that was received before this
             // withdrawal must not bring the node back after the withdrawal was acknowledged.

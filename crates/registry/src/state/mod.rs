@@ -6,6 +6,7 @@ pub(crate) mod changes;
 pub(crate) mod cost;
 mod growing;
 pub(crate) mod listed;
+pub(crate) mod node_counts;
 pub(crate) mod node_entry;
 pub(crate) mod rendered;
 pub(crate) mod static_entry;

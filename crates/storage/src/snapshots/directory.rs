@@ -115,6 +115,17 @@ impl Snapshots {
         self.inner.space.could_take(body_bytes)
     }
 
+    /// Returns the size of the newest snapshot on disk, or 0 without a snapshot. Blocks briefly.
+    ///
+    /// # Errors
+    /// Returns the system's error.
+    pub fn newest_bytes(&self) -> io::Result<u64> {
+        match self.names()?.pop() {
+            None => Ok(0),
+            Some(name) => self.inner.vfs.allocated_bytes(&self.inner.dir.join(name)),
+        }
+    }
+
     /// Writes a snapshot to a temporary file, syncs it, renames it into place, and removes older
     /// snapshots.
     fn write(
