@@ -2,7 +2,7 @@
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
-use crate::http::request::airlift_compat::JSON;
+use crate::http::request::airlift_compat::{JSON, NO_SNIFF};
 use crate::http::state::{App, ConnectionInfo};
 use crate::raft::{PeerProof, SecurityStatus};
 use axum::Extension;
@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,8 @@ pub(in crate::http) async fn status<D: Backend>(
     };
     let json =
         serde_json::to_vec(&status).map_err(|error| ApiError::Internal(error.to_string()))?;
-    Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], json).into_response())
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static(JSON)), NO_SNIFF];
+    Ok((headers, json).into_response())
 }
 
 /// Handles `GET /v1/cluster/ready`: responds 200 if this node serves and is not about to stop,
@@ -102,6 +103,8 @@ fn asks_for_peer_protocol(request: &Request) -> bool {
             .as_bytes()
             .eq_ignore_ascii_case(PEER_PROTOCOL.as_bytes())
     };
-    request.headers().get(UPGRADE).is_some_and(names_it)
+    // The router passes HEAD too, whose response could not switch protocols.
+    request.method() == Method::GET
+        && request.headers().get(UPGRADE).is_some_and(names_it)
         && request.extensions().get::<OnUpgrade>().is_some()
 }

@@ -3,7 +3,7 @@
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
-use crate::http::request::airlift_compat::JSON;
+use crate::http::request::airlift_compat::{JSON, NO_SNIFF};
 use crate::http::request::content_negotiation::prefers_json;
 use crate::http::request::query::Parameters;
 use crate::http::respond::rendered_coordinators::{
@@ -54,6 +54,7 @@ pub(in crate::http) async fn coordinator<D: Backend>(
         (CACHE_CONTROL, fixed("no-store")),
         (VARY, fixed("Accept")),
         (QUORATE_INDEX, HeaderValue::from(index)),
+        NO_SNIFF,
     ];
     Ok((headers, body).into_response())
 }

@@ -2,7 +2,7 @@
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
-use crate::http::request::airlift_compat::JSON;
+use crate::http::request::airlift_compat::{JSON, NO_SNIFF};
 use crate::http::request::query::Parameters;
 use crate::http::state::{App, ConnectionInfo};
 use crate::model::{client_address, uuid_of};
@@ -47,6 +47,7 @@ pub(in crate::http) async fn inventory<D: Backend>(
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(JSON)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        NO_SNIFF,
     ];
     Ok((headers, format!("{inventory}\n")).into_response())
 }

@@ -5,7 +5,7 @@ use crate::http::audit_events::{RequestedChange, WriteClient};
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
 use crate::http::metrics::WriteKind;
-use crate::http::request::airlift_compat::JSON;
+use crate::http::request::airlift_compat::{JSON, NO_SNIFF};
 use crate::http::request::body::{json_encoding, read};
 use crate::http::request::content_negotiation::accepts_json;
 use crate::http::request::query::Asked;
@@ -60,6 +60,7 @@ pub(in crate::http) async fn add<D: Backend>(
         (CONTENT_TYPE, fixed(JSON)),
         (LOCATION, location),
         (QUORATE_INDEX, HeaderValue::from(index)),
+        NO_SNIFF,
     ];
     Ok((StatusCode::CREATED, headers, created))
 }

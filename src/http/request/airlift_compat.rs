@@ -24,11 +24,17 @@
 //! `?jsonp=` and `?pretty` are not supported, because no client sends them. `/v1/store` is not
 //! supported, because only airlift's own servers use it.
 
+use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 use thiserror::Error;
 
 /// The `Content-Type` of every JSON response.
 pub(in crate::http) const JSON: &str = "application/json";
+
+/// The header that every JSON response has.
+pub(in crate::http) const NO_SNIFF: (HeaderName, HeaderValue) =
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
 /// The error for a path with a percent sign that encodes nothing, or encodes bytes that are not
 /// UTF-8.

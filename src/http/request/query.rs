@@ -1,7 +1,7 @@
 //! Parsing of request queries.
 
 use crate::http::error::ApiError;
-use crate::model::duration_ms;
+use crate::model::{decimal, duration_ms};
 use axum::extract::{FromRequestParts, Query};
 use http::Uri;
 use http::request::Parts;
@@ -104,7 +104,7 @@ fn asked(parameters: &Parameters) -> Result<Asked, ApiError> {
             "The parameter index waits for a change and cannot be combined with consistency=stale",
         ),
         (Some(index), wait) => {
-            let Ok(index) = index.parse() else {
+            let Some(index) = decimal(index) else {
                 return bad("The parameter index is not a log index");
             };
             let wait = wait.map_or(Ok(WAIT_DEFAULT), wait_of)?;
@@ -161,6 +161,7 @@ mod tests {
             ("wait=1s", "wait"),
             ("index=", "index"),
             ("index=-1", "index"),
+            ("index=%2B1", "index"),
             ("index=99999999999999999999", "index"),
             ("index=5f0c:7", "index"),
             ("index=7&wait=7d", "wait"),

@@ -6,6 +6,7 @@ use crate::http::backend::Backend;
 use crate::http::error::{ApiError, error_line};
 use crate::http::request::content_negotiation::accepts;
 use crate::http::state::{App, QUORATE_INDEX, stopped};
+use crate::model::decimal;
 use crate::raft::{Unavailable, WatchEvent, Watcher};
 use axum::body::Body;
 use axum::response::Response;
@@ -64,7 +65,7 @@ impl Position {
         let is_id = cluster_id.len() == 16 && cluster_id.bytes().all(|b| b.is_ascii_hexdigit());
         Some(Position {
             cluster_id: is_id.then(|| u64::from_str_radix(cluster_id, 16).ok())??,
-            index: index.parse().ok()?,
+            index: decimal(index)?,
         })
     }
 }

@@ -6,7 +6,7 @@ use super::http2::Http2;
 use super::server::{TestServer, answer, ask};
 use crate::http::HttpSettings;
 use futures_util::future::select_all;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const BODY_BYTES: usize = 100_000;
@@ -39,6 +39,44 @@ async fn ready_is_answered_to_every_check() {
     ] {
         let answered = server.ask(format!("{request}\r\nHost: h\r\n\r\n")).await;
         assert_eq!(answered.status, status, "{request}");
+    }
+}
+
+/// Every JSON response says that its type is not to be guessed. `json_is_not_sniffed` looks at
+/// lookups.
+#[tokio::test]
+async fn all_json_is_marked() {
+    let server = TestServer::start().await;
+    announce(&server, "c", "trino-coordinator", "http://c:1");
+    for path in [
+        "/v1/cluster/status",
+        "/v1/coordinator",
+        "/v1/service-inventory",
+        "/v1/announcement/static",
+    ] {
+        let answered = server.ask(get(path, "Accept: application/json\r\n")).await;
+        assert_eq!(answered.status, 200, "{path}");
+        assert_eq!(answered.headers["content-type"], "application/json");
+        assert_eq!(
+            answered.headers["x-content-type-options"], "nosniff",
+            "{path}"
+        );
+    }
+}
+
+/// Only GET can be upgraded: the response to HEAD has no content, and could not switch protocols.
+#[tokio::test]
+async fn head_is_not_upgraded() {
+    let server = TestServer::start().await;
+    let upgrade = "/v1/cluster/peer HTTP/1.1\r\nHost: h\r\n\
+        Connection: Upgrade\r\nUpgrade: quorate-peer/1\r\n\r\n";
+    for (method, status) in [("GET", 101), ("HEAD", 426)] {
+        let mut stream = server.connect().await;
+        let asked = format!("{method} {upgrade}");
+        stream.write_all(asked.as_bytes()).await.expect("it reads");
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.expect("a response");
+        assert_eq!(head, format!("HTTP/1.1 {status}").as_bytes(), "{method}");
     }
 }
 

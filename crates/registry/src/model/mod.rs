@@ -52,6 +52,6 @@ pub use packed::services::{ServiceOf, Services};
 pub use parse::announcement::{MAX_NAME_BYTES, check_name};
 pub use parse::bad_announcement::BadAnnouncement;
 pub use parse::fields::MAX_NESTING;
-pub use quantity::{BadQuantity, data_size_bytes, duration_ms, shown};
+pub use quantity::{BadQuantity, data_size_bytes, decimal, duration_ms, shown};
 pub use random_id::{random_uuid, uuid_of};
 pub use service::Service;

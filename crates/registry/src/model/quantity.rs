@@ -77,6 +77,13 @@ pub fn data_size_bytes(text: &str) -> Result<u64, BadQuantity> {
     bytes.ok_or_else(|| BadQuantity::TooLarge(shown(text)))
 }
 
+/// Parses a decimal number of digits only. A sign, which the standard library accepts, is not part
+/// of a log index.
+pub fn decimal(text: &str) -> Option<u64> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal.then(|| text.parse().ok()).flatten()
+}
+
 /// Returns a value in a form suitable for messages, without control characters. The value is
 /// truncated, because an invalid value can be of any length.
 pub fn shown(text: &str) -> String {
