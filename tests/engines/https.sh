@@ -5,6 +5,8 @@
 # https is `store`, `automatic` or empty. The engine's requests to the cluster and between its own
 # nodes then use HTTPS. Its plain port stays open for the queries of these checks.
 https="" node_https=() engine_https=()
+# How the Python client trusts the coordinator's certificate.
+python_trust=() python_verify=""
 
 https_url() { printf 'https://127.0.0.1:%s' "$((port + 9 + $1))"; }
 
@@ -17,6 +19,8 @@ use_https() {
   if [[ $https == automatic ]]; then
     # The engine derives its certificates from its secret.
     node_https=("http-server.https.automatic-shared-secret=$secret")
+    # Clients without the secret cannot check such a certificate.
+    python_verify=", verify=False"
     return
   fi
   make_certificates >"$work/certificates.log" 2>&1 || {
@@ -24,6 +28,7 @@ use_https() {
     return 1
   }
   node_https=("http-server.https.keystore.path=$work/node.pem")
+  python_trust=("REQUESTS_CA_BUNDLE=$work/ca.pem")
   local prefix
   for prefix in http-server internal-communication; do
     engine_https+=("$prefix.https.keystore.path=$work/engine.p12"

@@ -95,12 +95,14 @@ ask_cli() {
     --output-format TSV --execute "select count(*) from tpch.tiny.nation" 2>>"$work/clients.log"
 }
 
+# With HTTPS, the cluster redirects it to the coordinator's port for HTTPS.
 ask_python() {
-  timeout 90 "$python/bin/python" - "$((port + $1))" 2>>"$work/clients.log" <<PYTHON
+  timeout 90 env "${python_trust[@]}" "$python/bin/python" - "$((port + $1))" \
+    2>>"$work/clients.log" <<PYTHON
 import sys, $python_module.dbapi
 connection = $python_module.dbapi.connect(
     host="127.0.0.1", port=int(sys.argv[1]), user="engines",
-    http_scheme="http", catalog="tpch", schema="tiny")
+    http_scheme="http", catalog="tpch", schema="tiny"$python_verify)
 cursor = connection.cursor()
 cursor.execute("select count(*) from tpch.tiny.nation")
 print(cursor.fetchall()[0][0])
