@@ -7,7 +7,7 @@ use super::backend::Backend;
 use super::error::ApiError;
 use super::handlers::{
     announcement, cluster, coordinator, metrics, redirect, service, service_inventory,
-    static_announcement, watch,
+    static_announcement, targets, watch,
 };
 use super::state::App;
 use axum::Router;
@@ -108,6 +108,16 @@ fn watch_routes<D: Backend>(routes: RouteTable<D>) -> RouteTable<D> {
             "/v1/coordinator",
             Rules::only(Rule::Open),
             read_only(get(coordinator::coordinator)),
+        )
+        .route(
+            "/v1/targets/{type}",
+            Rules::only(Rule::Read),
+            read_only(get(targets::by_type)),
+        )
+        .route(
+            "/v1/targets/{type}/{pool}",
+            Rules::only(Rule::Read),
+            read_only(get(targets::by_type_and_pool)),
         )
         .route(
             "/v1/service-inventory",

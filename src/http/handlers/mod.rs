@@ -8,6 +8,7 @@ pub(super) mod redirect;
 pub(super) mod service;
 pub(super) mod service_inventory;
 pub(super) mod static_announcement;
+pub(super) mod targets;
 pub(super) mod watch;
 
 pub use service::QUORATE_CONSISTENCY;

@@ -95,6 +95,8 @@ async fn each_route_has_its_rule() {
         ("/v1/service/t/p", Read, Read),
         ("/v1/watch/t", Read, Read),
         ("/v1/watch/t/p", Read, Read),
+        ("/v1/targets/t", Read, Read),
+        ("/v1/targets/t/p", Read, Read),
         ("/v1/coordinator", Open, Open),
         ("/v1/service-inventory", Read, Read),
         ("/v1/serviceInventory", Read, Read),
