@@ -146,8 +146,12 @@ fn report(servers: &[(&str, Result<Status, String>)]) -> String {
     let best = answered
         .clone()
         .max_by_key(|(_, status)| (status.leader.is_some(), status.term, status.applied));
-    if let Some((server, status)) = best {
-        push_group(&mut text, server, status);
+    match best {
+        Some((server, status)) => {
+            text.push_str(&format!("{}\n", verdict(status)));
+            push_group(&mut text, server, status);
+        }
+        None => text.push_str("UNREACHABLE: no server has answered\n"),
     }
     for (server, answer) in servers {
         match answer {
@@ -171,6 +175,25 @@ fn report(servers: &[(&str, Result<Status, String>)]) -> String {
         }
     }
     text
+}
+
+/// Returns the state of the group in one sentence.
+fn verdict(status: &Status) -> String {
+    let voters = || status.members.iter().filter(|member| member.is_voter());
+    let reachable = voters().filter(|voter| voter.reachable).count();
+    let Some(leader) = &status.leader else {
+        let why = status.group.waits_for.as_deref();
+        return format!("NOT SERVING: {}", why.unwrap_or("there is no leader"));
+    };
+    let all = voters().count();
+    let reached = format!("{reachable} of {all} voters are reachable");
+    match status.failure_tolerance {
+        // The server has an older release.
+        None => format!("serving: {reached}; {leader} leads"),
+        Some(0) if all == 1 => format!("serving: {leader} is the only voter, and must not fail"),
+        Some(0) => format!("AT RISK: {reached}, and none of them may fail; {leader} leads"),
+        Some(more) => format!("serving: {reached}, and {more} more may fail; {leader} leads"),
+    }
 }
 
 /// Appends the group and its members as one server sees them.
@@ -224,7 +247,7 @@ mod tests {
             applied,
             services: 12,
             security: SecurityStatus::None,
-            failure_tolerance: None,
+            failure_tolerance: leader.map(|_| 0),
             members: vec![
                 member("node1", true, 0),
                 member("node2", true, 0),
@@ -256,6 +279,7 @@ mod tests {
             ("http://node4:8411", Ok(waiting)),
         ];
         let expected = "\
+AT RISK: 2 of 3 voters are reachable, and none of them may fail; node1 leads
 cluster 3f2a  leader node1  term 4  applied 100  services 12
 as seen by node2 (http://node2:8411)
 
@@ -268,5 +292,38 @@ http://node3:8411  unreachable: Connection refused (os error 111)
 http://node4:8411  node4 does not serve: waits for node5
 ";
         assert_eq!(report(&servers), expected);
+    }
+
+    /// The first line is a sentence about the whole group.
+    #[test]
+    fn the_first_line_is_a_verdict() {
+        let sentence = |change: fn(&mut Status)| {
+            let mut status = status("node1", Some("node2"), 7);
+            change(&mut status);
+            let servers = [("http://node1:8411", Ok(status))];
+            report(&servers).lines().next().map(str::to_owned)
+        };
+        let whole = sentence(|status| {
+            status.members[2].reachable = true;
+            status.failure_tolerance = Some(1);
+        });
+        let expected = "serving: 3 of 3 voters are reachable, and 1 more may fail; node2 leads";
+        assert_eq!(whole.as_deref(), Some(expected));
+        let older = sentence(|status| status.failure_tolerance = None);
+        let expected = "serving: 2 of 3 voters are reachable; node2 leads";
+        assert_eq!(older.as_deref(), Some(expected));
+        let alone = sentence(|status| status.members.truncate(1));
+        let expected = "serving: node2 is the only voter, and must not fail";
+        assert_eq!(alone.as_deref(), Some(expected));
+        let lost = sentence(|status| {
+            status.leader = None;
+            status.group.waits_for = Some("no quorum".to_owned());
+        });
+        assert_eq!(lost.as_deref(), Some("NOT SERVING: no quorum"));
+        let none = report(&[("http://node1:8411", Err("refused".to_owned()))]);
+        assert!(
+            none.starts_with("UNREACHABLE: no server has answered\n"),
+            "{none}"
+        );
     }
 }
