@@ -27,9 +27,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use apply::capacity::{MAX_LOCATION_BYTES, MAX_SERVICES};
+pub use apply::capacity::MAX_SERVICES;
 pub use command::{Batch, Command, Outcome};
 pub use level::{LEVEL, LEVEL_OF_ORDER};
+pub use model::MAX_LOCATION_BYTES;
 pub use order::{Arrival, Leadership, Tail};
 pub use registry::Registry;
 pub use snapshot::{BadSnapshot, Image};

@@ -41,7 +41,7 @@ pub(in crate::http) async fn metrics<D: Backend>(
             CONTENT_TYPE,
             HeaderValue::from_static(format.content_type()),
         ),
-        (VARY, HeaderValue::from_static("accept")),
+        (VARY, HeaderValue::from_static("Accept")),
     ];
     Ok((headers, text).into_response())
 }

@@ -10,7 +10,7 @@ use crate::http::request::body::{json_encoding, read};
 use crate::http::request::content_negotiation::accepts_json;
 use crate::http::request::query::Asked;
 use crate::http::state::{App, QUORATE_INDEX, acknowledged};
-use crate::model::{Lookup, StaticService, client_address, random_uuid};
+use crate::model::{Lookup, MAX_LOCATION_BYTES, StaticService, client_address, random_uuid};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -43,6 +43,12 @@ pub(in crate::http) async fn add<D: Backend>(
     let body = read(&headers, body, encoding, app.body_limits()).await?;
     let service = StaticService::from_json(&random_id()?, &body, &app.settings.environment)
         .map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    let location_bytes = service.location.len();
+    if location_bytes > MAX_LOCATION_BYTES {
+        return Err(ApiError::BadRequest(format!(
+            "location has {location_bytes} bytes; the limit is {MAX_LOCATION_BYTES}"
+        )));
+    }
     let location = location(&uri, &headers, client.connection_info.is_https, &service.id);
     let created = service.to_json();
     let id = service.id.clone();

@@ -53,6 +53,7 @@ async fn all_json_is_marked() {
         "/v1/coordinator",
         "/v1/service-inventory",
         "/v1/announcement/static",
+        "/v1/targets/trino-coordinator",
     ] {
         let answered = server.ask(get(path, "Accept: application/json\r\n")).await;
         assert_eq!(answered.status, 200, "{path}");
@@ -61,6 +62,24 @@ async fn all_json_is_marked() {
             answered.headers["x-content-type-options"], "nosniff",
             "{path}"
         );
+    }
+}
+
+/// A static service has the limits of an announcement.
+#[tokio::test]
+async fn the_location_of_a_static_service_has_a_limit() {
+    let server = TestServer::start().await;
+    for (bytes, status) in [(1_024, 201), (1_025, 400)] {
+        let body = format!(
+            r#"{{"environment":"test","type":"t","pool":"p","location":"{}","properties":{{}}}}"#,
+            "l".repeat(bytes)
+        );
+        let post = format!(
+            "POST /v1/announcement/static HTTP/1.1\r\nHost: h\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(server.ask(post).await.status, status, "{bytes}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! ([`MAX_SERVICES`], [`MAX_LOCATION_BYTES`]).
 
 use crate::level::LEVEL_OF_LIMITS;
-use crate::model::Announcement;
+use crate::model::{Announcement, MAX_LOCATION_BYTES};
 use crate::registry::Registry;
 use crate::state::by_type_and_pool::{Parts, parts};
 use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
@@ -17,10 +17,6 @@ use std::collections::BTreeSet;
 /// Each service adds to a rendered lookup, an event and a snapshot. A body of 1 MB with 20,000
 /// services therefore costs far more than the size of its text.
 pub const MAX_SERVICES: usize = 4_096;
-
-/// Maximum length of an announcement's location in bytes. A lookup repeats the location with each
-/// service.
-pub const MAX_LOCATION_BYTES: usize = 1_024;
 
 impl Registry {
     /// Returns the reason why an announcement is too large, as one line that names the field.

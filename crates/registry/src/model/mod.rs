@@ -49,7 +49,7 @@ pub use json::{json_service_bytes, write_json_service, write_json_string};
 pub use lookup::Lookup;
 pub use packed::properties::{Pairs, Properties};
 pub use packed::services::{ServiceOf, Services};
-pub use parse::announcement::{MAX_NAME_BYTES, check_name};
+pub use parse::announcement::{MAX_LOCATION_BYTES, MAX_NAME_BYTES, check_name};
 pub use parse::bad_announcement::BadAnnouncement;
 pub use parse::fields::MAX_NESTING;
 pub use quantity::{BadQuantity, data_size_bytes, decimal, duration_ms, shown};

@@ -14,6 +14,10 @@ use crate::model::text::Text;
 /// body, because several indexes store it.
 pub const MAX_NAME_BYTES: usize = 1024;
 
+/// Maximum length of an announcement's location in bytes. A lookup repeats the location with each
+/// service.
+pub const MAX_LOCATION_BYTES: usize = 1_024;
+
 /// Maximum number of properties of one service. Engines announce about ten. Sorting the maximum
 /// number of properties takes 64 KiB of memory, four bytes for each property.
 const MAX_PROPERTIES: usize = 16 << 10;
@@ -157,9 +161,15 @@ fn take_properties<const N: usize>(
     })
 }
 
-/// Returns the location, or airlift's default if there is none.
+/// Returns the location, or airlift's default if there is none. The default is shorter for a very
+/// long id, so that it stays within the limit of a location.
 fn location_or_somewhere(location: Option<Text<'_>>, id: &str) -> String {
-    location.map_or_else(|| format!("/somewhere/{id}"), Text::into_owned)
+    const SOMEWHERE: &str = "/somewhere";
+    match location {
+        Some(location) => location.into_owned(),
+        None if SOMEWHERE.len() + 1 + id.len() > MAX_LOCATION_BYTES => SOMEWHERE.to_owned(),
+        None => format!("{SOMEWHERE}/{id}"),
+    }
 }
 
 /// Checks an id from a request path: it must not be empty or longer than [`MAX_NAME_BYTES`].

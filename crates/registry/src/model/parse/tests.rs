@@ -218,6 +218,17 @@ fn missing_location() {
     }
 }
 
+/// The default location of a node whose id is as long as it may be does not exceed the limit.
+#[test]
+fn the_default_location_is_within_the_limit() {
+    for (bytes, expected) in [(1_013, 1_024), (1_014, 10), (1_024, 10)] {
+        let body = format!(r#"{{{ENVIRONMENT},"pool":"p","services":[]}}"#);
+        let id = "n".repeat(bytes);
+        let read = Announcement::from_json(&id, body.as_bytes(), "test").expect("it is taken");
+        assert_eq!(read.location.len(), expected, "{bytes}");
+    }
+}
+
 /// A byte order mark is skipped and data after the JSON of the body is ignored, as in Jackson.
 #[test]
 fn jackson_is_lenient_here() {
