@@ -157,6 +157,11 @@ all_list() {
   for i in 0 1 2; do [[ $(listed "$i") == "$1" ]] || return 1; done
 }
 
+show_lists() {
+  local i
+  for i in 0 1 2; do echo "      node $((i + 1)) lists: $(listed "$i")"; done
+}
+
 # Prints the number, 0 to 2, of the node that reports itself as leader. Only its own role in the
 # status can be `leader`; a member's entry says voter or learner.
 leader() {
