@@ -14,6 +14,7 @@ pub fn scripts() -> Vec<PathBuf> {
         PathBuf::from("crates/checker/compare"),
         PathBuf::from("tests/first-run"),
         PathBuf::from("tests/nginx/run"),
+        PathBuf::from("tests/openapi/run"),
         PathBuf::from("tests/prometheus/run"),
         PathBuf::from("examples/test"),
     ];
