@@ -19,8 +19,9 @@ use_https() {
   if [[ $https == automatic ]]; then
     # The engine derives its certificates from its secret.
     node_https=("http-server.https.automatic-shared-secret=$secret")
-    # Clients without the secret cannot check such a certificate.
-    python_verify=", verify=False"
+    # Clients without the secret cannot check such a certificate. The variables would take
+    # precedence over `verify`.
+    python_trust=(-u REQUESTS_CA_BUNDLE -u CURL_CA_BUNDLE) python_verify=", verify=False"
     return
   fi
   make_certificates >"$work/certificates.log" 2>&1 || {
