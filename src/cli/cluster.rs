@@ -5,7 +5,7 @@ use super::client::query::{ServerList, duration};
 use anyhow::Context;
 use clap::Parser;
 use futures_util::future::join_all;
-use quorate::raft::Status;
+use quorate::raft::{Role, Status};
 use quorate::{clock, config};
 use reqwest::StatusCode;
 use std::fmt::Write;
@@ -143,9 +143,10 @@ fn report(servers: &[(&str, Result<Status, String>)]) -> String {
     let answered = servers
         .iter()
         .filter_map(|(server, answer)| answer.as_ref().ok().map(|status| (*server, status)));
-    let best = answered
-        .clone()
-        .max_by_key(|(_, status)| (status.leader.is_some(), status.term, status.applied));
+    let best = answered.clone().max_by_key(|(_, status)| {
+        let leads = status.role == Role::Leader;
+        (status.leader.is_some(), status.term, leads, status.applied)
+    });
     match best {
         Some((server, status)) => {
             text.push_str(&format!("{}\n", verdict(status)));
@@ -228,7 +229,7 @@ fn push_group(text: &mut String, server: &str, status: &Status) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate::raft::{GroupState, MemberStatus, Role, SecurityStatus};
+    use quorate::raft::{GroupState, MemberStatus, SecurityStatus};
 
     fn status(node: &str, leader: Option<&str>, applied: u64) -> Status {
         let member = |node: &str, reachable, lag| MemberStatus {

@@ -28,7 +28,7 @@ use tower::ServiceExt;
 
 /// The prefix of the paths for peers, for monitoring, and for the operators who repair a cluster.
 /// Requests for these paths are admitted even on a connection that is reserved for peers, or was
-/// opened before the process was suspended. So are requests for the metrics.
+/// opened before the process was suspended.
 const CLUSTER_PATH: &str = "/v1/cluster/";
 
 /// The target of a request about the server itself rather than a resource (RFC 9110, 7.1).
@@ -177,14 +177,16 @@ impl<D: Backend> RootService<D> {
         if header_bytes > max_bytes {
             return Err(ApiError::HeadersTooLarge(max_bytes));
         }
-        if !path.starts_with(CLUSTER_PATH) && path != METRICS_PATH {
+        if !path.starts_with(CLUSTER_PATH) {
             if permit.for_peers() {
                 return Err(ApiError::TooManyConnections);
             }
-            if !self
-                .app
-                .pause_detector
-                .is_current(connection_info.opened_epoch)
+            // The metrics promise nothing about the present.
+            if path != METRICS_PATH
+                && !self
+                    .app
+                    .pause_detector
+                    .is_current(connection_info.opened_epoch)
             {
                 return Err(ApiError::ProcessResumed);
             }

@@ -58,6 +58,8 @@ pub(super) struct AppState<D> {
     pub(super) people: PersonCheck,
     /// Permits for rendering large lookups.
     pub(super) large: Arc<Semaphore>,
+    /// Held by the scrape of the metrics that is running.
+    pub(super) scrapes: tokio::sync::Mutex<()>,
     /// Permits for lookups that are held until their result changes.
     pub(super) holds: Semaphore,
     /// Permits for event streams, and for lookups that wait for an index (`?index=`).
@@ -113,6 +115,7 @@ impl<D: Backend> AppState<D> {
             engines: EngineCheck::new(settings.engines.clone()),
             people: PersonCheck::new(settings.access_tokens.clone()),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)),
+            scrapes: tokio::sync::Mutex::default(),
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),
@@ -165,7 +168,7 @@ impl<D: Backend> AppState<D> {
     }
 
     /// Runs a write for a request on the connection `connection_info`, and counts it as of the kind
-    /// that `kind` returns afterwards. There is no timeout here, because the write completes by its
+    /// that `kind` returns afterwards, which is given whether the write was acknowledged. There is no timeout here, because the write completes by its
     /// deadline ([`Backend`]).
     ///
     /// Must be called after the body is read, because the process may be suspended while the body
@@ -176,7 +179,7 @@ impl<D: Backend> AppState<D> {
     /// suspended since the connection was opened.
     pub(super) async fn write<F>(
         &self,
-        kind: impl FnOnce() -> WriteKind,
+        kind: impl FnOnce(bool) -> WriteKind,
         connection_info: &ConnectionInfo,
         write: impl FnOnce(Instant) -> F,
     ) -> Result<u64, ApiError>
@@ -192,7 +195,8 @@ impl<D: Backend> AppState<D> {
         }
         let outcome = write(deadline).await.map_err(ApiError::from);
         let took = now().duration_since(began);
-        self.metrics.count_write(kind(), &outcome, took);
+        self.metrics
+            .count_write(kind(outcome.is_ok()), &outcome, took);
         outcome
     }
 

@@ -33,7 +33,7 @@ impl Format {
     }
 }
 
-/// The series of one scrape, in the order in which they were added.
+/// The series of one scrape.
 ///
 /// The name of a counter is given without `_total`, which both formats add.
 #[derive(Default)]

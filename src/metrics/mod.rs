@@ -12,4 +12,4 @@ mod process;
 pub use disk::DiskMetrics;
 pub use durations::durations;
 pub use exposition::{Exposition, Format, LabelSet};
-pub use process::collect as collect_process;
+pub use process::ProcessSample;

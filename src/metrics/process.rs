@@ -2,55 +2,79 @@
 //! from `/proc`, so a system without it has none of them.
 
 use super::exposition::Exposition;
+use prometheus_client::metrics::counter::ConstCounter;
 use std::fs;
 
 /// Number of clock ticks in a second, the unit in which Linux counts processor time.
 const TICKS_PER_S: f64 = 100.0;
 
-/// Adds the series about this process to a scrape.
-pub fn collect(exposition: &mut Exposition) {
-    let Ok(stat) = fs::read_to_string("/proc/self/stat") else {
-        return;
-    };
-    let descriptors = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let system = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    if let Some(seconds) = processor_s(&stat) {
-        exposition.metric(
-            "process_cpu_seconds",
-            "Processor time in user mode and in the kernel",
-            prometheus_client::metrics::counter::ConstCounter::new(seconds),
-        );
+/// The values of this process at one moment. A value that the system does not give is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ProcessSample {
+    processor_s: Option<f64>,
+    resident_bytes: Option<f64>,
+    descriptors: Option<f64>,
+    descriptors_max: Option<f64>,
+    threads: Option<f64>,
+    started_s: Option<f64>,
+}
+
+impl ProcessSample {
+    /// Reads the values. Blocks for some milliseconds if there are many descriptors.
+    pub fn read() -> ProcessSample {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let (stat, status) = (read("/proc/self/stat"), read("/proc/self/status"));
+        // The listing itself takes one descriptor.
+        let descriptors = fs::read_dir("/proc/self/fd").map(|listed| listed.count() - 1);
+        let booted_s = field(&read("/proc/stat"), "btime ");
+        ProcessSample {
+            processor_s: processor_s(&stat),
+            resident_bytes: field(&status, "VmRSS:").map(|kb| kb * 1024.0),
+            descriptors: descriptors.ok().map(|count| count as f64),
+            descriptors_max: field(&read("/proc/self/limits"), "Max open files"),
+            threads: field(&status, "Threads:"),
+            started_s: booted_s
+                .zip(started_s(&stat))
+                .map(|(boot, after)| boot + after),
+        }
     }
-    let kilobytes = field(&status, "VmRSS:").map(|kb| kb * 1024.0);
-    let started = boot_s(&system).zip(started_s(&stat));
-    let gauges = [
-        (
-            "process_resident_memory_bytes",
-            "Resident memory",
-            kilobytes,
-        ),
-        (
-            "process_open_fds",
-            "Open file descriptors",
-            Some(descriptors as f64),
-        ),
-        (
-            "process_max_fds",
-            "Limit of open file descriptors",
-            field(&limits, "Max open files"),
-        ),
-        ("process_threads", "Threads", field(&status, "Threads:")),
-        (
-            "process_start_time_seconds",
-            "Time of the start, in seconds since 1970",
-            started.map(|(boot, after_boot)| boot + after_boot),
-        ),
-    ];
-    for (name, help, value) in gauges {
-        if let Some(value) = value {
-            exposition.gauge(name, help, value);
+
+    /// Adds the series to a scrape.
+    pub fn collect(&self, exposition: &mut Exposition) {
+        if let Some(seconds) = self.processor_s {
+            exposition.metric(
+                "process_cpu_seconds",
+                "Processor time in user mode and in the kernel",
+                ConstCounter::new(seconds),
+            );
+        }
+        let gauges = [
+            (
+                "process_resident_memory_bytes",
+                "Resident memory",
+                self.resident_bytes,
+            ),
+            (
+                "process_open_fds",
+                "Open file descriptors",
+                self.descriptors,
+            ),
+            (
+                "process_max_fds",
+                "Limit of open file descriptors",
+                self.descriptors_max,
+            ),
+            ("process_threads", "Threads", self.threads),
+            (
+                "process_start_time_seconds",
+                "Time of the start, in seconds since 1970",
+                self.started_s,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            if let Some(value) = value {
+                exposition.gauge(name, help, value);
+            }
         }
     }
 }
@@ -78,11 +102,6 @@ fn started_s(stat: &str) -> Option<f64> {
     Some(stat_field(stat, 19)? / TICKS_PER_S)
 }
 
-/// Returns the time at which the system booted, in seconds since 1970.
-fn boot_s(system: &str) -> Option<f64> {
-    field(system, "btime ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +114,10 @@ mod tests {
         assert_eq!(processor_s(stat), Some(3.0));
         assert_eq!(started_s(stat), Some(12.34));
         assert_eq!(processor_s("7 (a) S"), None);
-        assert_eq!(boot_s("cpu 1\nbtime 1700000000\n"), Some(1_700_000_000.0));
+        assert_eq!(
+            field("cpu 1\nbtime 1700000000\n", "btime "),
+            Some(1_700_000_000.0)
+        );
         let limits = "Limit  Soft  Hard\nMax open files            1024   4096  files\n";
         assert_eq!(field(limits, "Max open files"), Some(1024.0));
     }
@@ -105,7 +127,7 @@ mod tests {
     #[test]
     fn this_process_has_all_series() {
         let mut exposition = Exposition::default();
-        collect(&mut exposition);
+        ProcessSample::read().collect(&mut exposition);
         let text = exposition.text(Format::Prometheus).expect("text");
         for name in [
             "process_cpu_seconds_total",

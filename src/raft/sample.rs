@@ -3,10 +3,11 @@
 use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
 use super::status::{self, Status};
-use crate::model::{CoordinatorQuery, Engine};
+use crate::model::Engine;
 use crate::registry::NodeCounts;
-use crate::storage::SpaceState;
+use crate::storage::{SpaceState, Store};
 use openraft::async_runtime::WatchReceiver;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Maximum time to wait for the disk to report its space.
@@ -54,11 +55,8 @@ pub struct GroupSample {
 
 /// Reads the values of a node. Waits only for the disk, and only for a limited time.
 pub(super) async fn of(bootstrap: &Bootstrap, group: Option<&Group>) -> NodeSample {
-    let store = bootstrap.options.store.clone();
-    let (work, log_bytes) = (store.work(), store.log_bytes());
-    let asked = work.run(move || (store.space().ok(), store.snapshots().newest_bytes().ok()));
-    let asked = tokio::time::timeout(DISK_TIME_LIMIT, asked).await;
-    let (disk, snapshot_bytes) = asked.map_or((None, None), |asked| asked.unwrap_or_default());
+    let log_bytes = bootstrap.options.store.log_bytes();
+    let (disk, snapshot_bytes) = of_disk(bootstrap.options.store.clone()).await;
     NodeSample {
         status: status::of(bootstrap, group),
         log_bytes,
@@ -68,20 +66,30 @@ pub(super) async fn of(bootstrap: &Bootstrap, group: Option<&Group>) -> NodeSamp
     }
 }
 
+/// Asks the disk for its space and for the size of the newest snapshot. Asks nothing while an
+/// earlier question has no answer, so that a hanging disk holds at most one thread.
+async fn of_disk(store: Store) -> (Option<SpaceState>, Option<u64>) {
+    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+    if IS_ASKED.swap(true, Ordering::AcqRel) {
+        return (None, None);
+    }
+    let work = store.work();
+    let asked = work.run(move || {
+        let answer = (store.space().ok(), store.snapshots().newest_bytes().ok());
+        IS_ASKED.store(false, Ordering::Release);
+        answer
+    });
+    match tokio::time::timeout(DISK_TIME_LIMIT, asked).await {
+        Ok(Ok(answer)) => answer,
+        _ => (None, None),
+    }
+}
+
 fn in_group(group: &Group) -> GroupSample {
     let committed = group.raft.metrics().borrow_watched().cluster_committed;
     let registry = group.replica.registry();
-    let coordinators = Engine::ALL.map(|engine| {
-        let query = CoordinatorQuery {
-            engine: Some(engine),
-            pool: None,
-        };
-        let found = registry.coordinators(&query);
-        (
-            engine.service_type(),
-            found.found.len() + found.unusable.len(),
-        )
-    });
+    let coordinators =
+        Engine::ALL.map(|engine| (engine.service_type(), registry.coordinator_nodes(engine)));
     GroupSample {
         committed_index: committed.map(|id| id.index()),
         level: registry.level(),

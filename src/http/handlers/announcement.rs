@@ -101,9 +101,10 @@ async fn put<D: Backend>(
     };
     let check = check_of(app, client, node_id, announced.as_ref());
     let check = check.as_ref().map(|check| check as RegisteredCheck<'_>);
-    let kind = || match change.has_begun() {
-        true => WriteKind::Announce,
-        false => WriteKind::Renew,
+    // A write that fails earlier may be a new announcement.
+    let kind = |is_acknowledged| match is_acknowledged && !change.has_begun() {
+        true => WriteKind::Renew,
+        false => WriteKind::Announce,
     };
     let written = app
         .write(kind, &client.connection_info, |deadline| {
@@ -161,7 +162,7 @@ pub(in crate::http) async fn withdraw<D: Backend>(
     let check = check_of(&app, &client, &node_id, None);
     let check = check.as_ref().map(|check| check as RegisteredCheck<'_>);
     let write = app.write(
-        || WriteKind::Withdraw,
+        |_| WriteKind::Withdraw,
         &client.connection_info,
         |deadline| app.backend.withdraw(node_id.clone(), check, deadline),
     );

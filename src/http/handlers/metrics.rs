@@ -3,13 +3,14 @@
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
 use crate::http::request::content_negotiation::prefers_openmetrics;
-use crate::http::state::{App, AppState};
-use crate::metrics::{Exposition, Format, LabelSet, collect_process};
+use crate::http::state::{App, AppState, deadline};
+use crate::metrics::{Exposition, Format, LabelSet, ProcessSample};
 use crate::raft::{GroupSample, NodeSample, Role, Status};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
+use tokio::time::timeout_at;
 
 /// The path of the metrics.
 pub(in crate::http) const METRICS_PATH: &str = "/metrics";
@@ -24,7 +25,14 @@ pub(in crate::http) async fn metrics<D: Backend>(
         true => Format::OpenMetrics,
         false => Format::Prometheus,
     };
+    // One scrape at a time, so that many of them do not take the time of other requests.
+    let Ok(_turn) = timeout_at(deadline(), app.scrapes.lock()).await else {
+        let reason = "too many scrapes are waiting on this node";
+        return Err(ApiError::Unavailable(reason.to_owned()));
+    };
     let sample = app.backend.sample().await;
+    // With many descriptors, the system takes milliseconds to list them.
+    let process = tokio::task::spawn_blocking(ProcessSample::read).await;
     let mut exposition = Exposition::default();
     of_node(&mut exposition, &sample, app.backend.ready().is_ok());
     if let Some(group) = &sample.group {
@@ -32,7 +40,9 @@ pub(in crate::http) async fn metrics<D: Backend>(
     }
     of_disk(&mut exposition, &sample);
     of_server(&mut exposition, &app);
-    collect_process(&mut exposition);
+    if let Ok(process) = process {
+        process.collect(&mut exposition);
+    }
     let text = exposition
         .text(format)
         .map_err(|error| ApiError::Internal(error.to_string()))?;
@@ -157,7 +167,7 @@ fn of_group(exposition: &mut Exposition, group: &GroupSample) {
     for (name, help, value) in [
         (
             "quorate_leader_changes",
-            "Leaders that this node has seen, after the first",
+            "Leaderships that this node has seen, after the first",
             group.leaders.saturating_sub(1),
         ),
         (

@@ -129,11 +129,13 @@ async fn serve<D: Backend>(
     if let Asked::After { index, wait } = asked
         && may_wait
     {
-        let answer = Box::pin(after(app, &lookup, index, now() + wait)).await?;
+        let waited = Box::pin(after(app, &lookup, index, now() + wait)).await;
+        let answer = match waited {
+            Ok(answer) => answer,
+            Err(error) => return Ok(held(error.into_response())),
+        };
         app.make(&answer, wants_gzip(headers)).await?;
-        let mut response = ok_response(&answer, headers);
-        response.extensions_mut().insert(Held);
-        return Ok(response);
+        return Ok(held(ok_response(&answer, headers)));
     }
     let answer = at_once(app, &lookup, asked).await?;
     // Renders the bytes and their tag, but not gzip yet, because the client may already have the
@@ -142,10 +144,13 @@ async fn serve<D: Backend>(
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = etag::match_tag(headers, answer.rendered.tag());
     let is_held = may_hold && may_wait && known == TagMatch::Current;
-    let (answer, held) = if is_held {
+    let (answer, has_permit) = if is_held {
         // This future is boxed, like the wait for an index above. Otherwise, both would make the
         // future of every lookup larger.
-        Box::pin(hold(app, &lookup, answer)).await?
+        match Box::pin(hold(app, &lookup, answer)).await {
+            Ok(result) => result,
+            Err(error) => return Ok(held(error.into_response())),
+        }
     } else {
         (answer, app.holds.available_permits() > 0)
     };
@@ -156,16 +161,22 @@ async fn serve<D: Backend>(
         }
         TagMatch::Current | TagMatch::Any => unchanged(&answer),
     };
-    let next = if may_hold && held { SOON } else { LATER };
+    let next = if may_hold && has_permit { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
     // A 304 has both headers too, because airlift's client reads them from a 304 as well.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);
-    if is_held {
-        response.extensions_mut().insert(Held);
+    match is_held && has_permit {
+        true => Ok(held(response)),
+        false => Ok(response),
     }
-    Ok(response)
+}
+
+/// Marks the response to a lookup that has waited for a change.
+fn held(mut response: Response) -> Response {
+    response.extensions_mut().insert(Held);
+    response
 }
 
 /// Responds to a lookup immediately, with the bytes that all readers of the same state share, plain

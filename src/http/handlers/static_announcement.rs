@@ -56,7 +56,7 @@ pub(in crate::http) async fn add<D: Backend>(
     let route = "POST /v1/announcement/static";
     let change = RequestedChange::new(&client, route, &id, environment);
     let write = app.write(
-        || WriteKind::Static,
+        |_| WriteKind::Static,
         &client.connection_info,
         |deadline| app.backend.add_static(service, deadline),
     );
@@ -81,7 +81,7 @@ pub(in crate::http) async fn remove<D: Backend>(
     let route = "DELETE /v1/announcement/static/{id}";
     let change = RequestedChange::new(&client, route, &id, environment);
     let write = app.write(
-        || WriteKind::Static,
+        |_| WriteKind::Static,
         &client.connection_info,
         |deadline| app.backend.remove_static(id.clone(), deadline),
     );

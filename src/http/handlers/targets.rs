@@ -6,7 +6,7 @@ use crate::http::request::airlift_compat::{JSON, NO_SNIFF};
 use crate::http::request::content_negotiation::accepts_json;
 use crate::http::request::query::Parameters;
 use crate::http::respond::large;
-use crate::http::state::{App, QUORATE_INDEX};
+use crate::http::state::{App, QUORATE_INDEX, deadline};
 use crate::model::{Lookup, client_address, decimal};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -15,10 +15,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The properties with addresses, by priority. Prometheus is usually near the engine, so the
-/// addresses for the engine's own nodes come first.
-const ADDRESS_PROPERTIES: [&str; 4] = ["https", "http", "https-external", "http-external"];
+use tokio::time::timeout_at;
 
 /// Maximum length of `path` in bytes.
 const PATH_BYTES_MAX: usize = 1_024;
@@ -36,7 +33,36 @@ struct FoundService {
     /// Absent for a static service.
     node_id: Option<String>,
     pool: String,
-    properties: BTreeMap<String, String>,
+    properties: FoundProperties,
+}
+
+/// The properties that targets need. Others are not stored.
+#[derive(Deserialize)]
+struct FoundProperties {
+    https: Option<String>,
+    http: Option<String>,
+    #[serde(rename = "https-external")]
+    https_external: Option<String>,
+    #[serde(rename = "http-external")]
+    http_external: Option<String>,
+    node_version: Option<String>,
+    coordinator: Option<String>,
+}
+
+impl FoundProperties {
+    /// Returns the addresses by priority. Prometheus is usually near the engine, so the addresses
+    /// for the engine's own nodes come first.
+    fn addresses(&self) -> impl Iterator<Item = &str> {
+        let addresses = [
+            &self.https,
+            &self.http,
+            &self.https_external,
+            &self.http_external,
+        ];
+        addresses
+            .into_iter()
+            .filter_map(|address| address.as_deref())
+    }
 }
 
 /// A target with its labels.
@@ -119,9 +145,22 @@ async fn serve<D: Backend>(
     }
     let options = TargetOptions::of(uri)?;
     let answer = app.look_up(&lookup).await?;
-    app.make(&answer, false).await?;
-    let targets = targets(answer.rendered.json(), &options);
-    let targets = targets.map_err(|error| ApiError::Internal(error.to_string()))?;
+    // The lookup may have a hundred megabytes, so it is read on another thread, and few at once.
+    let Ok(Ok(permit)) = timeout_at(deadline(), app.large.clone().acquire_owned()).await else {
+        let reason = "too many large lookups are being rendered on this node";
+        return Err(ApiError::Unavailable(reason.to_owned()));
+    };
+    let rendered = answer.rendered.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let made = targets(rendered.json(), &options);
+        // The permit is released here, even if the request was cancelled.
+        drop(permit);
+        made
+    });
+    let made = made
+        .await
+        .map_err(|error| ApiError::Internal(error.to_string()))?;
+    let targets = made.map_err(|error| ApiError::Internal(error.to_string()))?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(JSON)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -131,23 +170,22 @@ async fn serve<D: Backend>(
     Ok((headers, large::body(targets)).into_response())
 }
 
-/// Returns the targets of the services in the JSON of a lookup: one for each node and address. A
+/// Returns the targets of the services in the JSON of a lookup: one for each node, pool and address. A
 /// service without a usable address has none.
 fn targets(json: &[u8], options: &TargetOptions) -> serde_json::Result<Bytes> {
     let found: FoundServices = serde_json::from_slice(json)?;
-    let mut by_address: BTreeMap<(Option<String>, String), TargetGroup> = BTreeMap::new();
+    let mut by_address: BTreeMap<_, TargetGroup> = BTreeMap::new();
     for service in found.services {
         let Some((scheme, authority)) = address_of(&service, options.port) else {
             continue;
         };
-        let property = |name: &str| service.properties.get(name).cloned();
         let labels = [
-            ("__scheme__", Some(scheme)),
+            ("__scheme__", Some(scheme.clone())),
             ("__metrics_path__", options.path.clone()),
             ("__meta_quorate_pool", Some(service.pool.clone())),
             ("__meta_quorate_node", service.node_id.clone()),
-            ("__meta_quorate_version", property("node_version")),
-            ("__meta_quorate_coordinator", property("coordinator")),
+            ("__meta_quorate_version", service.properties.node_version),
+            ("__meta_quorate_coordinator", service.properties.coordinator),
         ];
         let labels = labels
             .into_iter()
@@ -156,7 +194,7 @@ fn targets(json: &[u8], options: &TargetOptions) -> serde_json::Result<Bytes> {
             targets: [authority.clone()],
             labels: labels.collect(),
         };
-        by_address.insert((service.node_id, authority), group);
+        by_address.insert((service.node_id, service.pool, scheme, authority), group);
     }
     let groups: Vec<_> = by_address.into_values().collect();
     serde_json::to_vec(&groups).map(Bytes::from)
@@ -164,10 +202,8 @@ fn targets(json: &[u8], options: &TargetOptions) -> serde_json::Result<Bytes> {
 
 /// Returns the scheme and the authority of the first usable address of a service.
 fn address_of(service: &FoundService, port: Option<u16>) -> Option<(String, String)> {
-    let address = ADDRESS_PROPERTIES.iter().find_map(|name| {
-        let address = service.properties.get(*name)?;
-        client_address(address).ok()
-    })?;
+    let mut addresses = service.properties.addresses();
+    let address = addresses.find_map(|address| client_address(address).ok())?;
     let uri: Uri = address.parse().ok()?;
     let (scheme, host) = (uri.scheme_str()?.to_owned(), uri.host()?);
     let default_port = if scheme == "https" { 443 } else { 80 };

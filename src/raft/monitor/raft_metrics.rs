@@ -23,6 +23,8 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     // full metrics agree with the server metrics.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;
+    // The last leadership, which is kept while there is no leader.
+    let mut last_leadership = None;
     loop {
         while !agree(&seldom.borrow_watched(), &metrics.borrow_watched())
             && metrics.changed().await.is_ok()
@@ -50,7 +52,9 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
                 return false;
             }
             log_changes(old, &view);
-            if view.leader.is_some() && old.leader != view.leader {
+            let leadership = view.leader.as_ref().map(|leader| (leader.id, leader.term));
+            if leadership.is_some() && leadership != last_leadership {
+                last_leadership = leadership;
                 group.counters.leaders.add_one();
             }
             *old = view;

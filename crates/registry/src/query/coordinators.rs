@@ -6,7 +6,7 @@ use crate::model::{
 use crate::registry::Registry;
 use crate::state::node_entry::{NodeEntry, is_true};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The properties with addresses, by priority. The first usable address of a service is the address
 /// of the coordinator. Addresses for external clients come before addresses for the engine's own
@@ -54,6 +54,20 @@ impl Registry {
         });
         unusable.truncate(UNUSABLE_MAX);
         Coordinators { found, unusable }
+    }
+
+    /// Returns the number of nodes that are coordinators of an engine, with or without a usable
+    /// address. Does not unpack their announcements.
+    pub fn coordinator_nodes(&self, engine: Engine) -> usize {
+        let pools = |service_type: &str| {
+            let of_type = self.index.of_type(service_type);
+            of_type
+                .into_iter()
+                .flat_map(|of_type| of_type.pools.values())
+        };
+        let by_type = pools(engine.coordinator_type()).flat_map(|of_pool| &of_pool.nodes);
+        let by_property = pools(engine.service_type()).flat_map(|of_pool| &of_pool.coordinators);
+        by_type.chain(by_property).collect::<BTreeSet<_>>().len()
     }
 
     /// Adds the coordinators of one engine to `all`, including those without a usable address.

@@ -1,7 +1,8 @@
 //! Counts of what happened to announced nodes, for metrics.
 
-/// The number of events since this replica was created. They are not part of the state: replicas
-/// with equal states may have different counts.
+/// The number of events that a process has applied, which include those of a replayed log but not
+/// those inside a snapshot. They are not part of the state: replicas with equal states may have
+/// different counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NodeCounts {
     /// Nodes that were announced while they were not registered.
