@@ -3,7 +3,8 @@
 
 use super::line_queue::LineQueue;
 use crate::clock;
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, OnceLock, Weak};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -58,35 +59,71 @@ impl<S: Subscriber> Layer<S> for AuditLayer {
 /// Formats an event as the end of a JSON object, after the value of the first member, which is the
 /// time.
 fn rest_of_line(event: &Event<'_>) -> String {
-    let mut members = JsonMembers("\"".to_owned());
+    let mut members = JsonMembers::new();
     if let Some(node_id) = NODE_ID.get() {
-        members.push("node", &json(node_id));
+        members.push_text("node", node_id);
     }
     event.record(&mut members);
-    members.0.push_str("}\n");
-    members.0
+    members.finish()
 }
 
-/// The members of a JSON object.
-struct JsonMembers(String);
+/// The members of a JSON object, as they are appended. At full load a node writes an event for each
+/// of thousands of changes a second, so nothing is allocated for a single member.
+struct JsonMembers {
+    json: Vec<u8>,
+    /// A value that is formatted before it is escaped.
+    formatted: String,
+}
 
 impl JsonMembers {
-    fn push(&mut self, name: &str, value: &str) {
-        let _infallible = write!(self.0, ",{}:{value}", json(name));
+    /// Capacity for a line, which is enough for most events.
+    const CAPACITY_BYTES: usize = 512;
+
+    fn new() -> JsonMembers {
+        let mut json = Vec::with_capacity(JsonMembers::CAPACITY_BYTES);
+        json.push(b'"');
+        JsonMembers {
+            json,
+            formatted: String::new(),
+        }
+    }
+
+    /// Appends a member. Names of fields are identifiers, which need no escapes.
+    fn push_text(&mut self, name: &str, value: &str) {
+        self.push_name(name);
+        push_json(&mut self.json, value);
+    }
+
+    fn push_name(&mut self, name: &str) {
+        for part in [",\"", name, "\":"] {
+            self.json.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn push_plain(&mut self, field: &Field, value: impl fmt::Display) {
+        self.push_name(field.name());
+        let _infallible = write!(self.json, "{value}");
+    }
+
+    fn finish(mut self) -> String {
+        self.json.extend_from_slice(b"}\n");
+        // JSON is UTF-8, so nothing is replaced.
+        String::from_utf8(self.json)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 
 impl Visit for JsonMembers {
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push(field.name(), &value.to_string());
+        self.push_plain(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push(field.name(), &value.to_string());
+        self.push_plain(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.push(field.name(), &json(value));
+        self.push_text(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -94,13 +131,17 @@ impl Visit for JsonMembers {
             "message" => "event",
             name => name,
         };
-        self.push(name, &json(&format!("{value:?}")));
+        self.formatted.clear();
+        let _infallible = fmt::write(&mut self.formatted, format_args!("{value:?}"));
+        self.push_name(name);
+        push_json(&mut self.json, &self.formatted);
     }
 }
 
-/// Returns a text as a JSON string, in which all control characters are escaped.
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// Appends a text as a JSON string, in which all control characters are escaped.
+fn push_json(json: &mut Vec<u8>, text: &str) {
+    // Writing to memory does not fail.
+    let _infallible = serde_json::to_writer(json, text);
 }
 
 #[cfg(test)]
