@@ -1,7 +1,8 @@
 //! Clients that announce, renew, withdraw and look up without pause, and record each operation for
 //! the checker of histories.
 
-use super::http;
+use super::engines_secret::send_as_engine;
+use super::http::{self, Pending};
 use super::rivals::{Ask, outcome_of, request_of};
 use super::workers::WORKER;
 use crate::support::node::{PATIENCE, services, write_of};
@@ -214,7 +215,8 @@ impl Client {
         let (method, path, body) = request_of(&input);
         let call_ns = self.shared.now_ns();
         let address = self.shared.servers[server as usize];
-        let answer = http::request(address, method, &path, body.as_deref(), PATIENCE);
+        let sent = send_as_engine(address, method, &path, body.as_deref(), PATIENCE);
+        let answer = sent.and_then(Pending::answer);
         let return_ns = Some(self.shared.now_ns());
         let (outcome, index) = outcome_of(&write_of(answer));
         match outcome {

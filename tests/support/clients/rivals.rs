@@ -1,5 +1,6 @@
 //! Writes one node id as two clients through different nodes, and proves which write arrived first.
 
+use super::engines_secret::send_as_engine;
 use super::http::{self, Pending};
 use crate::support::node::{PATIENCE, Write, announcement, announcement_path, write_of};
 use crate::support::wait::let_pass;
@@ -35,7 +36,7 @@ impl<'a> Ask<'a> {
         let call_ns = (self.now_ns)();
         let (method, path, body) = request_of(&self.input);
         let address = self.server.1;
-        let sent = http::send(address, method, &path, body.as_deref(), PATIENCE);
+        let sent = send_as_engine(address, method, &path, body.as_deref(), PATIENCE);
         Underway {
             ask: self,
             call_ns,

@@ -1,7 +1,8 @@
 //! Workers, and watchers that record every lookup in which a worker is missing. The workers renew
 //! like those of an engine, three times within max-age.
 
-use super::http;
+use super::engines_secret::send_as_engine;
+use super::http::{self, Pending};
 use crate::support::etc::ENVIRONMENT;
 use crate::support::node::{announcement_path, services};
 use crate::support::wait::{let_pass, until};
@@ -121,8 +122,11 @@ fn renew(
     let mut server = number;
     while !stop.load(Ordering::Relaxed) {
         let address = servers[server % servers.len()];
-        let answer = http::request(address, "PUT", &path, Some(&body), PATIENCE);
-        if answer.is_ok_and(|answer| answer.status == 202) {
+        let sent = send_as_engine(address, "PUT", &path, Some(&body), PATIENCE);
+        if sent
+            .and_then(Pending::answer)
+            .is_ok_and(|answer| answer.status == 202)
+        {
             renewals.fetch_add(1, Ordering::Relaxed);
             let again_at = clock::now() + max_age / 3;
             while clock::now() < again_at && !stop.load(Ordering::Relaxed) {

@@ -8,6 +8,7 @@ use crate::support::cluster::{self, FORM_LIMIT};
 use crate::support::engines_secret::SECRET;
 use crate::support::failing_disk::FailingDisk;
 use crate::support::http;
+use crate::support::node::{PATIENCE, announcement, announcement_path};
 use crate::support::proxy::Pace;
 use crate::support::wait::until;
 use crate::support::wrong_clock::WrongClock;
@@ -78,17 +79,24 @@ pub struct Stage {
 
 impl Stage {
     /// Starts a cluster with links, disks and clocks that can be made to fail. Its nodes must prove
-    /// to each other that they have a shared secret.
+    /// to each other that they have a shared secret, and engines must prove it to the nodes.
     pub fn start(nodes: usize, options: Options, seed: u64) -> Stage {
         let mut cluster = Cluster::prepare(nodes, options);
         for node in &mut cluster.nodes {
-            node.set("cluster.shared-secret", SECRET);
+            // Peers and engines must prove that they have it.
+            node.set("internal-communication.shared-secret", SECRET);
         }
         let disks = cluster.nodes.iter_mut().map(FailingDisk::of).collect();
         let clocks = cluster.nodes.iter_mut().map(WrongClock::of).collect();
         cluster.start_all();
         cluster.wait_ready();
         cluster.wait_ordered();
+        for node in &cluster.nodes {
+            let (path, body) = (announcement_path("w"), announcement("engine", "w", 1));
+            let to = node.address();
+            let unproved = http::request(to, "PUT", &path, Some(&body), PATIENCE);
+            assert_eq!(unproved.expect("it answers").status, 401);
+        }
         let mesh = Mesh::between(&mut cluster);
         cluster.wait_ready();
         Stage {
