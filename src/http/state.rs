@@ -168,8 +168,8 @@ impl<D: Backend> AppState<D> {
     }
 
     /// Runs a write for a request on the connection `connection_info`, and counts it as of the kind
-    /// that `kind` returns afterwards, which is given whether the write was acknowledged. There is no timeout here, because the write completes by its
-    /// deadline ([`Backend`]).
+    /// that `kind` returns afterwards, given whether the write was acknowledged. There is no timeout
+    /// here, because the write completes by its deadline ([`Backend`]).
     ///
     /// Must be called after the body is read, because the process may be suspended while the body
     /// arrives.

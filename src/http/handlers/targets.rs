@@ -170,8 +170,8 @@ async fn serve<D: Backend>(
     Ok((headers, large::body(targets)).into_response())
 }
 
-/// Returns the targets of the services in the JSON of a lookup: one for each node, pool and address. A
-/// service without a usable address has none.
+/// Returns the targets of the services in the JSON of a lookup: one for each node, pool and
+/// address. A service without a usable address has none.
 fn targets(json: &[u8], options: &TargetOptions) -> serde_json::Result<Bytes> {
     let found: FoundServices = serde_json::from_slice(json)?;
     let mut by_address: BTreeMap<_, TargetGroup> = BTreeMap::new();

@@ -12,8 +12,8 @@ use tokio_rustls::server::TlsStream;
 
 /// Maximum number of bytes that wait in the TLS connection for the socket. Bytes that the TLS
 /// connection takes count as progress of the client, so few may wait there. On the other hand, a
-/// large response takes a system call for each of them. A client that does not read keeps them until
-/// it is cut, as it keeps the kernel's buffer.
+/// large response takes a system call for each of them. A client that does not read keeps them
+/// until it is cut, as it keeps the kernel's buffer.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
 
 /// Interval at which a socket with unread bytes is checked for a close by the client. A wait for
