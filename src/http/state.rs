@@ -167,9 +167,9 @@ impl<D: Backend> AppState<D> {
         stopped(&mut self.stop.clone()).await;
     }
 
-    /// Runs a write for a request on the connection `connection_info`, and counts it as of the kind
-    /// that `kind` returns afterwards, given whether the write was acknowledged. There is no timeout
-    /// here, because the write completes by its deadline ([`Backend`]).
+    /// Runs a write for a request on the connection `connection_info`. Counts it as of the kind
+    /// that `kind` returns afterwards, given whether the write was acknowledged. There is no
+    /// timeout here, because the write completes by its deadline ([`Backend`]).
     ///
     /// Must be called after the body is read, because the process may be suspended while the body
     /// arrives.
