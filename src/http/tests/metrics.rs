@@ -3,10 +3,13 @@
 use super::held::{announce, get};
 use super::server::TestServer;
 use crate::clock::now;
+use crate::http::HttpSettings;
 use crate::http::fake_backend::Mode;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const PATH: &str = "/v1/service/presto/general";
 
 /// Maximum number of time series of a node.
 const SERIES_MAX: usize = 400;
@@ -128,6 +131,30 @@ async fn requests_are_counted() {
     };
     assert_eq!(names(&before), names(&after), "clients add no series");
     assert!(names(&after).len() <= SERIES_MAX, "{}", names(&after).len());
+}
+
+/// The time for which a lookup is held is not a duration of requests, even if the hold fails.
+#[tokio::test]
+async fn held_lookups_have_no_duration() {
+    let server = TestServer::with(HttpSettings {
+        hold_time_ms: 20,
+        ..HttpSettings::new("test")
+    })
+    .await;
+    let tag = server.ask(get(PATH, "")).await.headers["etag"].clone();
+    let headers = format!("If-None-Match: {tag}\r\n");
+    let unchanged = server.ask(get(PATH, &headers)).await;
+    assert_eq!(unchanged.status, 304);
+    server.backend.set_lost(Some("no leader"));
+    assert_eq!(server.ask(get(PATH, &headers)).await.status, 503);
+    let text = text(&server).await;
+    let durations = r#"quorate_http_request_duration_seconds_count{kind="lookup"}"#;
+    assert_eq!(value(&text, durations), 1.0);
+    for (code, count) in [("2xx", 1.0), ("3xx", 1.0), ("5xx", 1.0)] {
+        let route = r#"route="/v1/service/{type}/{pool}""#;
+        let series = format!("quorate_http_requests_total{{{route},code=\"{code}\"}}");
+        assert_eq!(value(&text, &series), count, "{code}");
+    }
 }
 
 /// A scrape takes little time, however many nodes are announced.

@@ -5,6 +5,7 @@ use super::held::{announce, get};
 use super::http2::Http2;
 use super::server::{TestServer, answer, ask};
 use crate::http::HttpSettings;
+use crate::http::fake_backend::Mode;
 use futures_util::future::select_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -81,6 +82,18 @@ async fn the_location_of_a_static_service_has_a_limit() {
         );
         assert_eq!(server.ask(post).await.status, status, "{bytes}");
     }
+}
+
+/// Without a quorum, the targets for Prometheus are not an empty list, which would mean that no
+/// engine is left.
+#[tokio::test]
+async fn no_quorum_is_not_no_targets() {
+    let server = TestServer::start().await;
+    let none = server.ask(get("/v1/targets/trino", "")).await;
+    assert_eq!((none.status, &*none.body), (200, &b"[]"[..]));
+    server.backend.set(Mode::No);
+    let lost = server.ask(get("/v1/targets/trino", "")).await;
+    assert_eq!(lost.status, 503);
 }
 
 /// Only GET can be upgraded: the response to HEAD has no content, and could not switch protocols.

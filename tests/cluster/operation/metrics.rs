@@ -63,9 +63,17 @@ fn the_metrics_show_the_group_and_need_no_quorum() {
         }
     }
     assert_eq!(leaders, 1.0);
-    for node in &mut cluster.nodes[1..] {
-        node.kill9();
+    let changes = |node: &Node| value(&scrape(node), "quorate_leader_changes_total");
+    let leader = cluster.leader();
+    let rest = [1, 2].map(|step| (leader + step) % 3);
+    let before = rest.map(|at| changes(&cluster.nodes[at]));
+    cluster.nodes[leader].kill9();
+    for (at, before) in rest.into_iter().zip(before) {
+        until("the new leader is counted", FORM_LIMIT, || {
+            (changes(&cluster.nodes[at]) > before).then_some(())
+        });
     }
+    cluster.nodes[rest[1]].kill9();
     let alone = [
         ("quorate_ready", 0.0),
         ("quorate_has_leader", 0.0),
@@ -73,6 +81,6 @@ fn the_metrics_show_the_group_and_need_no_quorum() {
         ("quorate_failure_tolerance", 0.0),
     ];
     until("the loss is shown", FORM_LIMIT, || {
-        shows(&scrape(&cluster.nodes[0]), &alone).then_some(())
+        shows(&scrape(&cluster.nodes[rest[0]]), &alone).then_some(())
     });
 }

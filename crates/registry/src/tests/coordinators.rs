@@ -1,7 +1,7 @@
 //! Tests of the order of coordinators.
 
-use crate::model::{Announcement, CoordinatorQuery, Service};
-use crate::{Batch, Command, Registry};
+use crate::model::{Announcement, CoordinatorQuery, Engine, Service};
+use crate::{Batch, Command, NodeCounts, Registry};
 
 /// Gives the services of random commands the types and properties of an engine.
 pub(super) fn as_engines(batch: &mut Batch) {
@@ -196,4 +196,54 @@ fn the_external_address_is_preferred() {
         assert_eq!(first.map(|found| found.uri.as_str()), uri);
         assert_eq!(found.unusable.len(), usize::from(uri.is_none()));
     }
+}
+
+/// Joins, replacements, withdrawals and expirations are counted once each. Renewals, and
+/// withdrawals of absent nodes, are not. A node that is a coordinator in two ways is one.
+#[test]
+fn nodes_are_counted() {
+    let mut cluster = EngineCluster {
+        registry: Registry::new("test"),
+        index: 0,
+    };
+    let withdraw = |node_id: &str| Command::Withdraw {
+        seen: u64::MAX,
+        node_id: node_id.to_owned(),
+    };
+    let Command::Announce {
+        seen,
+        mut announcement,
+    } = coordinator("twice", "1", 1)
+    else {
+        unreachable!("it is an announcement");
+    };
+    let mut services = announcement.services.to_vec();
+    services.push(Service {
+        id: "engine".to_owned(),
+        service_type: "trino".to_owned(),
+        properties: [("coordinator".to_owned(), "true".to_owned())].into(),
+    });
+    announcement.services = services.into();
+    cluster.apply(vec![Command::Announce { seen, announcement }]);
+    for port in [2, 2, 3] {
+        cluster.apply(vec![coordinator("a", "1", port)]);
+    }
+    assert_eq!(cluster.registry.coordinator_nodes(Engine::Trino), 2);
+    assert_eq!(cluster.registry.coordinator_nodes(Engine::Presto), 0);
+    cluster.apply(vec![withdraw("a")]);
+    cluster.apply(vec![withdraw("a")]);
+    for _ in 0..40 {
+        cluster.apply(vec![Command::Tick {
+            advance_ms: 1_000,
+            grace_ms: None,
+        }]);
+    }
+    let counts = NodeCounts {
+        joined: 2,
+        replaced: 1,
+        withdrawn: 1,
+        expired: 1,
+    };
+    assert_eq!(cluster.registry.node_counts(), counts);
+    assert_eq!(cluster.registry.coordinator_nodes(Engine::Trino), 0);
 }
