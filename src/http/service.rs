@@ -181,7 +181,7 @@ impl<D: Backend> RootService<D> {
             if permit.for_peers() {
                 return Err(ApiError::TooManyConnections);
             }
-            // The metrics promise nothing about the present.
+            // Metrics may be old, so a scrape needs no new connection.
             if path != METRICS_PATH
                 && !self
                     .app

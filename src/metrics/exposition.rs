@@ -47,9 +47,7 @@ impl Exposition {
 
     /// Adds a gauge without labels.
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
-        let gauge = FloatGauge::default();
-        gauge.set(value);
-        self.0.register(name, help, gauge);
+        self.gauges(name, help, [(LabelSet::new(), value)]);
     }
 
     /// Adds a gauge of one series for each set of labels.
@@ -68,9 +66,7 @@ impl Exposition {
 
     /// Adds a counter without labels.
     pub fn counter(&mut self, name: &str, help: &str, value: u64) {
-        let counter: Counter = Counter::default();
-        counter.inc_by(value);
-        self.0.register(name, help, counter);
+        self.counters(name, help, [(LabelSet::new(), value)]);
     }
 
     /// Adds a counter of one series for each set of labels.

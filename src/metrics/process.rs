@@ -25,7 +25,8 @@ impl ProcessSample {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let (stat, status) = (read("/proc/self/stat"), read("/proc/self/status"));
         // The listing itself takes one descriptor.
-        let descriptors = fs::read_dir("/proc/self/fd").map(|listed| listed.count() - 1);
+        let descriptors =
+            fs::read_dir("/proc/self/fd").map(|listed| listed.count().saturating_sub(1));
         let booted_s = field(&read("/proc/stat"), "btime ");
         ProcessSample {
             processor_s: processor_s(&stat),

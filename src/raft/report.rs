@@ -3,12 +3,9 @@
 
 use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
+use super::sample::DISK_TIME_LIMIT;
 use super::status::{self, Status};
 use openraft::async_runtime::WatchReceiver;
-use std::time::Duration;
-
-/// Maximum time to wait for the disk to report its space.
-const DISK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns a line for each part of consensus and for each member.
 pub(super) async fn lines(bootstrap: &Bootstrap, group: Option<&Group>) -> Vec<String> {

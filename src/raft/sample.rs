@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Maximum time to wait for the disk to report its space.
-const DISK_TIME_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const DISK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// The values of a node at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ pub struct GroupSample {
     pub nodes: usize,
     /// Number of coordinators of each engine.
     pub coordinators: Vec<(&'static str, usize)>,
-    /// What happened to announced nodes since this node started the group.
+    /// The counts of joins and leaves of announced nodes.
     pub node_counts: NodeCounts,
     /// The rest of the time for which no announcement expires, in milliseconds.
     pub grace_left_ms: u64,

@@ -58,7 +58,7 @@ pub struct Registry {
     pub(crate) renderings: Renderings,
     /// The effects of the last applied log entry; not part of the state.
     pub(crate) effects: EntryChanges,
-    /// The events since this replica was created; not part of the state.
+    /// The events that this process has applied; not part of the state.
     pub(crate) counts: NodeCounts,
 }
 
@@ -175,7 +175,7 @@ impl Registry {
         self.services
     }
 
-    /// Returns what happened to nodes since this replica was created.
+    /// Returns the counts of joins and leaves that this process has applied.
     pub fn node_counts(&self) -> NodeCounts {
         self.counts
     }

@@ -238,7 +238,7 @@ fn of_server<D: Backend>(exposition: &mut Exposition, app: &AppState<D>) {
     app.metrics.collect(exposition);
     exposition.counter(
         "quorate_stalls",
-        "Times that this process did not run for longer than a pause of a scheduler",
+        "Times that this process was suspended so long that it no longer trusted open connections",
         app.pause_detector.epoch(),
     );
     if let Some(usage) = app.settings.usage.read() {

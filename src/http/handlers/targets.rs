@@ -6,7 +6,7 @@ use crate::http::request::airlift_compat::{JSON, NO_SNIFF};
 use crate::http::request::content_negotiation::accepts_json;
 use crate::http::request::query::Parameters;
 use crate::http::respond::large;
-use crate::http::state::{App, QUORATE_INDEX, deadline};
+use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::{Lookup, client_address, decimal};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Uri};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tokio::time::timeout_at;
 
 /// Maximum length of `path` in bytes.
 const PATH_BYTES_MAX: usize = 1_024;
@@ -145,20 +144,11 @@ async fn serve<D: Backend>(
     }
     let options = TargetOptions::of(uri)?;
     let answer = app.look_up(&lookup).await?;
-    // The lookup may have a hundred megabytes, so it is read on another thread, and few at once.
-    let Ok(Ok(permit)) = timeout_at(deadline(), app.large.clone().acquire_owned()).await else {
-        let reason = "too many large lookups are being rendered on this node";
-        return Err(ApiError::Unavailable(reason.to_owned()));
-    };
+    // The lookup may have a hundred megabytes.
     let rendered = answer.rendered.clone();
-    let made = tokio::task::spawn_blocking(move || {
-        let made = targets(rendered.json(), &options);
-        // The permit is released here, even if the request was cancelled.
-        drop(permit);
-        made
-    });
-    let made = made
-        .await
+    let made = app
+        .elsewhere(move || targets(rendered.json(), &options))
+        .await?
         .map_err(|error| ApiError::Internal(error.to_string()))?;
     let targets = made.map_err(|error| ApiError::Internal(error.to_string()))?;
     let headers = [

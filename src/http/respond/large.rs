@@ -15,6 +15,7 @@ use hyper::body::{self as http_body, Frame, SizeHint};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::task::JoinError;
 
 /// Size of the pieces in which a large body is passed to hyper, which yields after a few of them.
 const PIECE_BYTES: usize = 128 << 10;
@@ -45,21 +46,34 @@ impl<D: Backend> AppState<D> {
 
     /// Renders on a blocking thread, once a permit for rendering is free.
     async fn make_elsewhere(&self, answer: &LookupResult, with_gzip: bool) -> Result<(), ApiError> {
+        let rendered = answer.rendered.clone();
+        // A panic is ignored here, because the same panic occurs again when the response asks for
+        // the bytes.
+        let _ = self.elsewhere(move || rendered.make(with_gzip)).await?;
+        Ok(())
+    }
+
+    /// Runs work on a large lookup on a blocking thread, once a permit for rendering is free.
+    /// Returns the inner error if the work panics.
+    ///
+    /// # Errors
+    /// Fails if the work cannot start in time, because too many other lookups are being rendered.
+    pub(in crate::http) async fn elsewhere<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, JoinError>, ApiError> {
         let permit = self.large.clone().acquire_owned();
         let Ok(Ok(permit)) = tokio::time::timeout_at(deadline(), permit).await else {
             let reason = "too many large lookups are being rendered on this node";
             return Err(ApiError::Unavailable(reason.to_owned()));
         };
-        let rendered = answer.rendered.clone();
         let made = tokio::task::spawn_blocking(move || {
-            rendered.make(with_gzip);
-            // The permit is released when rendering ends, even if the request was cancelled.
+            let made = work();
+            // The permit is released when the work ends, even if the request was cancelled.
             drop(permit);
+            made
         });
-        // A panic is ignored here, because the same panic occurs again when the response asks for
-        // the bytes.
-        let _ = made.await;
-        Ok(())
+        Ok(made.await)
     }
 }
 
