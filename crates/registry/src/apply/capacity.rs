@@ -5,9 +5,10 @@
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::{Announcement, MAX_LOCATION_BYTES};
 use crate::registry::Registry;
+use crate::state::borrowed::BorrowedAnnouncement;
 use crate::state::by_type_and_pool::{Parts, parts};
 use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
-use crate::state::node_entry::{BorrowedAnnouncement, NodeEntry};
+use crate::state::node_entry::NodeEntry;
 use crate::state::static_entry::StaticEntry;
 use crate::state::type_index::TypeIndex;
 use std::collections::BTreeSet;

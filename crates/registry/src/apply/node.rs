@@ -5,8 +5,9 @@ use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_PROCESSES};
 use crate::model::Announcement;
 use crate::order::WriteOrder;
 use crate::registry::Registry;
+use crate::state::borrowed::BorrowedAnnouncement;
 use crate::state::by_id::by_id;
-use crate::state::node_entry::{BorrowedAnnouncement, NodeEntry};
+use crate::state::node_entry::NodeEntry;
 use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ impl Registry {
         announcement: &Announcement,
     ) -> Outcome {
         let name = announcement.node_id.as_str();
-        let digest = announcement.digest();
+        let new = BorrowedAnnouncement::of(announcement);
+        let digest = new.digest();
         let known = self.nodes.get_key_value(name);
         let (node_id, before) = match known {
             Some((_, entry)) if entry.digest == digest => {
@@ -40,9 +42,8 @@ impl Registry {
         if self.level >= LEVEL_OF_LIMITS && self.objection(announcement).is_some() {
             return Outcome::OverLimit;
         }
-        let mut entry = NodeEntry::new(announcement, digest, index);
-        let packed = entry.share();
-        let (old, new) = (before.as_ref().map(NodeEntry::unpack), packed.unpack());
+        let mut entry = NodeEntry::new(&new, digest, index);
+        let old = before.as_ref().map(NodeEntry::unpack);
         if !self.fits_announcement(before.as_ref().zip(old.as_ref()), (&entry, &new)) {
             return Outcome::CapacityExceeded;
         }
@@ -57,15 +58,18 @@ impl Registry {
             if self.level < LEVEL_OF_PROCESSES || same_process(old, &new) {
                 entry.joined_index = before.joined_index;
             }
-            self.deadlines
-                .remove(&(before.deadline_ms, node_id.clone()));
             self.sum = self.sum.wrapping_sub(before.element(self.level));
         }
         entry.deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
         self.reindex(&node_id, old.as_ref(), Some(&new), index);
-        self.tombstones.forget(&node_id);
         self.sum = self.sum.wrapping_add(entry.element(self.level));
-        self.deadlines.insert((entry.deadline_ms, node_id.clone()));
+        match &before {
+            Some(before) => self.move_deadline(&node_id, before.deadline_ms, entry.deadline_ms),
+            None => {
+                self.tombstones.forget(&node_id);
+                self.deadlines.insert((entry.deadline_ms, node_id.clone()));
+            }
+        }
         self.nodes.insert(node_id, entry);
         Outcome::Applied
     }
@@ -113,15 +117,16 @@ impl Registry {
         let before_ms = std::mem::replace(&mut entry.deadline_ms, deadline_ms);
         entry.written_index = index;
         self.sum = self.sum.wrapping_add(entry.element(self.level));
-        // A second renewal between two ticks results in the same deadline.
-        if before_ms != deadline_ms {
-            self.move_deadline(node_id, before_ms, deadline_ms);
-        }
+        self.move_deadline(node_id, before_ms, deadline_ms);
         Outcome::Applied
     }
 
     /// Moves a node to its new deadline in the queue of deadlines.
     fn move_deadline(&mut self, node_id: &str, before_ms: u64, deadline_ms: u64) {
+        // A second write between two ticks results in the same deadline.
+        if before_ms == deadline_ms {
+            return;
+        }
         let before = (before_ms, Arc::from(node_id));
         let known = match is_planted(Bug::OldDeadline) {
             true => self.deadlines.get(&before).cloned(),

@@ -1,8 +1,8 @@
 //! Moves a node between types and pools when its announcement changes.
 
 use crate::registry::Registry;
+use crate::state::borrowed::BorrowedAnnouncement;
 use crate::state::by_type_and_pool::parts;
-use crate::state::node_entry::BorrowedAnnouncement;
 use crate::state::type_index::PoolEntry;
 use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;

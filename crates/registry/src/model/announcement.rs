@@ -25,21 +25,33 @@ impl Announcement {
     /// compression or number formats, which differ between client libraries. A renewal identifies
     /// the renewed announcement by this digest.
     pub fn digest(&self) -> u128 {
-        let start = Fingerprint::of("announcement 1")
-            .text(&self.node_id)
-            .text(&self.pool)
-            .text(&self.location)
-            .number(self.services.len() as u64);
-        self.services
-            .iter()
-            .fold(start, |so_far, service| {
-                so_far
-                    .text(service.id)
-                    .text(service.service_type)
-                    .map(service.properties)
-            })
-            .finish()
+        let services = self.services.iter();
+        announcement_digest(
+            [&self.node_id, &self.pool, &self.location],
+            services.map(|service| ([service.id, service.service_type], service.properties)),
+        )
     }
+}
+
+/// Computes the digest of an announcement ([`Announcement::digest`]) from its node id, pool and
+/// location, and from the id, type and properties of each of its services, sorted by id.
+pub(crate) fn announcement_digest<'a, P>(
+    [node_id, pool, location]: [&str; 3],
+    services: impl ExactSizeIterator<Item = ([&'a str; 2], P)>,
+) -> u128
+where
+    P: ExactSizeIterator<Item = (&'a str, &'a str)>,
+{
+    let start = Fingerprint::of("announcement 1")
+        .text(node_id)
+        .text(pool)
+        .text(location)
+        .number(services.len() as u64);
+    services
+        .fold(start, |so_far, ([id, service_type], properties)| {
+            so_far.text(id).text(service_type).map(properties)
+        })
+        .finish()
 }
 
 /// A service registered by hand with a single `POST`. It stays until it is deleted.

@@ -35,6 +35,7 @@ mod text;
 
 pub use address::{BadAddress, check_authority, client_address};
 pub use announced_hosts::{BadAnnouncedAddress, announced_hosts};
+pub(crate) use announcement::announcement_digest;
 pub use announcement::{Announcement, StaticService};
 pub use byte_order_mark::without_byte_order_mark;
 pub use coordinator::{Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator};

@@ -4,7 +4,8 @@ use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator, client_address, shown,
 };
 use crate::registry::Registry;
-use crate::state::node_entry::{NodeEntry, is_true};
+use crate::state::borrowed::is_true;
+use crate::state::node_entry::NodeEntry;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 

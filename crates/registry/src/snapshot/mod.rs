@@ -22,8 +22,9 @@ pub use bad_snapshot::BadSnapshot;
 use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::{Announcement, StaticService};
 use crate::registry::{MAX_RETIRED, Registry};
+use crate::state::borrowed::BorrowedAnnouncement;
 use crate::state::by_type_and_pool::parts;
-use crate::state::node_entry::{BorrowedAnnouncement, NodeEntry};
+use crate::state::node_entry::NodeEntry;
 use crate::state::static_entry::StaticEntry;
 use crate::state::tombstones::{MAX_TOMBSTONES, Tombstones};
 use crate::state::type_index::TypeIndexes;
@@ -214,8 +215,9 @@ impl Registry {
         {
             return Err(damaged("a node's announcement", at, "it is out of order"));
         }
-        let digest = announcement.digest();
-        let entry = NodeEntry::from_packed(packed, &announcement, digest, deadline_ms, indexes);
+        let borrowed = BorrowedAnnouncement::of(&announcement);
+        let digest = borrowed.digest();
+        let entry = NodeEntry::from_packed(packed, &borrowed, digest, deadline_ms, indexes);
         self.held_bytes += entry.cost_bytes(self.level);
         let unpacked: BorrowedAnnouncement<'_> = entry.unpack();
         // `by_id` walks two lists of services in parallel, which requires that both are sorted.

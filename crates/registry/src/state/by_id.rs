@@ -1,6 +1,6 @@
 //! A merge of two sorted lists of services.
 
-use crate::state::node_entry::BorrowedService;
+use crate::state::borrowed::BorrowedService;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::iter;

@@ -1,6 +1,6 @@
 //! The services of a node, grouped by type and pool.
 
-use crate::state::node_entry::{BorrowedAnnouncement, BorrowedService};
+use crate::state::borrowed::{BorrowedAnnouncement, BorrowedService};
 use std::collections::BTreeMap;
 
 /// A node's services by type and pool, each group sorted by id.

@@ -1,8 +1,8 @@
 //! The effects of one log entry on each type and pool, for watchers.
 
 use crate::model::{StaticService, write_json_service, write_json_string};
+use crate::state::borrowed::{BorrowedAnnouncement, BorrowedService};
 use crate::state::by_id::by_id;
-use crate::state::node_entry::{BorrowedAnnouncement, BorrowedService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -14,7 +14,8 @@
 //! Before that level, an announcement is counted as its packed text and [`ENTRY_BYTES`], and a
 //! static service as its texts and [`ENTRY_BYTES`].
 
-use crate::model::{Announcement, json_service_bytes};
+use crate::model::json_service_bytes;
+use crate::state::borrowed::BorrowedAnnouncement;
 
 /// Maximum cost of announcements and static services, in bytes as counted in this module.
 ///
@@ -43,8 +44,11 @@ pub(crate) const POOL_BYTES: usize = 576;
 
 /// Returns the cost of an announcement, as counted from the feature level `LEVEL_OF_LIMITS` on. The
 /// cost of types and pools, which all nodes share, is not included.
-pub(crate) fn announcement_bytes(announcement: &Announcement, packed_bytes: usize) -> usize {
-    let Announcement {
+pub(crate) fn announcement_bytes(
+    announcement: &BorrowedAnnouncement<'_>,
+    packed_bytes: usize,
+) -> usize {
+    let BorrowedAnnouncement {
         node_id,
         pool,
         location,
@@ -53,9 +57,10 @@ pub(crate) fn announcement_bytes(announcement: &Announcement, packed_bytes: usiz
     let mut json_bytes = 0;
     // Consecutive equal types are skipped, because most nodes announce services of one type.
     let mut types: Vec<&str> = Vec::new();
-    for service in services.iter() {
+    for service in services {
         let texts = [service.service_type, pool, location];
-        json_bytes += json_service_bytes(service.id, Some(node_id), texts, service.properties);
+        let properties = service.properties.iter().copied();
+        json_bytes += json_service_bytes(service.id, Some(node_id), texts, properties);
         if types.last() != Some(&service.service_type) {
             types.push(service.service_type);
         }

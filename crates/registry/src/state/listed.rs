@@ -1,7 +1,8 @@
 //! The announcements and static services of a lookup, and their rendering as the JSON body.
 
+use super::borrowed::BorrowedAnnouncement;
 use super::growing::Growing;
-use super::node_entry::{BorrowedAnnouncement, PackedAnnouncement};
+use super::node_entry::PackedAnnouncement;
 use crate::model::{StaticService, write_json_service, write_json_string};
 use std::sync::Arc;
 

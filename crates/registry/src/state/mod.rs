@@ -1,5 +1,6 @@
 //! The parts of the state.
 
+pub(crate) mod borrowed;
 pub(crate) mod by_id;
 pub(crate) mod by_type_and_pool;
 pub(crate) mod changes;

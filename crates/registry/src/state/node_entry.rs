@@ -2,8 +2,8 @@
 
 use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_SIPHASH};
 use crate::model::{Announcement, Fingerprint};
+use crate::state::borrowed::BorrowedAnnouncement;
 use crate::state::cost::{ENTRY_BYTES, announcement_bytes};
-use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -49,57 +49,13 @@ impl PackedAnnouncement {
     }
 }
 
-/// An announcement that borrows from its packed form.
-///
-/// The encoding is the same as that of [`Announcement`], field by field. Maps are encoded like
-/// lists of pairs.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct BorrowedAnnouncement<'a> {
-    pub node_id: &'a str,
-    pub pool: &'a str,
-    pub location: &'a str,
-    #[serde(borrow)]
-    pub services: Vec<BorrowedService<'a>>,
-}
-
-/// A service of [`BorrowedAnnouncement`].
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct BorrowedService<'a> {
-    pub id: &'a str,
-    pub service_type: &'a str,
-    #[serde(borrow)]
-    pub properties: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> BorrowedService<'a> {
-    /// Returns the value of a property.
-    pub fn property(&self, name: &str) -> Option<&'a str> {
-        self.properties
-            .iter()
-            .find_map(|(key, value)| (*key == name).then_some(*value))
-    }
-
-    /// Returns whether the service declares its node a coordinator. The value of the property is
-    /// parsed as by Java's `Boolean.parseBoolean`.
-    pub fn says_coordinator(&self) -> bool {
-        is_true(self.property("coordinator"))
-    }
-}
-
-/// Returns whether a property is present and true according to Java's `Boolean.parseBoolean`.
-pub(crate) fn is_true(property: Option<&str>) -> bool {
-    property.is_some_and(|value| value.eq_ignore_ascii_case("true"))
-}
-
 impl NodeEntry {
     /// Creates the stored form of an announcement that is applied at the log index `index`. The
     /// caller sets the deadline.
-    pub(crate) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
-        let names =
-            announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
+    pub(crate) fn new(announcement: &BorrowedAnnouncement<'_>, digest: u128, index: u64) -> Self {
         // The capacity is reserved up front, since reallocation costs more than encoding. The final
         // `Arc` has no spare capacity in any case.
-        let room = Vec::with_capacity(names + announcement.services.packed_bytes() + SLACK_BYTES);
+        let room = Vec::with_capacity(PACKED_CAPACITY_BYTES);
         let packed = postcard::to_extend(announcement, room)
             .expect("encoding strings into memory cannot fail");
         Self::from_packed(packed.into(), announcement, digest, 0, [index; 3])
@@ -108,7 +64,7 @@ impl NodeEntry {
     /// Restores the stored form from a snapshot; `packed` is the encoding of `announcement`.
     pub(crate) fn from_packed(
         packed: Arc<[u8]>,
-        announcement: &Announcement,
+        announcement: &BorrowedAnnouncement<'_>,
         digest: u128,
         deadline_ms: u64,
         [joined, changed, written]: [u64; 3],
@@ -188,8 +144,8 @@ impl NodeEntry {
     }
 }
 
-/// Capacity in bytes for the lengths that precede the texts of a packed announcement.
-const SLACK_BYTES: usize = 64;
+/// Initial capacity in bytes for packing an announcement. It suffices for an engine.
+const PACKED_CAPACITY_BYTES: usize = 1_024;
 
 const PACKED: &str =
     "packed bytes come from an announcement, or were read as one with their snapshot";
@@ -200,11 +156,11 @@ mod tests {
     use crate::level::LEVEL;
 
     fn entry(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> NodeEntry {
-        let announcement = Announcement {
-            node_id: String::new(),
-            pool: String::new(),
-            location: String::new(),
-            services: Vec::new().into(),
+        let announcement = BorrowedAnnouncement {
+            node_id: "",
+            pool: "",
+            location: "",
+            services: Vec::new(),
         };
         NodeEntry::from_packed(Arc::from([]), &announcement, digest, deadline_ms, indexes)
     }

@@ -1,8 +1,8 @@
 //! The index of types and pools: their members, and the log indexes of their last changes.
 
 use crate::model::Fingerprint;
+use crate::state::borrowed::BorrowedService;
 use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
-use crate::state::node_entry::BorrowedService;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
