@@ -68,7 +68,7 @@ impl AccessLog {
     /// the server's log reports the number of dropped lines.
     pub fn record(&self, record: &AccessRecord<'_>) {
         if let Some(queue) = &self.0 {
-            queue.push(record.time_ms, &rest_of_line(record));
+            queue.push(record.time_ms, rest_of_line(record).as_bytes());
         }
     }
 }

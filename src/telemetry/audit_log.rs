@@ -58,7 +58,7 @@ impl<S: Subscriber> Layer<S> for AuditLayer {
 
 /// Formats an event as the end of a JSON object, after the value of the first member, which is the
 /// time.
-fn rest_of_line(event: &Event<'_>) -> String {
+fn rest_of_line(event: &Event<'_>) -> Vec<u8> {
     let mut members = JsonMembers::new();
     if let Some(node_id) = NODE_ID.get() {
         members.push_text("node", node_id);
@@ -105,11 +105,9 @@ impl JsonMembers {
         let _infallible = write!(self.json, "{value}");
     }
 
-    fn finish(mut self) -> String {
+    fn finish(mut self) -> Vec<u8> {
         self.json.extend_from_slice(b"}\n");
-        // JSON is UTF-8, so nothing is replaced.
-        String::from_utf8(self.json)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        self.json
     }
 }
 

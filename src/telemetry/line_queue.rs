@@ -88,7 +88,7 @@ impl LineQueue {
     /// Queues a line, given as its time and its rest, which ends with a line end. Does not wait: if
     /// the queue is full, the line is dropped, and the server's log reports the number of dropped
     /// lines.
-    pub(super) fn push(&self, time_ms: u64, rest: &str) {
+    pub(super) fn push(&self, time_ms: u64, rest: &[u8]) {
         if self.shared.lock().push(self.prefix, time_ms, rest) {
             self.shared.news.notify_one();
         }
@@ -135,7 +135,7 @@ impl QueuedLines {
 
     /// Appends a line, given as its time and its rest. Returns whether the writer must be
     /// notified, because the line is the first that waits or makes the queue half full.
-    fn push(&mut self, prefix: &str, time_ms: u64, rest: &str) -> bool {
+    fn push(&mut self, prefix: &str, time_ms: u64, rest: &[u8]) -> bool {
         let (was_empty, was_half_full) = (self.is_empty(), self.is_half_full());
         if self.written_time.0 != time_ms || self.written_time.1.is_empty() {
             self.written_time = (time_ms, timestamp::rfc3339(time_ms));
@@ -146,7 +146,7 @@ impl QueuedLines {
         } else {
             self.lines.extend_from_slice(prefix.as_bytes());
             self.lines.extend_from_slice(time.as_bytes());
-            self.lines.extend_from_slice(rest.as_bytes());
+            self.lines.extend_from_slice(rest);
             self.newest_ms = self.newest_ms.max(time_ms);
         }
         was_empty || was_half_full != self.is_half_full()
@@ -174,7 +174,7 @@ mod tests {
         let time_bytes = timestamp::rfc3339(0).len();
         let rest = format!("{}\n", "x".repeat(WAITING_BYTES_MAX / 4 - time_bytes - 1));
         let notified: Vec<_> = (0..6)
-            .map(|time_ms| waiting.push("", time_ms, &rest))
+            .map(|time_ms| waiting.push("", time_ms, rest.as_bytes()))
             .collect();
         assert_eq!(notified, [true, true, false, false, false, false]);
         assert_eq!((waiting.lines.len(), waiting.lost), (WAITING_BYTES_MAX, 2));
