@@ -141,8 +141,9 @@ where
     };
     arrival.previous = guard.previous();
     feature_level::settled(group, deadline).await;
+    // The rare steps are boxed, so that they do not make the future of each waiting write larger.
     if let Some(check) = check {
-        run_check(group, request.node_id(), check, deadline).await?;
+        Box::pin(run_check(group, request.node_id(), check, deadline)).await?;
     }
     let (mut may_renew, mut is_level) = (true, false);
     loop {
@@ -151,7 +152,7 @@ where
             // whatever its size. This node may not have applied the stored announcement yet, so
             // catch up before refusing.
             Err(WriteError::Refused(_)) if !is_level => {
-                let confirmed = group.confirm_applied(deadline).await;
+                let confirmed = Box::pin(group.confirm_applied(deadline)).await;
                 confirmed.map_err(|error| WriteError::NotApplied(explain(group, error)))?;
                 is_level = true;
                 continue;

@@ -51,9 +51,15 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// as soon as the members have reported the levels that they support. The delay also ends when a
 /// voter is known to support only a lower level, for example during an upgrade of the cluster.
 pub(crate) async fn settled(group: &Group, deadline: Instant) {
-    if group.is_settled.load(Ordering::Relaxed) {
-        return;
+    if !group.is_settled.load(Ordering::Relaxed) {
+        // Boxed, since it is needed only in the first second, and each waiting write has this
+        // future.
+        Box::pin(settle(group, deadline)).await;
     }
+}
+
+/// Waits as [`settled`] describes.
+async fn settle(group: &Group, deadline: Instant) {
     let mut applied = group.replica.applied();
     let end = group.started + FIRST_MOMENT;
     while !is_settled(group) && clock::now() < end {

@@ -4,7 +4,7 @@
 //! same time, the DELETE could be applied first, and the PUT would have to be rejected.
 
 use crate::locks::lock;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// since a `node.id` without a waiting request has no entry.
 #[derive(Default)]
 pub(crate) struct KeyedMutex {
-    by_node: Mutex<BTreeMap<String, KeyQueue>>,
+    by_node: Mutex<HashMap<String, KeyQueue>>,
 }
 
 /// The writes of one `node.id` that wait for the current write.

@@ -141,15 +141,22 @@ impl WriteQueue {
         result
     }
 
-    /// Proposes a command and waits for the result until shortly after `deadline`.
-    pub(crate) async fn write(&self, command: Command, deadline: Instant) -> WriteResult {
+    /// Proposes a command at once, and returns a future that waits for the result until shortly
+    /// after `deadline`. The future does not hold the command, since thousands may wait.
+    pub(crate) fn write(
+        &self,
+        command: Command,
+        deadline: Instant,
+    ) -> impl Future<Output = WriteResult> + use<> {
         let result = self.propose(command, deadline);
-        match tokio::time::timeout_at(deadline + ANSWER_MARGIN, result).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => WriteResult::Unknown("this node is stopping".to_owned()),
-            Err(_) => WriteResult::Unknown(
-                "no majority of the group confirmed the write in time".to_owned(),
-            ),
+        async move {
+            match tokio::time::timeout_at(deadline + ANSWER_MARGIN, result).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => WriteResult::Unknown("this node is stopping".to_owned()),
+                Err(_) => WriteResult::Unknown(
+                    "no majority of the group confirmed the write in time".to_owned(),
+                ),
+            }
         }
     }
 }
