@@ -206,7 +206,18 @@ fn push_group(text: &mut String, server: &str, status: &Status) {
         "cluster {cluster}  leader {leader}  term {term}  applied {applied}  services {services}\n"
     ));
     text.push_str(&format!("as seen by {} ({server})\n\n", status.node));
-    let mut rows = vec![["NODE", "ROLE", "ADDRESS", "REACHABLE", "LAG"].map(str::to_owned)];
+    let titles = [
+        "NODE",
+        "ROLE",
+        "ADDRESS",
+        "REACHABLE",
+        "LAG",
+        "VERSION",
+        "UP",
+        "DISK FREE",
+        "CLOCK",
+    ];
+    let mut rows = vec![titles.map(str::to_owned)];
     for member in &status.members {
         let role = if status.leader.as_ref() == Some(&member.node) {
             "leader"
@@ -220,16 +231,49 @@ fn push_group(text: &mut String, server: &str, status: &Status) {
             member.address.clone(),
             reachable.to_owned(),
             member.lag.to_string(),
+            or_dash(member.report.version.clone()),
+            or_dash(member.report.uptime_s.map(duration_text)),
+            or_dash(member.report.disk_free_bytes.map(size_text)),
+            or_dash(member.report.clock_ahead_ms.map(clock_text)),
         ]);
     }
     push_table(text, &rows);
     text.push('\n');
 }
 
+/// Returns the text of a cell; a dash stands for an unknown value.
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+/// Formats a duration in its largest unit of which it has at least two.
+fn duration_text(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// Formats a size in megabytes, or in gigabytes from 10 GB on. As in airlift, 1 GB is 1,024 MB.
+fn size_text(bytes: u64) -> String {
+    const TEN_GB: u64 = 10 << 30;
+    match bytes {
+        0..TEN_GB => format!("{}MB", bytes >> 20),
+        _ => format!("{}GB", bytes >> 30),
+    }
+}
+
+/// Formats the difference of a clock from the one of the server that was asked.
+fn clock_text(ahead_ms: i64) -> String {
+    format!("{:+.1}s", ahead_ms as f64 / 1_000.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate::raft::{GroupState, MemberStatus, SecurityStatus};
+    use quorate::raft::{GroupState, MemberReport, MemberStatus, SecurityStatus};
 
     fn status(node: &str, leader: Option<&str>, applied: u64) -> Status {
         let member = |node: &str, reachable, lag| MemberStatus {
@@ -239,6 +283,13 @@ mod tests {
             address: format!("http://{node}:8411"),
             reachable,
             lag,
+            report: MemberReport {
+                version: Some("0.1.0".to_owned()),
+                uptime_s: reachable.then_some(7_199),
+                disk_free_bytes: reachable.then_some(87 << 30),
+                disk_floor_bytes: reachable.then_some(64 << 20),
+                clock_ahead_ms: reachable.then_some(-1_260),
+            },
         };
         Status {
             node: node.into(),
@@ -284,10 +335,10 @@ AT RISK: 2 of 3 voters are reachable, and none of them may fail; node1 leads
 cluster 3f2a  leader node1  term 4  applied 100  services 12
 as seen by node2 (http://node2:8411)
 
-NODE        ROLE    ADDRESS                 REACHABLE  LAG
-node1       leader  http://node1:8411       yes        0
-node2       voter   http://node2:8411       yes        0
-node-three  voter   http://node-three:8411  NO         71
+NODE        ROLE    ADDRESS                 REACHABLE  LAG  VERSION  UP    DISK FREE  CLOCK
+node1       leader  http://node1:8411       yes        0    0.1.0    119m  87GB       -1.3s
+node2       voter   http://node2:8411       yes        0    0.1.0    119m  87GB       -1.3s
+node-three  voter   http://node-three:8411  NO         71   0.1.0    -     -          -
 
 http://node3:8411  unreachable: Connection refused (os error 111)
 http://node4:8411  node4 does not serve: waits for node5

@@ -162,7 +162,9 @@ pub use options::{LogRetention, Options};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
 pub use sample::{GroupSample, NodeSample};
-pub use status::{GroupState, MemberProof, MemberStatus, Role, SecurityStatus, Status};
+pub use status::{
+    GroupState, MemberProof, MemberReport, MemberStatus, Role, SecurityStatus, Status,
+};
 pub use transport::{
     Dial, PEER_PATH, PROOF_TOKEN, PeerCredentials, PeerProof, PeerSecurity, PeerStream,
     UPGRADE_TOKEN,

@@ -3,10 +3,13 @@
 use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
 use super::health::unavailable_reason;
+use super::monitor::member_facts;
 use super::transport::PeerSecurity;
+use crate::clock;
 use crate::storage::types::RaftId;
 use openraft::ServerState;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The role of a member that votes.
 const VOTER: &str = "voter";
@@ -107,6 +110,31 @@ pub struct MemberStatus {
     /// Number of log entries by which the member is behind the most advanced member that this node
     /// knows of.
     pub lag: u64,
+    /// What the member has reported about itself.
+    #[serde(flatten)]
+    pub report: MemberReport,
+}
+
+/// What a member has reported about itself. A value is absent if the member runs a release that
+/// does not report it. All values but the version are also absent while the member is unreachable.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemberReport {
+    /// The release that the member runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The time since the member's process joined its group, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime_s: Option<u64>,
+    /// The free space of the member's data directory, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_free_bytes: Option<u64>,
+    /// The free space below which the member takes no writes, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_floor_bytes: Option<u64>,
+    /// The number of milliseconds by which the member's wall clock is ahead of the one of this
+    /// node; negative if it is behind. The error is at most 200 ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 impl MemberStatus {
@@ -168,13 +196,17 @@ fn in_group(group: &Group) -> Status {
         .min(0);
     let mut members: Vec<MemberStatus> = view
         .members()
-        .map(|(id, member, voter)| MemberStatus {
-            node: member.node_id.clone(),
-            role: if voter { VOTER } else { "learner" }.to_owned(),
-            address: group.peers.address_of(member).to_owned(),
-            reachable: id == own || group.peers.is_reachable(id),
-            security: proof(group, id),
-            lag: (behind(id) - furthest) as u64,
+        .map(|(id, member, voter)| {
+            let reachable = id == own || group.peers.is_reachable(id);
+            MemberStatus {
+                node: member.node_id.clone(),
+                role: if voter { VOTER } else { "learner" }.to_owned(),
+                address: group.peers.address_of(member).to_owned(),
+                reachable,
+                security: proof(group, id),
+                lag: (behind(id) - furthest) as u64,
+                report: report(group, id, reachable),
+            }
         })
         .collect();
     members.sort_by(|one, other| one.node.cmp(&other.node));
@@ -196,6 +228,33 @@ fn in_group(group: &Group) -> Status {
             waits_for: (!serves).then(|| unavailable_reason(group).to_string()),
         },
         members,
+    }
+}
+
+/// Returns what a member has reported about itself. A report of this node is made now.
+fn report(group: &Group, id: RaftId, reachable: bool) -> MemberReport {
+    let (facts, age, clock_ahead_ms) = if id == group.raft_id() {
+        (member_facts::own(group), Duration::ZERO, 0)
+    } else {
+        let Some(reported) = group.peers.state(id).facts else {
+            return MemberReport::default();
+        };
+        let age = clock::now().duration_since(reported.at);
+        (reported.facts, age, reported.clock_ahead_ms)
+    };
+    let version = Some(facts.release);
+    if !reachable {
+        return MemberReport {
+            version,
+            ..MemberReport::default()
+        };
+    }
+    MemberReport {
+        version,
+        uptime_s: Some(facts.uptime_s.saturating_add(age.as_secs())),
+        disk_free_bytes: facts.disk.map(|(free_bytes, _)| free_bytes),
+        disk_floor_bytes: facts.disk.map(|(_, floor_bytes)| floor_bytes),
+        clock_ahead_ms: Some(clock_ahead_ms),
     }
 }
 

@@ -101,7 +101,7 @@ fn of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raft::{GroupState, Role, SecurityStatus};
+    use crate::raft::{GroupState, MemberReport, Role, SecurityStatus};
 
     /// The inventory lists only members that are reachable and have a usable address, because a
     /// Java node does not check the health of an entry before it uses the entry.
@@ -114,6 +114,7 @@ mod tests {
             address: format!("http://{node}:8411"),
             reachable,
             lag: 0,
+            report: MemberReport::default(),
         };
         let status = Status {
             node: "q1".into(),

@@ -18,12 +18,12 @@ use super::transport::peers::Peers;
 use super::transport::{CallError, Channel, Request, Response};
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
-use crate::storage::Store;
 use crate::storage::types::{RaftId, TypeConfig};
+use crate::storage::{SpaceState, Store};
 use join_requests::JoinRequests;
 use openraft::ServerState;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -47,6 +47,8 @@ pub(crate) struct Group {
     pub(crate) counters: GroupCounters,
     /// Whether the free disk space is below the floor (`monitor/disk_space.rs`).
     pub(crate) disk_low: AtomicBool,
+    /// The free disk space when it was last looked at.
+    pub(crate) disk_space: Mutex<Option<SpaceState>>,
     /// Serializes the writes of each node id.
     pub(crate) write_order: KeyedMutex,
     /// The time at which this process started the group.
@@ -82,6 +84,7 @@ impl Group {
             join_requests: JoinRequests::default(),
             counters: GroupCounters::default(),
             disk_low: AtomicBool::new(false),
+            disk_space: Mutex::default(),
             write_order: KeyedMutex::default(),
             started: clock::now(),
             is_settled: AtomicBool::new(false),

@@ -4,6 +4,7 @@
 //! there is space again. A leader also transfers its leadership. Otherwise a failed write to the
 //! disk would stop the process (docs/decisions/0012).
 
+use crate::locks::lock;
 use crate::raft::group::{Group, paced};
 use crate::raft::log_target;
 use crate::raft::membership::transfer_leadership;
@@ -27,6 +28,7 @@ pub(crate) async fn run(group: Arc<Group>) {
             // process.
             continue;
         };
+        *lock(&group.disk_space) = Some(space);
         let was_low = group.disk_low.swap(space.below_floor, Ordering::Relaxed);
         match (was_low, space.below_floor) {
             (false, true) => tracing::error!(

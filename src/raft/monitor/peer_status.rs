@@ -2,11 +2,12 @@
 //! digests of its state to the other members.
 
 use super::corruption_check::{DigestVerdict, compare};
+use super::member_facts;
 use crate::clock;
 use crate::raft::apply::replica::DIGESTS_KEPT;
 use crate::raft::error::RaftError;
 use crate::raft::group::{Group, paced};
-use crate::raft::transport::{Channel, PeerStatus, Request, Response, StateDigest};
+use crate::raft::transport::{Channel, PeerStatus, ReportedFacts, Request, Response, StateDigest};
 use crate::registry::LEVEL;
 use crate::storage::types::{Member, RaftId};
 use std::collections::BTreeMap;
@@ -40,12 +41,11 @@ pub(crate) async fn run(group: Arc<Group>) {
             .peers
             .retain(|id| members.iter().any(|(member, ..)| *member == id));
         last_digests.retain(|id, _| members.iter().any(|(member, ..)| member == id));
-        for (id, status) in exchange(&group, &members).await {
+        for (id, status, facts) in exchange(&group, &members).await {
             let own = group.replica.registry().applied_index();
             group.peers.note_applied(id, status.applied, own);
             group.replica.evidence().note_committed(status.applied);
-            group.peers.note_disk(id, status.disk_low);
-            group.peers.note_level(id, status.level);
+            group.peers.note_report(id, &status, facts);
             let mut digests = status.digests;
             digests.truncate(DIGESTS_KEPT);
             last_digests.insert(id, digests);
@@ -56,13 +56,22 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Returns this node's own status.
+/// Returns this node's own status, without the facts for people.
 pub(crate) fn own(group: &Group) -> PeerStatus {
     PeerStatus {
         applied: group.replica.registry().applied_index(),
         disk_low: group.disk_low.load(Ordering::Relaxed),
         digests: group.replica.last_digests(),
         level: LEVEL,
+        facts: None,
+    }
+}
+
+/// Returns this node's own status with the facts for people.
+pub(crate) fn own_with_facts(group: &Group) -> PeerStatus {
+    PeerStatus {
+        facts: Some(member_facts::own(group)),
+        ..own(group)
     }
 }
 
@@ -93,16 +102,25 @@ pub(crate) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
         .collect()
 }
 
-/// Sends this node's status to each member, and returns the statuses with which they answer.
-async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(RaftId, PeerStatus)> {
+/// Sends this node's status to each member, and returns the statuses and the facts with which they
+/// answer.
+async fn exchange(
+    group: &Group,
+    members: &[(RaftId, Member, bool)],
+) -> Vec<(RaftId, PeerStatus, Option<ReportedFacts>)> {
     let asked = members.iter().map(|(id, member, _)| async {
-        let request = Request::Status(own(group));
+        let asked_at = clock::now();
+        let request = Request::Status(own_with_facts(group));
         match group
             .peers
             .call(*id, member, Channel::Control, request, STATUS_TIMEOUT)
             .await
         {
-            Ok(Response::Status(status)) => Some((*id, status)),
+            Ok(Response::Status(mut status)) => {
+                let facts = status.facts.take();
+                let facts = facts.map(|facts| member_facts::reported(facts, asked_at));
+                Some((*id, status, facts))
+            }
             Ok(_) | Err(_) => None,
         }
     });

@@ -50,7 +50,10 @@ pub(super) async fn serve_member(
             Response::Forward(proposer::take_forwarded(group, forwarded).await)
         }
         Request::Status(theirs) => {
-            let own = peer_status::own(group);
+            let own = match theirs.facts {
+                Some(_) => peer_status::own_with_facts(group),
+                None => peer_status::own(group),
+            };
             group.peers.note_applied(from, theirs.applied, own.applied);
             group.replica.evidence().note_committed(theirs.applied);
             Response::Status(own)

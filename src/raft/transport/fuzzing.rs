@@ -2,7 +2,9 @@
 
 use super::frame::{MAX_FRAME_BYTES, decode, encode};
 use super::messages::{Forwarded, GroupInfo, JoinRequest, StateDigest};
-use super::{Hello, HelloReply, PeerIdentity, PeerStatus, Request, Response, SnapshotChunk};
+use super::{
+    Hello, HelloReply, MemberFacts, PeerIdentity, PeerStatus, Request, Response, SnapshotChunk,
+};
 use crate::raft::transport::identity::NodeIdentity;
 use crate::registry::Command;
 use crate::storage::types::{Entry, SnapshotMeta, Vote};
@@ -55,6 +57,12 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
             digest: 1 << 90,
         }],
         level: 2,
+        facts: Some(MemberFacts {
+            release: "0.1.0".to_owned(),
+            uptime_s: 7,
+            wall_ms: 8,
+            disk: Some((9, 10)),
+        }),
     };
     let view = GroupInfo {
         name: name.clone(),

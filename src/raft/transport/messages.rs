@@ -178,16 +178,42 @@ pub(crate) struct PeerStatus {
     /// entries.
     pub(crate) disk_low: bool,
     pub(crate) digests: Vec<StateDigest>,
-    /// The highest feature level of commands that the sender knows. This field is the last one,
-    /// because the message of the first release ends before it.
+    /// The highest feature level of commands that the sender knows. The message of the first
+    /// release ends before this field.
     #[serde(deserialize_with = "level_or_first")]
     pub(crate) level: u32,
+    /// Facts about the sender for people. Absent if the message was sent only to report the applied
+    /// index. The message of earlier releases ends before this field.
+    #[serde(deserialize_with = "facts_or_none")]
+    pub(crate) facts: Option<MemberFacts>,
+}
+
+/// Facts about a member for people. No decision of the group depends on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MemberFacts {
+    /// The release that the member runs.
+    pub(crate) release: String,
+    /// Time since the start of the member's process, in seconds.
+    pub(crate) uptime_s: u64,
+    /// The member's wall clock, in milliseconds since the Unix epoch.
+    pub(crate) wall_ms: u64,
+    /// The free space of the member's data directory, and the space below which it takes no writes,
+    /// in bytes. Absent until the member has looked.
+    pub(crate) disk: Option<(u64, u64)>,
 }
 
 /// Decodes the level. Returns 1 for a node of the first release, whose message ends before the
 /// level.
 fn level_or_first<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Ok(u32::deserialize(deserializer).unwrap_or(1))
+}
+
+/// Decodes the facts. Returns `None` for a node of an earlier release, whose message ends before
+/// them.
+fn facts_or_none<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<MemberFacts>, D::Error> {
+    Ok(Option::deserialize(deserializer).unwrap_or(None))
 }
 
 /// Decodes the vote. Returns `None` for a node of the first release, whose message ends before the
@@ -262,12 +288,21 @@ mod tests {
         let bytes = postcard::to_allocvec(&first).expect("to memory");
         let read: PeerStatus = postcard::from_bytes(&bytes).expect("a status");
         assert_eq!((read.applied, read.disk_low, read.level), (300, true, 1));
-        let status = PeerStatus { level: 2, ..read };
+        assert_eq!(read.facts, None);
+        let facts = MemberFacts {
+            release: "0.1.0".to_owned(),
+            uptime_s: 7,
+            wall_ms: 8,
+            disk: Some((9, 10)),
+        };
+        let status = PeerStatus {
+            level: 2,
+            facts: Some(facts.clone()),
+            ..read
+        };
         let bytes = postcard::to_allocvec(&status).expect("to memory");
         assert_eq!(postcard::from_bytes::<FirstStatus>(&bytes), Ok(first));
-        assert_eq!(
-            postcard::from_bytes::<PeerStatus>(&bytes).map(|status| status.level),
-            Ok(2)
-        );
+        let read: PeerStatus = postcard::from_bytes(&bytes).expect("a status");
+        assert_eq!((read.level, read.facts), (2, Some(facts)));
     }
 }

@@ -43,8 +43,10 @@ pub use error::{CallError, CallFailure};
 pub(crate) use listener::{PeerService, serve};
 pub(crate) use messages::{
     Forwarded, GroupInfo, Hello, HelloReply, JoinRequest, JoinResponse, MESSAGES_VERSION,
-    PeerIdentity, PeerStatus, Request, Response, SnapshotChunk, StateDigest, WriteResult,
+    MemberFacts, PeerIdentity, PeerStatus, Request, Response, SnapshotChunk, StateDigest,
+    WriteResult,
 };
 pub(crate) use non_members::NonMembers;
 pub(crate) use peer_address::certified_host;
 pub use peer_security::{PeerCredentials, PeerProof, PeerSecurity};
+pub(crate) use peer_state::ReportedFacts;

@@ -183,6 +183,7 @@ mod tests {
             disk_low: true,
             digests: vec![digest],
             level: 4,
+            facts: None,
         };
         let Response::Status(kept) = without_digests(Response::Status(status)) else {
             panic!("it is a status no more");

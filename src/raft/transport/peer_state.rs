@@ -1,7 +1,7 @@
 //! The known state of a peer.
 
 use super::identity::IdentityMismatch;
-use super::messages::PeerIdentity;
+use super::messages::{MemberFacts, PeerIdentity};
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
 use crate::storage::types::LogId;
@@ -24,6 +24,9 @@ pub(crate) struct PeerState {
     pub(crate) disk_low: bool,
     /// The highest feature level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
+    /// The facts that the peer last reported about itself. Absent before its first report, and if
+    /// it runs a release that reports none.
+    pub(crate) facts: Option<ReportedFacts>,
     /// Whether peers have keys to prove their identity ([`crate::raft::PeerSecurity`]), but this
     /// peer gave no proof on its last new connection.
     pub(crate) is_plain: bool,
@@ -44,6 +47,17 @@ pub(crate) struct PeerState {
     pub(crate) process: Option<u64>,
     /// The highest log id that the peer acknowledged to this process.
     pub(crate) acknowledged: Option<LogId>,
+}
+
+/// The facts that a peer reported about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReportedFacts {
+    pub(crate) facts: MemberFacts,
+    /// The time at which they arrived.
+    pub(crate) at: Instant,
+    /// The number of milliseconds by which the peer's wall clock was ahead of the one of this node;
+    /// negative if it was behind.
+    pub(crate) clock_ahead_ms: i64,
 }
 
 /// Time for which plain connections in a member's name are refused after that member's last message

@@ -2,9 +2,11 @@
 
 use super::identity::IdentityMismatch;
 use super::local_member::LocalMember;
-use super::peer_state::{Introduced, PeerState};
+use super::peer_state::{Introduced, PeerState, ReportedFacts};
 use super::resolver::Unresolved;
-use super::{CallError, Channel, Dialer, Hello, PeerClient, PeerIdentity, Request, Response};
+use super::{
+    CallError, Channel, Dialer, Hello, PeerClient, PeerIdentity, PeerStatus, Request, Response,
+};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use crate::raft::error::{IdentityError, RaftError};
@@ -269,14 +271,17 @@ impl Peers {
         lock(&self.known).entry(id).or_default().last_piece = Some(clock::now());
     }
 
-    /// Records whether the free space of a member's disk is below the floor.
-    pub(crate) fn note_disk(&self, id: RaftId, disk_low: bool) {
-        lock(&self.known).entry(id).or_default().disk_low = disk_low;
-    }
-
-    /// Records the feature level of commands that a member reported.
-    pub(crate) fn note_level(&self, id: RaftId, level: u32) {
-        lock(&self.known).entry(id).or_default().level = level;
+    /// Records what a member reported about its disk, its feature level of commands and itself.
+    pub(crate) fn note_report(
+        &self,
+        id: RaftId,
+        status: &PeerStatus,
+        facts: Option<ReportedFacts>,
+    ) {
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        (known.disk_low, known.level) = (status.disk_low, status.level);
+        known.facts = facts;
     }
 
     /// Records that a member reported the applied index `applied` while that of this node was
