@@ -13,6 +13,10 @@ use http::{HeaderName, HeaderValue, StatusCode};
 /// applied.
 pub const QUORATE_APPLIED: HeaderName = HeaderName::from_static("quorate-applied");
 
+/// The challenge for which a browser asks its user for a name and a password (RFC 7617). The
+/// password is the token.
+const BASIC_CHALLENGE: &str = "Basic realm=\"quorate\", charset=\"UTF-8\"";
+
 /// Maximum length of the line of text, in characters. The line may quote a client's input, and need
 /// not quote all of it.
 const LINE_MAX_CHARS: usize = 500;
@@ -26,6 +30,9 @@ pub(super) enum ApiError {
     BadRequest(String),
     /// 401 with the reason why the client has not proved who it is.
     Unauthenticated(String),
+    /// 401 to a read that a person may prove with a token. Offers Basic too, so that a browser asks
+    /// its user for the token.
+    UnauthenticatedReader(String),
     /// 403 with the reason why the client may not send this request.
     Forbidden(String),
     /// 404.
@@ -83,7 +90,9 @@ impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
             ApiError::BadRequest(_) => StatusCode::BAD_REQUEST,
-            ApiError::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            ApiError::Unauthenticated(_) | ApiError::UnauthenticatedReader(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             ApiError::Forbidden(_) => StatusCode::FORBIDDEN,
             ApiError::NotFound => StatusCode::NOT_FOUND,
             ApiError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -114,6 +123,7 @@ impl ApiError {
         match self {
             ApiError::BadRequest(text)
             | ApiError::Unauthenticated(text)
+            | ApiError::UnauthenticatedReader(text)
             | ApiError::Forbidden(text)
             | ApiError::Internal(text)
             | ApiError::Unavailable(text)
@@ -184,6 +194,11 @@ impl ApiError {
             ApiError::MethodNotAllowed(allow) => vec![(ALLOW, fixed(allow))],
             ApiError::Unauthenticated(_) => vec![
                 (WWW_AUTHENTICATE, fixed("Bearer")),
+                (QUORATE_APPLIED, fixed("no")),
+            ],
+            ApiError::UnauthenticatedReader(_) => vec![
+                (WWW_AUTHENTICATE, fixed("Bearer")),
+                (WWW_AUTHENTICATE, fixed(BASIC_CHALLENGE)),
                 (QUORATE_APPLIED, fixed("no")),
             ],
             ApiError::Forbidden(_) => vec![(QUORATE_APPLIED, fixed("no"))],

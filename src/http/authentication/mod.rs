@@ -58,13 +58,15 @@ pub(super) fn check<D: Backend, B>(
                 ),
             }),
         },
-        Rule::Read => check_read(app, request),
+        Rule::Read => check_read(app, request).map_err(|error| offering_basic(app, error)),
         Rule::OwnNode => check_announcement(app, connection_info, request),
         Rule::Write => check_write(app, request),
     };
     if let Err(error) = &checked {
         app.metrics.count_refusal(match error {
-            ApiError::Unauthenticated(_) => Refusal::Unauthenticated,
+            ApiError::Unauthenticated(_) | ApiError::UnauthenticatedReader(_) => {
+                Refusal::Unauthenticated
+            }
             _ => Refusal::Forbidden,
         });
         let sent = format!("{} {}", request.method(), request.uri().path());
@@ -94,6 +96,18 @@ fn check_read<D: Backend, B>(
                 .to_owned(),
         )),
         sent => app.people.check(sent, TokenRole::Read),
+    }
+}
+
+/// Returns the error of a refused read, which offers a browser to ask its user for a token, if
+/// people have tokens. Refused writes do not offer this, because a browser may not use such a token
+/// for them ([`not_by_a_page`]).
+fn offering_basic<D: Backend>(app: &AppState<D>, error: ApiError) -> ApiError {
+    match error {
+        ApiError::Unauthenticated(reason) if app.people.is_on() => {
+            ApiError::UnauthenticatedReader(reason)
+        }
+        other => other,
     }
 }
 

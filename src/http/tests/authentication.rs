@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 const SECRET: &str = "an-engines-secret-of-32-bytes-or-more";
@@ -267,6 +268,46 @@ async fn closed_lookups_need_a_token() {
         assert_eq!(ask(&server, "GET /v1/cluster/ready", &headers).await.0, 200);
         assert_eq!(ask(&server, "GET /v1/coordinator", &headers).await.0, 503);
     }
+}
+
+/// A refused read offers Basic, for which a browser asks its user for a token. A refused write does
+/// not, and neither does a read if people have no tokens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_asks_its_user_for_a_token() {
+    const BASIC: &str = "www-authenticate: Basic realm=\"quorate\", charset=\"UTF-8\"\r\n";
+    for (tokens, read_offers) in [(Some(access_tokens()), true), (None, false)] {
+        let server = TestServer::with(HttpSettings {
+            access_tokens: tokens,
+            reads_need_proof: true,
+            ..HttpSettings::new("test")
+        })
+        .await;
+        let answer = head(&server, "GET /v1/service").await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        assert!(answer.contains("www-authenticate: Bearer\r\n"), "{answer}");
+        assert_eq!(answer.contains(BASIC), read_offers, "{answer}");
+    }
+    let server = TestServer::with(HttpSettings {
+        access_tokens: Some(access_tokens()),
+        ..HttpSettings::new("test")
+    })
+    .await;
+    let answer = head(&server, "DELETE /v1/announcement/static/7").await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(!answer.contains("Basic"), "{answer}");
+}
+
+/// Sends a request without a token, and returns the whole response, in which a header may occur
+/// twice.
+async fn head(server: &TestServer, request: &str) -> String {
+    let mut stream = server.connect().await;
+    let request = format!("{request} HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n");
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("the server reads");
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer).await;
+    read.expect("a response");
+    answer
 }
 
 /// Returns the tokens of the roles `read` and `write`.
