@@ -30,8 +30,9 @@ pub fn since_boot() -> Duration {
     Duration::ZERO
 }
 
-/// Returns the wall-clock time in milliseconds since the Unix epoch. Used for log files, and to
-/// check whether an engine's token is valid now. No decision of the group depends on this clock.
+/// Returns the wall-clock time in milliseconds since the Unix epoch. Used for log files, to check
+/// whether an engine's token is valid now, and to show by how much the clocks of members differ. No
+/// decision of the group depends on this clock.
 pub fn wall_ms() -> u64 {
     #[expect(
         clippy::disallowed_methods,

@@ -4,7 +4,7 @@ use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
 use super::health::unavailable_reason;
 use super::monitor::member_facts;
-use super::transport::PeerSecurity;
+use super::transport::{PeerSecurity, ReportedFacts};
 use crate::clock;
 use crate::storage::types::RaftId;
 use openraft::ServerState;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// The role of a member that votes.
 const VOTER: &str = "voter";
+
+/// Maximum age of a report for its values to be shown. Members report twice a second.
+const REPORT_AGE_MAX: Duration = Duration::from_millis(1_600);
 
 /// The role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,8 +118,9 @@ pub struct MemberStatus {
     pub report: MemberReport,
 }
 
-/// What a member has reported about itself. A value is absent if the member runs a release that
-/// does not report it. All values but the version are also absent while the member is unreachable.
+/// What a member has reported about itself. A value is absent if the member has not reported it
+/// yet, or runs a release that does not report it. All values but the version are also absent if
+/// the last report is older than 1.6 s.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MemberReport {
     /// The release that the member runs.
@@ -125,7 +129,8 @@ pub struct MemberReport {
     /// The time since the member's process joined its group, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uptime_s: Option<u64>,
-    /// The free space of the member's data directory, in bytes.
+    /// The free space of the member's data directory, in bytes. Absent if the disk does not report
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_free_bytes: Option<u64>,
     /// The free space below which the member takes no writes, in bytes.
@@ -204,8 +209,8 @@ fn in_group(group: &Group) -> Status {
                 address: group.peers.address_of(member).to_owned(),
                 reachable,
                 security: proof(group, id),
-                lag: (behind(id) - furthest) as u64,
-                report: report(group, id, reachable),
+                lag: behind(id).saturating_sub(furthest) as u64,
+                report: report(group, id),
             }
         })
         .collect();
@@ -232,18 +237,27 @@ fn in_group(group: &Group) -> Status {
 }
 
 /// Returns what a member has reported about itself. A report of this node is made now.
-fn report(group: &Group, id: RaftId, reachable: bool) -> MemberReport {
-    let (facts, age, clock_ahead_ms) = if id == group.raft_id() {
-        (member_facts::own(group), Duration::ZERO, 0)
-    } else {
-        let Some(reported) = group.peers.state(id).facts else {
-            return MemberReport::default();
-        };
-        let age = clock::now().duration_since(reported.at);
-        (reported.facts, age, reported.clock_ahead_ms)
+fn report(group: &Group, id: RaftId) -> MemberReport {
+    let own = || ReportedFacts {
+        facts: member_facts::own(group),
+        at: clock::now(),
+        clock_ahead_ms: Some(0),
     };
-    let version = Some(facts.release);
-    if !reachable {
+    let reported = match id == group.raft_id() {
+        true => Some(own()),
+        false => group.peers.state(id).facts,
+    };
+    reported.map_or_else(MemberReport::default, |reported| {
+        report_of(&reported, clock::now().duration_since(reported.at))
+    })
+}
+
+/// Returns the facts that a member reported this long ago. Of an old report, only the release
+/// stays.
+fn report_of(reported: &ReportedFacts, age: Duration) -> MemberReport {
+    let facts = &reported.facts;
+    let version = Some(facts.release.clone());
+    if age > REPORT_AGE_MAX {
         return MemberReport {
             version,
             ..MemberReport::default()
@@ -254,7 +268,7 @@ fn report(group: &Group, id: RaftId, reachable: bool) -> MemberReport {
         uptime_s: Some(facts.uptime_s.saturating_add(age.as_secs())),
         disk_free_bytes: facts.disk.map(|(free_bytes, _)| free_bytes),
         disk_floor_bytes: facts.disk.map(|(_, floor_bytes)| floor_bytes),
-        clock_ahead_ms: Some(clock_ahead_ms),
+        clock_ahead_ms: reported.clock_ahead_ms,
     }
 }
 
@@ -294,5 +308,40 @@ fn role(state: ServerState) -> Role {
         ServerState::Follower => Role::Follower,
         ServerState::Learner => Role::Learner,
         ServerState::Candidate | ServerState::Shutdown => Role::Candidate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::transport::MemberFacts;
+
+    /// The values of a report are shown while it is new, and its uptime goes on. Of an old report,
+    /// only the release is shown.
+    #[test]
+    fn old_reports_are_not_shown() {
+        let reported = ReportedFacts {
+            facts: MemberFacts {
+                release: "0.1.0".to_owned(),
+                uptime_s: 7,
+                wall_ms: 8,
+                disk: Some((9, 10)),
+            },
+            at: clock::now(),
+            clock_ahead_ms: Some(-11),
+        };
+        let new = MemberReport {
+            version: Some("0.1.0".to_owned()),
+            uptime_s: Some(8),
+            disk_free_bytes: Some(9),
+            disk_floor_bytes: Some(10),
+            clock_ahead_ms: Some(-11),
+        };
+        assert_eq!(report_of(&reported, Duration::from_millis(1_500)), new);
+        let old = MemberReport {
+            version: new.version,
+            ..MemberReport::default()
+        };
+        assert_eq!(report_of(&reported, Duration::from_secs(2)), old);
     }
 }

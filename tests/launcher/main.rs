@@ -363,7 +363,7 @@ fn cluster_shows_the_group() {
         "{text}"
     );
     assert!(
-        text.contains("a     leader  http://h:1  yes        0\n"),
+        text.contains("a     leader  http://h:1  yes        0    -        -   -          -\n"),
         "{text}"
     );
     assert!(

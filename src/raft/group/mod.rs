@@ -47,7 +47,7 @@ pub(crate) struct Group {
     pub(crate) counters: GroupCounters,
     /// Whether the free disk space is below the floor (`monitor/disk_space.rs`).
     pub(crate) disk_low: AtomicBool,
-    /// The free disk space when it was last looked at.
+    /// The free disk space when it was last looked at. Absent if it could not be read.
     pub(crate) disk_space: Mutex<Option<SpaceState>>,
     /// Serializes the writes of each node id.
     pub(crate) write_order: KeyedMutex,

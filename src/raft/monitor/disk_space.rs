@@ -23,12 +23,16 @@ pub(crate) async fn run(group: Arc<Group>) {
         let store = group.store().clone();
         let work = store.work();
         let looked = work.run(move || store.space()).await;
+        *lock(&group.disk_space) = looked
+            .as_ref()
+            .ok()
+            .and_then(|looked| looked.as_ref().ok())
+            .copied();
         let Ok(Ok(space)) = looked else {
             // If the free space cannot be read, the next write to the disk fails and stops the
             // process.
             continue;
         };
-        *lock(&group.disk_space) = Some(space);
         let was_low = group.disk_low.swap(space.below_floor, Ordering::Relaxed);
         match (was_low, space.below_floor) {
             (false, true) => tracing::error!(

@@ -1,11 +1,11 @@
-//! Facts about members for people: release, uptime, disk space and wall clock. No decision of the
-//! group depends on them.
+//! Facts about members that only people read: release, uptime, disk space and wall clock.
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use crate::model::shown;
 use crate::raft::group::Group;
 use crate::raft::transport::{MemberFacts, ReportedFacts};
+use std::time::Duration;
 
 /// Returns the facts about this node.
 pub(crate) fn own(group: &Group) -> MemberFacts {
@@ -21,11 +21,14 @@ pub(crate) fn own(group: &Group) -> MemberFacts {
 /// Returns the facts that a member reported in its answer to a request sent at `asked_at`.
 ///
 /// The member read its clock at some time between the request and now. Half of that time is the
-/// error of the comparison with the clock of this node.
-pub(crate) fn reported(facts: MemberFacts, asked_at: Instant) -> ReportedFacts {
+/// error of the comparison with the clock of this node. If the time exceeds `limit`, which only a
+/// stalled process does, the clocks are not compared.
+pub(crate) fn reported(facts: MemberFacts, asked_at: Instant, limit: Duration) -> ReportedFacts {
     let at = clock::now();
-    let half_ms = (at.duration_since(asked_at) / 2).as_millis() as i64;
-    let clock_ahead_ms = ahead_ms(facts.wall_ms, clock::wall_ms()).saturating_add(half_ms);
+    let took = at.duration_since(asked_at);
+    let half_ms = (took / 2).as_millis() as i64;
+    let clock_ahead_ms =
+        (took <= limit).then(|| ahead_ms(facts.wall_ms, clock::wall_ms()).saturating_add(half_ms));
     ReportedFacts {
         facts: MemberFacts {
             release: shown(&facts.release),
@@ -46,7 +49,8 @@ fn ahead_ms(theirs: u64, ours: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    const LIMIT: Duration = Duration::from_millis(400);
 
     /// The clock of a member is compared with the middle of the exchange. A peer can neither
     /// overflow the comparison nor send a long or unprintable release.
@@ -58,14 +62,21 @@ mod tests {
             wall_ms,
             disk: None,
         };
-        let asked_at = clock::now() - Duration::from_secs(4);
-        let ahead_ms = |wall_ms| reported(facts(wall_ms), asked_at).clock_ahead_ms;
-        let same = ahead_ms(clock::wall_ms());
-        assert!((1_900..2_100).contains(&same), "{same}");
-        let behind = ahead_ms(clock::wall_ms() - 60_000);
-        assert!((-58_100..-57_900).contains(&behind), "{behind}");
+        let report = |wall_ms, took| reported(facts(wall_ms), clock::now() - took, LIMIT);
+        // A process that stalls here for too long compares nothing, so the test tries again.
+        let ahead_ms = |wall_ms| {
+            let mut reports = std::iter::repeat_with(|| report(wall_ms, LIMIT / 2));
+            let compared = reports.find_map(|report| report.clock_ahead_ms);
+            compared.expect("the iterator is endless")
+        };
+        let behind_ms = ahead_ms(clock::wall_ms() - 60_000);
+        assert!((-60_000..-50_000).contains(&behind_ms), "{behind_ms}");
+        let same_ms = ahead_ms(clock::wall_ms() + 60_000);
+        assert!((50_000..60_200).contains(&same_ms), "{same_ms}");
         assert!(ahead_ms(u64::MAX) > 0 && ahead_ms(0) < 0);
-        let release = reported(facts(0), asked_at).facts.release;
+        let late = report(clock::wall_ms(), LIMIT + Duration::from_millis(1));
+        assert_eq!(late.clock_ahead_ms, None);
+        let release = late.facts.release;
         assert!(release.len() < 100 && !release.contains('\n'), "{release}");
     }
 }

@@ -56,7 +56,7 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Returns this node's own status, without the facts for people.
+/// Returns this node's own status, without the facts that people read.
 pub(crate) fn own(group: &Group) -> PeerStatus {
     PeerStatus {
         applied: group.replica.registry().applied_index(),
@@ -67,7 +67,7 @@ pub(crate) fn own(group: &Group) -> PeerStatus {
     }
 }
 
-/// Returns this node's own status with the facts for people.
+/// Returns this node's own status with the facts that people read.
 pub(crate) fn own_with_facts(group: &Group) -> PeerStatus {
     PeerStatus {
         facts: Some(member_facts::own(group)),
@@ -118,7 +118,8 @@ async fn exchange(
         {
             Ok(Response::Status(mut status)) => {
                 let facts = status.facts.take();
-                let facts = facts.map(|facts| member_facts::reported(facts, asked_at));
+                let facts =
+                    facts.map(|facts| member_facts::reported(facts, asked_at, STATUS_TIMEOUT));
                 Some((*id, status, facts))
             }
             Ok(_) | Err(_) => None,

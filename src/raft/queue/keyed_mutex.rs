@@ -9,7 +9,8 @@ use std::sync::Mutex;
 use tokio::sync::oneshot;
 
 /// A mutex for each `node.id`. The number of entries is bounded by the number of waiting requests,
-/// since a `node.id` without a waiting request has no entry.
+/// since a `node.id` without a waiting request has no entry. The memory for the largest number so
+/// far, at most a few megabytes, is kept.
 #[derive(Default)]
 pub(crate) struct KeyedMutex {
     by_node: Mutex<HashMap<String, KeyQueue>>,

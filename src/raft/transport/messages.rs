@@ -182,18 +182,21 @@ pub(crate) struct PeerStatus {
     /// release ends before this field.
     #[serde(deserialize_with = "level_or_first")]
     pub(crate) level: u32,
-    /// Facts about the sender for people. Absent if the message was sent only to report the applied
-    /// index. The message of earlier releases ends before this field.
+    /// Facts about the sender that only people read. Absent in a message that was sent only to
+    /// report the applied index. An answer has them if and only if the request has, and only those
+    /// of an answer are recorded. This field is the last one, because the message of earlier
+    /// releases ends before it. A later release must not append fields both here and to
+    /// [`MemberFacts`].
     #[serde(deserialize_with = "facts_or_none")]
     pub(crate) facts: Option<MemberFacts>,
 }
 
-/// Facts about a member for people. No decision of the group depends on them.
+/// Facts about a member that only people read. No decision of the group depends on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MemberFacts {
     /// The release that the member runs.
     pub(crate) release: String,
-    /// Time since the start of the member's process, in seconds.
+    /// Time since the member's process joined its group, in seconds.
     pub(crate) uptime_s: u64,
     /// The member's wall clock, in milliseconds since the Unix epoch.
     pub(crate) wall_ms: u64,
@@ -304,5 +307,17 @@ mod tests {
         assert_eq!(postcard::from_bytes::<FirstStatus>(&bytes), Ok(first));
         let read: PeerStatus = postcard::from_bytes(&bytes).expect("a status");
         assert_eq!((read.level, read.facts), (2, Some(facts)));
+
+        // A later release sends the level, but no facts.
+        #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+        struct StatusWithLevel {
+            first: FirstStatus,
+            level: u32,
+        }
+        let with_level: StatusWithLevel = postcard::from_bytes(&bytes).expect("a status");
+        assert_eq!(with_level.level, 2);
+        let bytes = postcard::to_allocvec(&with_level).expect("to memory");
+        let read: PeerStatus = postcard::from_bytes(&bytes).expect("a status");
+        assert_eq!((read.level, read.facts), (2, None));
     }
 }

@@ -56,8 +56,8 @@ pub(crate) struct ReportedFacts {
     /// The time at which they arrived.
     pub(crate) at: Instant,
     /// The number of milliseconds by which the peer's wall clock was ahead of the one of this node;
-    /// negative if it was behind.
-    pub(crate) clock_ahead_ms: i64,
+    /// negative if it was behind. Absent if the answer took too long for a comparison.
+    pub(crate) clock_ahead_ms: Option<i64>,
 }
 
 /// Time for which plain connections in a member's name are refused after that member's last message

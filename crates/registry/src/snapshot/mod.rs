@@ -215,6 +215,10 @@ impl Registry {
         {
             return Err(damaged("a node's announcement", at, "it is out of order"));
         }
+        if self.tombstones.has(&node_id) {
+            let why = "the node is also among the removed ones";
+            return Err(damaged("a node's announcement", at, why));
+        }
         let borrowed = BorrowedAnnouncement::of(&announcement);
         let digest = borrowed.digest();
         let entry = NodeEntry::from_packed(packed, &borrowed, digest, deadline_ms, indexes);

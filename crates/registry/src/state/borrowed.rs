@@ -70,3 +70,48 @@ impl<'a> BorrowedService<'a> {
 pub(crate) fn is_true(property: Option<&str>) -> bool {
     property.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Service;
+    use proptest::prelude::*;
+
+    fn services() -> impl Strategy<Value = Vec<Service>> {
+        let properties = prop::collection::btree_map("[ab]{0,2}", "\\PC{0,3}", 0..4);
+        let service = ("[ab]{0,3}", "[ab]{0,2}", properties);
+        let service = service.prop_map(|(id, service_type, properties)| Service {
+            id,
+            service_type,
+            properties,
+        });
+        prop::collection::vec(service, 0..6)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        /// A borrowed announcement has the encoding and the digest of the announcement, and is what
+        /// that encoding is read as.
+        #[test]
+        fn it_is_the_announcement(services in services(), names in "[ab]{0,2}") {
+            let announcement = Announcement {
+                node_id: names.clone(),
+                pool: format!("{names}p"),
+                location: format!("{names}l"),
+                services: services.into(),
+            };
+            let borrowed = BorrowedAnnouncement::of(&announcement);
+            let bytes = postcard::to_allocvec(&announcement).unwrap();
+            prop_assert_eq!(&postcard::to_allocvec(&borrowed).unwrap(), &bytes);
+            let read: BorrowedAnnouncement<'_> = postcard::from_bytes(&bytes).unwrap();
+            prop_assert_eq!(read, borrowed);
+            prop_assert_eq!(
+                BorrowedAnnouncement::of(&announcement).digest(),
+                announcement.digest()
+            );
+        }
+    }
+}

@@ -61,6 +61,11 @@ impl Tombstones {
         }
     }
 
+    /// Returns whether the node has a tombstone.
+    pub fn has(&self, node_id: &str) -> bool {
+        self.by_node.contains_key(node_id)
+    }
+
     /// Returns the highest index at which an unregistered node can have been removed.
     pub fn last(&self, node_id: &str) -> u64 {
         self.by_node.get(node_id).copied().unwrap_or(self.floor)

@@ -299,6 +299,21 @@ fn the_renderings_used_last_are_kept() {
     assert_eq!(registry.renderings.bytes(), 2 * bytes);
 }
 
+/// A snapshot in which a registered node is also among the removed ones was not written by a
+/// release of this program. It is refused, because `apply` relies on the difference.
+#[test]
+fn a_registered_node_with_a_tombstone_is_refused() {
+    let mut registry = Registry::new("test");
+    put(&mut registry, of_one_type("w1", "a", 1));
+    registry.tombstones.record(&Arc::from("w1"), 1);
+    let refused = Registry::from_snapshot(&registry.to_snapshot());
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("the node is also among the removed ones"),
+        "{refused}"
+    );
+}
+
 /// A snapshot whose services are not in order was not written by a release of this program. It is
 /// refused, because code that walks two lists in parallel relies on the order.
 #[test]

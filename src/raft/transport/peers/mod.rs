@@ -287,7 +287,7 @@ impl Peers {
     /// Records that a member reported the applied index `applied` while that of this node was
     /// `own`.
     pub(crate) fn note_applied(&self, id: RaftId, applied: u64, own: u64) {
-        lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
+        lock(&self.known).entry(id).or_default().behind = own.wrapping_sub(applied) as i64;
     }
 
     /// Records that an append ending at this index is on its way to a member.

@@ -1,10 +1,13 @@
 //! `quorate cluster`: shows the state of a running cluster, or waits until it is ready.
 
-use super::client::output::{self, push_table};
+mod member_table;
+
+use super::client::output;
 use super::client::query::{ServerList, duration};
 use anyhow::Context;
 use clap::Parser;
 use futures_util::future::join_all;
+use member_table::push_members;
 use quorate::raft::{Role, Status};
 use quorate::{clock, config};
 use reqwest::StatusCode;
@@ -206,68 +209,8 @@ fn push_group(text: &mut String, server: &str, status: &Status) {
         "cluster {cluster}  leader {leader}  term {term}  applied {applied}  services {services}\n"
     ));
     text.push_str(&format!("as seen by {} ({server})\n\n", status.node));
-    let titles = [
-        "NODE",
-        "ROLE",
-        "ADDRESS",
-        "REACHABLE",
-        "LAG",
-        "VERSION",
-        "UP",
-        "DISK FREE",
-        "CLOCK",
-    ];
-    let mut rows = vec![titles.map(str::to_owned)];
-    for member in &status.members {
-        let role = if status.leader.as_ref() == Some(&member.node) {
-            "leader"
-        } else {
-            &member.role
-        };
-        let reachable = if member.reachable { "yes" } else { "NO" };
-        rows.push([
-            member.node.clone(),
-            role.to_owned(),
-            member.address.clone(),
-            reachable.to_owned(),
-            member.lag.to_string(),
-            or_dash(member.report.version.clone()),
-            or_dash(member.report.uptime_s.map(duration_text)),
-            or_dash(member.report.disk_free_bytes.map(size_text)),
-            or_dash(member.report.clock_ahead_ms.map(clock_text)),
-        ]);
-    }
-    push_table(text, &rows);
+    push_members(text, status);
     text.push('\n');
-}
-
-/// Returns the text of a cell; a dash stands for an unknown value.
-fn or_dash(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "-".to_owned())
-}
-
-/// Formats a duration in its largest unit of which it has at least two.
-fn duration_text(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7_200 => format!("{}m", seconds / 60),
-        7_200..172_800 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// Formats a size in megabytes, or in gigabytes from 10 GB on. As in airlift, 1 GB is 1,024 MB.
-fn size_text(bytes: u64) -> String {
-    const TEN_GB: u64 = 10 << 30;
-    match bytes {
-        0..TEN_GB => format!("{}MB", bytes >> 20),
-        _ => format!("{}GB", bytes >> 30),
-    }
-}
-
-/// Formats the difference of a clock from the one of the server that was asked.
-fn clock_text(ahead_ms: i64) -> String {
-    format!("{:+.1}s", ahead_ms as f64 / 1_000.0)
 }
 
 #[cfg(test)]
