@@ -80,18 +80,22 @@ impl Events {
         }
     }
 
+    /// Returns the bytes up to and including the next `end`.
     fn until(&mut self, end: &[u8], limit: Duration) -> Result<String, Error> {
         let deadline = clock::now() + limit;
         let mut chunk = [0u8; 16 * 1024];
+        // The part before this position does not contain the end. An event of a megabyte arrives in
+        // many chunks, and each chunk is searched once.
+        let mut searched = 0;
         loop {
-            if let Some(at) = self
-                .rest
+            let found = self.rest[searched..]
                 .windows(end.len())
-                .position(|window| window == end)
-            {
-                let text = self.rest.drain(..at + end.len()).collect();
+                .position(|window| window == end);
+            if let Some(at) = found {
+                let text = self.rest.drain(..searched + at + end.len()).collect();
                 return String::from_utf8(text).map_err(Error::other);
             }
+            searched = self.rest.len().saturating_sub(end.len() - 1);
             let left = deadline.saturating_duration_since(clock::now());
             if left.is_zero() {
                 return Err(Error::new(ErrorKind::TimedOut, "no event in time"));
