@@ -4,6 +4,7 @@ use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
 use super::health::unavailable_reason;
 use super::monitor::member_facts;
+use super::transport::peers::REACHABLE_WITHIN;
 use super::transport::{PeerSecurity, ReportedFacts};
 use crate::clock;
 use crate::storage::types::RaftId;
@@ -13,9 +14,6 @@ use std::time::Duration;
 
 /// The role of a member that votes.
 const VOTER: &str = "voter";
-
-/// Maximum age of a report for its values to be shown. Members report twice a second.
-const REPORT_AGE_MAX: Duration = Duration::from_millis(1_600);
 
 /// The role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,14 +111,14 @@ pub struct MemberStatus {
     /// Number of log entries by which the member is behind the most advanced member that this node
     /// knows of.
     pub lag: u64,
-    /// What the member has reported about itself.
+    /// The member's report about itself.
     #[serde(flatten)]
     pub report: MemberReport,
 }
 
-/// What a member has reported about itself. A value is absent if the member has not reported it
-/// yet, or runs a release that does not report it. All values but the version are also absent if
-/// the last report is older than 1.6 s.
+/// A member's report about itself. A value is absent if the member has not reported it yet, or runs
+/// a release that does not report it. All values but the version are also absent if the last report
+/// is older than 1.6 s.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MemberReport {
     /// The release that the member runs.
@@ -201,17 +199,14 @@ fn in_group(group: &Group) -> Status {
         .min(0);
     let mut members: Vec<MemberStatus> = view
         .members()
-        .map(|(id, member, voter)| {
-            let reachable = id == own || group.peers.is_reachable(id);
-            MemberStatus {
-                node: member.node_id.clone(),
-                role: if voter { VOTER } else { "learner" }.to_owned(),
-                address: group.peers.address_of(member).to_owned(),
-                reachable,
-                security: proof(group, id),
-                lag: behind(id).saturating_sub(furthest) as u64,
-                report: report(group, id),
-            }
+        .map(|(id, member, voter)| MemberStatus {
+            node: member.node_id.clone(),
+            role: if voter { VOTER } else { "learner" }.to_owned(),
+            address: group.peers.address_of(member).to_owned(),
+            reachable: id == own || group.peers.is_reachable(id),
+            security: proof(group, id),
+            lag: behind(id).saturating_sub(furthest) as u64,
+            report: report(group, id),
         })
         .collect();
     members.sort_by(|one, other| one.node.cmp(&other.node));
@@ -236,15 +231,14 @@ fn in_group(group: &Group) -> Status {
     }
 }
 
-/// Returns what a member has reported about itself. A report of this node is made now.
+/// Returns a member's report about itself. The report of this node is made now.
 fn report(group: &Group, id: RaftId) -> MemberReport {
-    let own = || ReportedFacts {
-        facts: member_facts::own(group),
-        at: clock::now(),
-        clock_ahead_ms: Some(0),
-    };
     let reported = match id == group.raft_id() {
-        true => Some(own()),
+        true => Some(ReportedFacts {
+            facts: member_facts::own(group),
+            at: clock::now(),
+            clock_ahead_ms: Some(0),
+        }),
         false => group.peers.state(id).facts,
     };
     reported.map_or_else(MemberReport::default, |reported| {
@@ -257,7 +251,7 @@ fn report(group: &Group, id: RaftId) -> MemberReport {
 fn report_of(reported: &ReportedFacts, age: Duration) -> MemberReport {
     let facts = &reported.facts;
     let version = Some(facts.release.clone());
-    if age > REPORT_AGE_MAX {
+    if age >= REACHABLE_WITHIN {
         return MemberReport {
             version,
             ..MemberReport::default()

@@ -99,9 +99,9 @@ fn check_read<D: Backend, B>(
     }
 }
 
-/// Returns the error of a refused read, which offers a browser to ask its user for a token, if
-/// people have tokens. Refused writes do not offer this, because a browser may not use such a token
-/// for them ([`not_by_a_page`]).
+/// Returns the error of a refused read. If people have tokens, it offers Basic, so that a browser
+/// asks its user for a token. Refused writes do not offer Basic, because a browser may not use such
+/// a token for them ([`not_by_a_page`]).
 fn offering_basic<D: Backend>(app: &AppState<D>, error: ApiError) -> ApiError {
     match error {
         ApiError::Unauthenticated(reason) if app.people.is_on() => {

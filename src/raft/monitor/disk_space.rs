@@ -23,12 +23,9 @@ pub(crate) async fn run(group: Arc<Group>) {
         let store = group.store().clone();
         let work = store.work();
         let looked = work.run(move || store.space()).await;
-        *lock(&group.disk_space) = looked
-            .as_ref()
-            .ok()
-            .and_then(|looked| looked.as_ref().ok())
-            .copied();
-        let Ok(Ok(space)) = looked else {
+        let looked = looked.ok().and_then(Result::ok);
+        *lock(&group.disk_space) = looked;
+        let Some(space) = looked else {
             // If the free space cannot be read, the next write to the disk fails and stops the
             // process.
             continue;

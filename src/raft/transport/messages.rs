@@ -201,7 +201,7 @@ pub(crate) struct MemberFacts {
     /// The member's wall clock, in milliseconds since the Unix epoch.
     pub(crate) wall_ms: u64,
     /// The free space of the member's data directory, and the space below which it takes no writes,
-    /// in bytes. Absent until the member has looked.
+    /// in bytes. Absent if the member could not read them.
     pub(crate) disk: Option<(u64, u64)>,
 }
 
@@ -308,7 +308,7 @@ mod tests {
         let read: PeerStatus = postcard::from_bytes(&bytes).expect("a status");
         assert_eq!((read.level, read.facts), (2, Some(facts)));
 
-        // A later release sends the level, but no facts.
+        // The release 787d4a2 sends the level, but no facts.
         #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
         struct StatusWithLevel {
             first: FirstStatus,

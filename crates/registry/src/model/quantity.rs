@@ -88,10 +88,6 @@ pub fn decimal(text: &str) -> Option<u64> {
 /// truncated, because an invalid value can be of any length.
 pub fn shown(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 80;
-    // Names of engines, which the audit log shows for each change, are short and printable.
-    if text.len() <= SHOWN_CHARS_MAX && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return text.to_owned();
-    }
     let mut shown: String = text
         .chars()
         .take(SHOWN_CHARS_MAX)

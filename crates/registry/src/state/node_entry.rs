@@ -53,8 +53,8 @@ impl NodeEntry {
     /// Creates the stored form of an announcement that is applied at the log index `index`. The
     /// caller sets the deadline.
     pub(crate) fn new(announcement: &BorrowedAnnouncement<'_>, digest: u128, index: u64) -> Self {
-        // The capacity is reserved up front, since reallocation costs more than encoding. The final
-        // `Arc` has no spare capacity in any case.
+        // The capacity is reserved up front for most announcements, since reallocation costs more
+        // than encoding. The final `Arc` has no spare capacity in any case.
         let room = Vec::with_capacity(PACKED_CAPACITY_BYTES);
         let packed = postcard::to_extend(announcement, room)
             .expect("encoding strings into memory cannot fail");

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 /// Maximum age of a member's last answer for the member to count as reachable. It allows for two
 /// lost status messages.
-const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
+pub(crate) const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
 /// Minimum time between two log lines about a peer's invalid messages.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
